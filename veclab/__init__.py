@@ -1,0 +1,1 @@
+"""veclab: text in, vectors you can trust out."""
