@@ -1,0 +1,45 @@
+"""What tests share: a home of their own, and small models that are quick to make."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeProvider
+from veclab.cache import Cache
+from veclab.model import Model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A VECLAB_HOME of the test's own: no test sees or touches the user's cache."""
+    path = tmp_path / "home"
+    monkeypatch.setenv("VECLAB_HOME", str(path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return path
+
+
+@pytest.fixture
+def provider():
+    return FakeProvider()
+
+
+@pytest.fixture
+def cache(home):
+    with Cache.open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def model(provider, cache):
+    return Model(provider, cache)
+
+
+@pytest.fixture
+def environment(home):
+    """The environment for a child process that runs the command line."""
+    return os.environ | {"VECLAB_HOME": str(home), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}

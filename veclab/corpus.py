@@ -1,0 +1,84 @@
+"""From a file of texts to a file of vectors, in flat memory and safe to interrupt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from veclab.errors import InputError
+from veclab.model import Model
+from veclab.pipeline import OnEmpty, embed_block
+from veclab.report import Report
+from veclab.space import OnLong, Role
+from veclab.text import repair_surrogates
+from veclab.vectorfile import ParquetSink, atomic
+from veclab.vectors import Vectors
+
+if TYPE_CHECKING:
+    from veclab.files import Source
+
+
+def embed_file(
+    model: Model,
+    source: Source,
+    output: str | Path,
+    *,
+    role: Role | None = None,
+    on_long: OnLong = "truncate",
+    on_empty: OnEmpty = "skip",
+    prepare: Iterable[str] = (),
+    on_done: Callable[[int], None] | None = None,
+) -> Report:
+    """Embed a corpus into a Parquet file, which appears whole or not at all.
+
+    Every batch is in the cache before the next one lands. A run that was killed and is started
+    again takes those from there, and ends in the same file.
+
+    Args:
+        model: of `veclab.load`.
+        source: of `veclab.files.open_source`.
+        output: a path ending in `.parquet`.
+        role, on_long, prepare, on_done: as in `Model.embed`.
+        on_empty: as in `Model.embed`; here rows are named by ids, so `skip` is the default.
+
+    Raises:
+        InputError, OutputError, and what `Model.embed` raises.
+    """
+    output = Path(output)
+    if output.suffix != ".parquet":
+        raise InputError(f"the output {output.name!r} must end in .parquet")
+    start = time.perf_counter()
+    job = model.job(role=role, on_long=on_long, on_empty=on_empty, prepare=prepare)
+    job.report.note(*source.notes)
+    if model.cache is None:
+        job.report.note("no cache: a run that is interrupted starts from the beginning")
+    if on_done is not None:
+        job.on_done = on_done
+    with atomic(output) as temporary, ParquetSink(temporary, model.space, job.recipe) as sink:
+        for block in source.blocks():
+            part = embed_block(job, block.ids, block.texts)
+            kept = part.kept
+            sink.write(
+                Vectors(
+                    array=part.vectors,
+                    space=model.space,
+                    ids=[block.ids[i] for i in kept],
+                    texts=[repair_surrogates(cast(str, block.texts[i])) for i in kept],
+                    tokens=part.tokens,
+                    truncated=part.truncated,
+                    columns=None if block.columns is None else block.columns.take(_arrow(kept)),
+                )
+            )
+        model.finish(job, start)
+        sink.finish(job.report)
+    return job.report
+
+
+def _arrow(positions: np.ndarray) -> object:
+    import pyarrow as pa
+
+    return pa.array(positions)

@@ -1,0 +1,254 @@
+"""Model: a provider with a cache, and what a user does with it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from veclab.cache import Cache
+from veclab.errors import CacheError, InputError
+from veclab.models.provider import Provider
+from veclab.pipeline import Embedded, Job, OnEmpty, embed_block
+from veclab.space import OnLong, Recipe, Role, Space
+from veclab.text import Preparation, repair_surrogates
+from veclab.vectors import Vectors
+
+# Texts that go through the main path together.
+BLOCK_TEXTS = 8192
+
+
+class Model:
+    """Turns texts into Vectors. `veclab.load` makes one.
+
+    Attributes:
+        provider: what computes.
+        cache: where vectors are kept, None when the model runs without one.
+        notes: what happened at loading that the user should know; repeated in every report.
+    """
+
+    def __init__(self, provider: Provider, cache: Cache | None, notes: Sequence[str] = ()) -> None:
+        self.provider = provider
+        self.cache = cache
+        self.notes = list(notes)
+
+    @property
+    def space(self) -> Space:
+        """What this model's vectors may be compared with."""
+        return self.provider.space
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest text it reads, special tokens included; None for no limit."""
+        return self.provider.limits.max_tokens
+
+    def __repr__(self) -> str:
+        return f"<Model {self.space}, reads {self.max_tokens or 'any number of'} tokens>"
+
+    def job(
+        self,
+        *,
+        role: Role | None = None,
+        on_long: OnLong = "truncate",
+        on_empty: OnEmpty = "error",
+        prepare: Iterable[str] = (),
+    ) -> Job:
+        """The settings of one run, checked; see `embed` for their meaning."""
+        _choose("role", role, (None, "query", "document"))
+        _choose("on_long", on_long, ("truncate", "error", "split"))
+        _choose("on_empty", on_empty, ("error", "skip"))
+        preparation = Preparation.of([prepare] if isinstance(prepare, str) else prepare)
+        recipe = Recipe(
+            space=self.space,
+            role=role,
+            precision=self.provider.precision,
+            tokenizer=self.provider.tokenizer_digest,
+            prepare=preparation.labels,
+            max_tokens=self.max_tokens,
+            on_long="split" if on_long == "split" else "truncate",
+        )
+        job = Job(self.provider, recipe, preparation, on_long, on_empty, self.cache)
+        job.report.note(*self.notes)
+        if role is None and {"query", "document"} & {name for name, _ in self.space.prompts}:
+            job.report.note(
+                f"{self.space.model} has prompts for queries and documents and none was used: "
+                "give role='query' or role='document' (--role)"
+            )
+        if self.cache is not None:
+            for key in (recipe.whole_key, recipe.cut_key):
+                self.cache.describe(key, recipe.to_json())
+        return job
+
+    def embed(
+        self,
+        texts: str | Iterable[str],
+        *,
+        ids: Iterable[Any] | None = None,
+        role: Role | None = None,
+        on_long: OnLong = "truncate",
+        on_empty: OnEmpty = "error",
+        prepare: Iterable[str] = (),
+        on_done: Callable[[int], None] | None = None,
+    ) -> Vectors:
+        """Embed texts; the order is kept, and every distinct text is computed once.
+
+        Args:
+            texts: one text, or an iterable of texts: list, generator, numpy, pandas or Polars
+                series, Arrow array.
+            ids: as many names; by default the positions "0", "1", ...
+            role: `query` or `document`, for models with a prompt for each.
+            on_long: what to do with a text over the model's limit: read its beginning and
+                report it (`truncate`), refuse (`error`), or embed it in windows and pool them
+                by their token counts (`split`).
+            on_empty: what to do with a text that is missing or blank: refuse (`error`) or leave
+                its row out and report it (`skip`).
+            prepare: further steps of text preparation: `whitespace`, `markup`, `mojibake`.
+            on_done: called with the number of texts finished since the last call.
+
+        Returns:
+            Vectors with a float32 array (n, dim) and a Report.
+
+        Raises:
+            InputError: a text is not a string, an option is unknown, ids are not as many.
+            EmptyText, TextTooLong: the policy is `error`.
+            BadVectors: the model gave NaN, zeros, or another shape.
+            CacheError: the cache cannot be written.
+        """
+        start = time.perf_counter()
+        job = self.job(role=role, on_long=on_long, on_empty=on_empty, prepare=prepare)
+        if on_done is not None:
+            job.on_done = on_done
+        kept_ids: list[str] = []
+        kept_texts: list[str] = []
+        parts: list[Embedded] = []
+        for block_ids, block_texts in _blocks(texts, ids):
+            part = embed_block(job, block_ids, block_texts)
+            parts.append(part)
+            kept_ids += [block_ids[i] for i in part.kept]
+            kept_texts += [repair_surrogates(cast(str, block_texts[i])) for i in part.kept]
+        self.finish(job, start)
+        dim = self.space.dimensions
+        return Vectors(
+            array=np.concatenate([np.zeros((0, dim), np.float32), *(p.vectors for p in parts)]),
+            space=self.space,
+            ids=kept_ids,
+            texts=kept_texts,
+            tokens=np.concatenate([np.zeros(0, np.int32), *(p.tokens for p in parts)]),
+            truncated=np.concatenate([np.zeros(0, np.bool_), *(p.truncated for p in parts)]),
+            report=job.report,
+        )
+
+    def finish(self, job: Job, start: float) -> None:
+        """Close a job's report: its time, and what the cache has to say."""
+        job.report.seconds = round(time.perf_counter() - start, 4)
+        if self.cache is not None:
+            job.report.note(*self.cache.notes)
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role | None = None) -> list[int]:
+        """Tokens of each text as given, special tokens and the role's prompt included."""
+        return [piece.tokens for piece in self.provider.tokenize(list(texts), role)]
+
+
+def load(
+    name: str = "all-MiniLM-L6-v2",
+    *,
+    device: str | None = None,
+    max_tokens: int | None = None,
+    normalize: bool = True,
+    cache: bool | str | Path | Cache = True,
+) -> Model:
+    """Load a model by name or path.
+
+    Args:
+        name: of a Sentence Transformers model, or the path of its folder.
+        device: `cpu`, `cuda`, `mps`; by default the best there is.
+        max_tokens: read fewer tokens than the model could.
+        normalize: scale vectors to unit length.
+        cache: True for the user's own, False for none, or where it is.
+
+    Raises:
+        ModelUnavailable: it is not on this machine and cannot be had, or it is damaged.
+        MissingExtra: the part that runs it is not installed.
+    """
+    if max_tokens is not None and max_tokens < 3:
+        raise InputError("max_tokens must be 3 or more: a start, a text and an end")
+    from veclab.models.catalog import find_model
+    from veclab.models.torch_engine import TorchModel
+
+    provider = TorchModel(
+        find_model(name), device=device, max_tokens=max_tokens, normalize=normalize
+    )
+    store, notes = open_cache(cache)
+    return Model(provider, store, notes)
+
+
+def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str]]:
+    """The cache, or None and the reason why there is none."""
+    if cache is False:
+        return None, []
+    if isinstance(cache, Cache):
+        return cache, []
+    try:
+        return Cache.open(None if cache is True else Path(cache)), []
+    except CacheError as error:
+        note = f"running without a cache: {error}"
+        warnings.warn(note, stacklevel=3)
+        return None, [note]
+
+
+def _choose(name: str, value: object, known: tuple[object, ...]) -> None:
+    if value not in known:
+        shown = ", ".join("none" if k is None else repr(k) for k in known)
+        raise InputError(f"{name} cannot be {value!r}; there are {shown}")
+
+
+def _blocks(
+    texts: str | Iterable[Any], ids: Iterable[Any] | None
+) -> Iterator[tuple[list[str], list[str | None]]]:
+    """Cut the input into blocks of (ids, texts), checking that texts are texts."""
+    if isinstance(texts, str):
+        texts = [texts]
+    stream = enumerate(_values(texts))
+    names = None if ids is None else iter(ids)
+    while block := list(itertools.islice(stream, BLOCK_TEXTS)):
+        checked = [_text(position, value) for position, value in block]
+        if names is None:
+            block_ids = [str(position) for position, _ in block]
+        else:
+            block_ids = [str(name) for name in itertools.islice(names, len(block))]
+            if len(block_ids) != len(block):
+                raise InputError(f"there are more texts than ids ({block[0][0] + len(block_ids)})")
+        yield block_ids, checked
+    if names is not None and next(names, None) is not None:
+        raise InputError("there are more ids than texts")
+
+
+def _values(texts: Iterable[Any]) -> Iterable[Any]:
+    """The values of whatever holds them: Arrow arrays give scalars when iterated."""
+    if isinstance(texts, (bytes, bytearray, dict)) or hasattr(texts, "columns"):
+        raise InputError(
+            f"a {type(texts).__name__} is not a list of texts; give one column or a list of strings"
+        )
+    if hasattr(texts, "to_pylist"):
+        return cast(Iterable[Any], texts.to_pylist())
+    if not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a string or an iterable of strings, not {texts!r:.80}")
+    return texts
+
+
+def _text(position: int, value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    # Data frames say "missing" with None, NaN or their own NA; the empty-text policy decides.
+    missing = value is None or type(value).__name__ in ("NAType", "NaTType")
+    if missing or (isinstance(value, float) and math.isnan(value)):
+        return None
+    raise InputError(
+        f"text {position} is of type {type(value).__name__}, not a string: {value!r:.80}"
+    )

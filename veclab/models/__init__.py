@@ -1,0 +1,1 @@
+"""Models: finding, describing and running what turns texts into vectors."""

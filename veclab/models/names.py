@@ -1,0 +1,3 @@
+"""Names that must be known before anything heavy is imported."""
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"

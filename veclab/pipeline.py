@@ -1,0 +1,348 @@
+"""The main path, from texts to vectors.
+
+    prepare -> deduplicate -> look up cache -> count tokens, cut or split -> batch by tokens
+    -> model -> check -> normalise -> write cache -> restore order
+
+It works on one block of texts at a time, so memory does not grow with the corpus. The cache is
+asked before tokens are counted: it remembers the count, and a text that was embedded before
+costs one lookup and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.batching import Unit, cut_batches, run_batches
+from veclab.cache import Cache
+from veclab.checks import check_vectors, normalise
+from veclab.errors import EmptyText, TextTooLong
+from veclab.models.provider import Piece, Provider
+from veclab.report import Report, extend_ids, shorten
+from veclab.seen import Seen
+from veclab.space import OnLong, Recipe
+from veclab.text import Preparation, has_surrogates, is_blank, text_digest
+from veclab.windows import split_text
+
+OnEmpty = Literal["error", "skip"]
+
+# Texts whose tokens are counted together: enough for even batches, few enough that the model
+# starts soon.
+_CHUNK = 1024
+
+
+@dataclass(slots=True)
+class Job:
+    """One run of texts through one model: what to do, and what has happened so far."""
+
+    provider: Provider
+    recipe: Recipe
+    preparation: Preparation
+    on_long: OnLong = "truncate"
+    on_empty: OnEmpty = "error"
+    cache: Cache | None = None
+    report: Report = field(default_factory=Report)
+    # Called with the number of texts finished since the last call.
+    on_done: Callable[[int], None] = lambda texts: None
+    seen: Seen = field(default_factory=Seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What became of a block of n texts, of which m were not empty.
+
+    Attributes:
+        kept: (m,) positions in the block, ascending.
+        vectors: float32 (m, dim).
+        tokens: int32 (m,), of the whole text.
+        truncated: bool (m,).
+    """
+
+    kept: NDArray[np.intp]
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Rows:
+    """The distinct texts of a block, filled in as their vectors arrive."""
+
+    texts: list[str]
+    ids: list[str]
+    digests: list[bytes]
+    repeats: NDArray[np.intp]
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+    ready: NDArray[np.bool_]
+    # Windows still to come, by text, for texts that were split.
+    waiting: dict[int, int] = field(default_factory=dict)
+
+
+def embed_blocks(
+    job: Job, blocks: Iterable[tuple[Sequence[str], Sequence[str | None]]]
+) -> Iterator[Embedded]:
+    """Embed a stream of (ids, texts) blocks; yields one Embedded per block, in order."""
+    for ids, texts in blocks:
+        yield embed_block(job, ids, texts)
+
+
+def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Embedded:
+    """One block, the whole way.
+
+    Args:
+        job: what to do.
+        ids: (n,) what to call the texts in messages.
+        texts: (n,) the texts; None counts as empty.
+
+    Raises:
+        EmptyText, TextTooLong: the policy is `error`.
+        BadVectors: the model gave something else than a finite, non-zero vector per text.
+        CacheError: the cache cannot be written (a full disk).
+    """
+    kept, prepared = _prepare(job, ids, texts)
+    rows, inverse = _deduplicate(job, [ids[i] for i in kept], prepared)
+    _look_up(job, rows)
+    run_batches(
+        job.provider,
+        job.recipe.role,
+        _batches(job, rows),
+        lambda units, raw: _commit(job, rows, units, raw),
+    )
+    if job.cache is not None:
+        job.cache.release()
+    embedded = Embedded(kept, rows.vectors[inverse], rows.tokens[inverse], rows.truncated[inverse])
+    _count(job, ids, embedded)
+    return embedded
+
+
+def _prepare(
+    job: Job, ids: Sequence[str], texts: Sequence[str | None]
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Prepared texts that hold something, and their positions."""
+    prepared, kept, empty = [], [], []
+    for position, text in enumerate(texts):
+        ready = "" if text is None else job.preparation(text)
+        if is_blank(ready):
+            empty.append(ids[position])
+            continue
+        if text is not None and has_surrogates(text):
+            job.report.repaired += 1
+        prepared.append(ready)
+        kept.append(position)
+    if empty and job.on_empty == "error":
+        raise EmptyText(
+            f"{len(empty):,} text(s) are empty or blank: {shorten(empty)}. "
+            "Take them out, or leave them out and have them reported with on_empty='skip' "
+            "(--on-empty skip)"
+        )
+    job.report.texts += len(texts)
+    job.report.empty += len(empty)
+    extend_ids(job.report.empty_ids, empty)
+    job.on_done(len(empty))
+    return np.array(kept, dtype=np.intp), prepared
+
+
+def _deduplicate(job: Job, ids: list[str], prepared: list[str]) -> tuple[Rows, NDArray[np.intp]]:
+    """The distinct texts in order of first appearance, and each text's place among them."""
+    place: dict[str, int] = {}
+    inverse = np.fromiter(
+        (place.setdefault(text, len(place)) for text in prepared), np.intp, len(prepared)
+    )
+    distinct = list(place)
+    first = np.full(len(distinct), -1, dtype=np.intp)
+    first[inverse[::-1]] = np.arange(len(prepared) - 1, -1, -1)
+    digests = [text_digest(text) for text in distinct]
+    job.report.distinct += job.seen.add(digests)
+    dim = job.recipe.space.dimensions
+    rows = Rows(
+        texts=distinct,
+        ids=[ids[i] for i in first],
+        digests=digests,
+        repeats=np.bincount(inverse, minlength=len(distinct)).astype(np.intp),
+        vectors=np.zeros((len(distinct), dim), dtype=np.float32),
+        tokens=np.zeros(len(distinct), dtype=np.int32),
+        truncated=np.zeros(len(distinct), dtype=np.bool_),
+        ready=np.zeros(len(distinct), dtype=np.bool_),
+    )
+    return rows, inverse
+
+
+def _look_up(job: Job, rows: Rows) -> None:
+    """Fill in what the cache knows.
+
+    A text within the limit is kept under a key without limit and policy; only a text over the
+    limit depends on both.
+    """
+    if job.cache is None or not rows.texts:
+        return
+    recipe, dim = job.recipe, rows.vectors.shape[1]
+    limit = recipe.max_tokens
+    for key, whole in ((recipe.whole_key, True), (recipe.cut_key, False)):
+        todo = np.flatnonzero(~rows.ready)
+        if not len(todo):
+            break
+        found = job.cache.get_many(key, [rows.digests[i] for i in todo], dim)
+        usable = found.hit
+        if whole and limit is not None:
+            usable = usable & (found.tokens <= limit)
+        hit = todo[usable]
+        rows.vectors[hit] = found.vectors[usable]
+        rows.tokens[hit] = found.tokens[usable]
+        rows.truncated[hit] = found.truncated[usable]
+        rows.ready[hit] = True
+    _refuse_long(job, rows, np.flatnonzero(rows.ready & rows.truncated))
+    job.report.cached += int(rows.ready.sum())
+    job.on_done(int(rows.repeats[rows.ready].sum()))
+
+
+def _refuse_long(job: Job, rows: Rows, long: NDArray[np.intp]) -> None:
+    if not len(long) or job.on_long != "error":
+        return
+    named = [f"{rows.ids[i]} ({rows.tokens[i]:,} tokens)" for i in long]
+    raise TextTooLong(
+        f"{len(named):,} text(s) are over the limit of {job.recipe.max_tokens:,} tokens: "
+        f"{shorten(named)}. Shorten them, embed them in windows (on_long='split', "
+        "--on-long split), or cut them and have it reported (on_long='truncate')"
+    )
+
+
+def _batches(job: Job, rows: Rows) -> Iterator[list[Unit]]:
+    """Batches of what is still missing, longest texts first.
+
+    Batches are laid out over all texts of the block, the known ones included, and those without
+    a known text go as they are: a run that was killed and started again then computes the very
+    batches it would have computed undisturbed, and its vectors are the same to the last bit.
+    Texts missing between known ones, and windows of split texts, are batched among themselves.
+    """
+    if rows.ready.all():
+        return
+    limits = job.provider.limits
+    # Characters tell the order well enough to begin before everything is tokenised.
+    order = sorted(range(len(rows.texts)), key=lambda i: -len(rows.texts[i]))
+    units: dict[int, Unit] = {}
+    scattered: list[Unit] = []
+    carried: list[int] = []
+    for start in range(0, len(order), _CHUNK):
+        chunk = order[start : start + _CHUNK]
+        scattered += _tokenize(job, rows, chunk, units)
+        laid = sorted(
+            carried + [i for i in chunk if rows.ready[i] or i in units],
+            key=lambda i: -int(rows.tokens[i]),
+        )
+        last = start + _CHUNK >= len(order)
+        done = 0
+        for part in cut_batches([int(rows.tokens[i]) for i in laid], limits, keep_tail=last):
+            missing = [units.pop(i) for i in laid[part] if i in units]
+            if len(missing) == part.stop - part.start:
+                yield missing
+            else:
+                scattered += missing
+            done = part.stop
+        carried = laid[done:]
+    scattered.sort(key=lambda unit: -unit.piece.tokens)
+    for part in cut_batches([unit.piece.tokens for unit in scattered], limits):
+        yield scattered[part]
+
+
+def _tokenize(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) -> list[Unit]:
+    """Count the tokens of what is missing in the chunk; cut or split what is too long.
+
+    Puts texts that are one piece into `units`; returns the windows of those that are several.
+    """
+    missing = [i for i in chunk if not rows.ready[i]]
+    if not missing:
+        return []
+    role, limit = job.recipe.role, job.recipe.max_tokens
+    pieces = job.provider.tokenize([rows.texts[i] for i in missing], role)
+    windows: list[Unit] = []
+    over: list[int] = []
+    for i, piece in zip(missing, pieces, strict=True):
+        rows.tokens[i] = piece.tokens
+        if limit is None or piece.tokens <= limit:
+            units[i] = Unit(i, piece)
+        elif job.on_long == "split":
+            parts = _split(job, rows.texts[i], limit)
+            rows.waiting[i] = len(parts)
+            windows += [Unit(i, part) for part in parts]
+        else:
+            over.append(i)
+            rows.truncated[i] = True
+            units[i] = Unit(i, piece)
+    _refuse_long(job, rows, np.array(over, dtype=np.intp))
+    return windows
+
+
+def _split(job: Job, text: str, limit: int) -> list[Piece]:
+    def count(parts: list[str]) -> list[int]:
+        return [piece.tokens for piece in job.provider.tokenize(parts, job.recipe.role)]
+
+    return job.provider.tokenize(split_text(text, limit, count), job.recipe.role)
+
+
+def _commit(job: Job, rows: Rows, units: list[Unit], raw: NDArray[np.float32]) -> None:
+    """Check a batch, add it to its texts, and write those that are complete to the cache."""
+    vectors = check_vectors(
+        raw, len(units), rows.vectors.shape[1], [rows.ids[unit.text] for unit in units]
+    )
+    limit = job.recipe.max_tokens
+    unit_length = normalise(vectors)
+    finished = []
+    for row, unit in enumerate(units):
+        read = unit.piece.tokens if limit is None else min(unit.piece.tokens, limit)
+        job.report.tokens_embedded += read
+        i = unit.text
+        if i not in rows.waiting:
+            rows.vectors[i] = unit_length[row] if job.recipe.space.normalized else vectors[row]
+            finished.append(i)
+            continue
+        # Windows are pooled by their token counts, each token with the same say.
+        rows.vectors[i] += read * unit_length[row]
+        rows.waiting[i] -= 1
+        if rows.waiting[i] == 0:
+            rows.vectors[i] = normalise(rows.vectors[i : i + 1])[0]
+            finished.append(i)
+    _store(job, rows, np.array(finished, dtype=np.intp))
+
+
+def _store(job: Job, rows: Rows, finished: NDArray[np.intp]) -> None:
+    rows.ready[finished] = True
+    limit = job.recipe.max_tokens
+    over = rows.tokens[finished] > (np.iinfo(np.int32).max if limit is None else limit)
+    if job.cache is not None:
+        for key, part in (
+            (job.recipe.whole_key, finished[~over]),
+            (job.recipe.cut_key, finished[over]),
+        ):
+            if len(part):
+                job.cache.put_many(
+                    key,
+                    [rows.digests[i] for i in part],
+                    rows.vectors[part],
+                    rows.tokens[part],
+                    rows.truncated[part],
+                )
+    job.report.embedded += len(finished)
+    job.on_done(int(rows.repeats[finished].sum()))
+
+
+def _count(job: Job, ids: Sequence[str], embedded: Embedded) -> None:
+    """Put the block into the report, by text as given."""
+    report, limit = job.report, job.recipe.max_tokens
+    report.tokens += int(embedded.tokens.sum())
+    if limit is None:
+        return
+    over = embedded.tokens > limit
+    named = [ids[i] for i in embedded.kept[over]]
+    if job.on_long == "split":
+        report.split += len(named)
+        extend_ids(report.split_ids, named)
+        return
+    report.truncated += len(named)
+    report.tokens_lost += int((embedded.tokens[over].astype(np.int64) - limit).sum())
+    extend_ids(report.truncated_ids, named)

@@ -1,0 +1,109 @@
+"""Report: what happened to the texts on their way to vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+# A report must stay printable: of long lists it keeps the first ids, and the count beside them.
+MAX_IDS = 1000
+
+
+@dataclass(slots=True)
+class Report:
+    """What was embedded, reused, cut and left out in one run.
+
+    Counts are of texts unless they say otherwise. `tokens` counts the texts as they were given
+    (special tokens and prompt included); `tokens_embedded` only what the model read in this run.
+
+    Attributes:
+        texts: given, the empty ones included.
+        distinct: different texts after preparation.
+        cached: distinct texts whose vector came from the cache.
+        embedded: distinct texts the model computed in this run.
+        truncated: texts over the limit of which the model read only the beginning.
+        tokens_lost: tokens of those texts that the model never saw.
+        split: texts over the limit that were embedded window by window and pooled.
+        empty: texts left out because nothing was in them.
+        repaired: texts in which lone surrogates became U+FFFD.
+        truncated_ids, split_ids, empty_ids: the first 1,000 ids of each.
+        seconds: wall time.
+        notes: what else the user should know.
+    """
+
+    texts: int = 0
+    distinct: int = 0
+    cached: int = 0
+    embedded: int = 0
+    tokens: int = 0
+    tokens_embedded: int = 0
+    truncated: int = 0
+    tokens_lost: int = 0
+    split: int = 0
+    empty: int = 0
+    repaired: int = 0
+    seconds: float = 0.0
+    truncated_ids: list[str] = field(default_factory=list)
+    split_ids: list[str] = field(default_factory=list)
+    empty_ids: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, *texts: str) -> None:
+        """Add notes, each once."""
+        self.notes.extend(text for text in texts if text not in self.notes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote; fields of a newer version are passed over."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: v for name, v in value.items() if name in known})
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(label, value) pairs for people; lines about nothing are left out."""
+        rate = f" ({self.texts / self.seconds:,.0f} texts/s)" if self.seconds > 0 else ""
+        rows = [
+            ("texts", f"{self.texts:,}"),
+            ("distinct", f"{self.distinct:,}"),
+            ("from cache", f"{self.cached:,}"),
+            ("embedded", f"{self.embedded:,}"),
+            ("tokens", f"{self.tokens:,} ({self.tokens_embedded:,} embedded now)"),
+            ("truncated", self._truncated()),
+        ]
+        if self.split:
+            rows.append(("split", f"{self.split:,} over the limit: {shorten(self.split_ids)}"))
+        if self.empty:
+            rows.append(("empty", f"{self.empty:,} left out: {shorten(self.empty_ids)}"))
+        if self.repaired:
+            rows.append(("repaired", f"{self.repaired:,} had lone surrogates, now U+FFFD"))
+        rows.append(("seconds", f"{self.seconds:,.2f}{rate}"))
+        rows.extend(("note", note) for note in self.notes)
+        return rows
+
+    def _truncated(self) -> str:
+        if not self.truncated:
+            return "0"
+        return (
+            f"{self.truncated:,}, {self.tokens_lost:,} tokens never read: "
+            f"{shorten(self.truncated_ids)} (the policy `split` reads all of them)"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(f"{label:>10}  {value}" for label, value in self.lines())
+
+
+def extend_ids(ids: list[str], new: Iterable[str]) -> None:
+    """Append to one of a report's lists of ids, up to MAX_IDS."""
+    for name in new:
+        if len(ids) >= MAX_IDS:
+            return
+        ids.append(name)
+
+
+def shorten(ids: list[str], shown: int = 5) -> str:
+    """The first few ids, for a message."""
+    return ", ".join(ids[:shown]) + (", …" if len(ids) > shown else "")

@@ -1,0 +1,225 @@
+"""Space: may these two vectors be compared?  Recipe: would I get this very vector again?
+
+Both are frozen values, hashed over a canonical JSON form, so the same facts give the same id on
+every machine and in every version of Python. They travel with the vectors: in memory, in files,
+in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+from veclab.errors import InputError, SpaceMismatch
+
+Role = Literal["query", "document"]
+OnLong = Literal["truncate", "error", "split"]
+
+SPACE_VERSION = 1
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _digest(value: Mapping[str, Any], size: int) -> bytes:
+    return hashlib.blake2b(_canonical(value).encode("ascii"), digest_size=size).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All that decides whether two vectors may be compared.
+
+    Attributes:
+        provider: who computes: `local`, `openai`, ...
+        model: the model's name; where `weights` is known the name is a label only, so that the
+            same weights under another name or path are the same space.
+        dimensions: length of a vector.
+        weights: SHA-256 of the model's weights, or None where nobody can know it (an API).
+        pooling: how token vectors become one vector (`mean`, `cls`, `lasttoken`, ...).
+        prompts: what is put in front of a text, by role; only prompts that are not empty.
+        normalized: vectors have unit length.
+        endpoint: URL of the API, None for the provider's own.
+    """
+
+    provider: str
+    model: str
+    dimensions: int
+    weights: str | None = None
+    pooling: str | None = None
+    prompts: tuple[tuple[str, str], ...] = ()
+    normalized: bool = True
+    endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        # Equal prompts must hash equally whatever order they were written in.
+        object.__setattr__(self, "prompts", tuple(sorted((r, p) for r, p in self.prompts if p)))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The facts that decide comparability, as plain JSON values."""
+        facts = self.to_dict()
+        if self.weights is not None:
+            del facts["model"]
+        return facts
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: a hash of the canonical form of `identity`."""
+        return _digest({"space": SPACE_VERSION, **self.identity}, 8).hex()
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.model} ({self.dimensions}-d, space {self.id})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `from_dict` reads them back."""
+        return asdict(self) | {"prompts": dict(self.prompts)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            InputError: a field is unknown or missing: the file comes from a newer veclab, or
+                from something else.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := set(value) - known:
+            raise InputError(
+                f"this Space has fields unknown to this version of veclab: {sorted(unknown)}; "
+                "update veclab"
+            )
+        try:
+            return cls(**{**value, "prompts": tuple(dict(value.get("prompts") or {}).items())})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"this is not a Space: {error}") from None
+
+    def to_json(self) -> str:
+        """The canonical form: sorted keys, no spaces, ASCII."""
+        return _canonical(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote; raises InputError when it is something else."""
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"this is not a Space: {error}") from None
+        if not isinstance(value, dict):
+            raise InputError("this is not a Space: a JSON object was expected")
+        return cls.from_dict(value)
+
+    def difference(self, other: Space) -> dict[str, tuple[Any, Any]]:
+        """The fields in which the two identities differ: name -> (this, other)."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        if self.id == other.id:
+            return {}
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def require_same(a: Space, b: Space, *, names: tuple[str, str] = ("first", "second")) -> None:
+    """Do nothing when vectors of the two spaces may be compared.
+
+    Args:
+        a, b: the two spaces.
+        names: what to call them in the message, for instance ("index", "query").
+
+    Raises:
+        SpaceMismatch: names every field that differs and the way out.
+    """
+    difference = a.difference(b)
+    if not difference:
+        return
+    width = max(map(len, difference))
+    lines = [
+        f"  {field_name:<{width}}  {names[0]}: {_short(mine)}   {names[1]}: {_short(theirs)}"
+        for field_name, (mine, theirs) in difference.items()
+    ]
+    raise SpaceMismatch(
+        f"the vectors of {names[0]} and {names[1]} come from different spaces, "
+        "so a similarity between them would mean nothing:\n"
+        + "\n".join(lines)
+        + f"\nEmbed one of the two again with the other's model: {names[0]} is {a}, "
+        f"{names[1]} is {b}."
+    )
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:28]}…{text[-28:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The Space plus what changes a vector's bits but not what it may be compared with.
+
+    Never in it: batch size, device, number of threads, secrets, file names.
+
+    Attributes:
+        space: what the vectors may be compared with.
+        role: whose prompt was put in front of the text; None for the model's default.
+        precision: of the arithmetic: `f32`, `bf16`, `int8`, or `api` where it is not known.
+        tokenizer: digest of the tokenizer, None where it is not known.
+        prepare: the steps of text preparation, in order, each with its version.
+        max_tokens: the limit in force, special tokens and prompt included; None for no limit.
+        on_long: what became of texts over the limit: `truncate` or `split`. (`error` lets no
+            such text through, so it makes the same vectors as `truncate`.)
+    """
+
+    space: Space
+    role: Role | None = None
+    precision: str = "f32"
+    tokenizer: str | None = None
+    prepare: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    on_long: Literal["truncate", "split"] = "truncate"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return plain | {"space": self.space.identity, "prepare": list(self.prepare)}
+
+    def to_json(self) -> str:
+        """The canonical form, with the whole Space (its name too), for people and files."""
+        return _canonical(self.to_dict() | {"space": self.space.to_dict()})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote; raises InputError when it is something else."""
+        try:
+            value = json.loads(text)
+            return cls(
+                **value
+                | {
+                    "space": Space.from_dict(value["space"]),
+                    "prepare": tuple(value["prepare"]),
+                }
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"this is not a Recipe: {error}") from None
+
+    @property
+    def id(self) -> str:
+        """16 hex digits over everything: two recipes with one id give the same vectors."""
+        return _digest(self.to_dict(), 8).hex()
+
+    @property
+    def whole_key(self) -> bytes:
+        """8 bytes: cache prefix of texts within the limit.
+
+        Such a text has the same vector whatever the limit and the policy are, so neither is in
+        this key: raising the limit or changing the policy computes only the long texts again.
+        """
+        facts = self.to_dict()
+        del facts["max_tokens"], facts["on_long"]
+        return _digest({"part": "whole", **facts}, 8)
+
+    @property
+    def cut_key(self) -> bytes:
+        """8 bytes: cache prefix of texts over the limit, which limit and policy do change."""
+        return _digest({"part": "cut", **self.to_dict()}, 8)

@@ -1,0 +1,188 @@
+"""Vectors: embeddings together with what they are: ids, texts, Space, Report."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.checks import normalise
+from veclab.errors import InputError
+from veclab.report import Report
+from veclab.space import Space, require_same
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TABLE_ROWS = 10
+
+
+class Row(NamedTuple):
+    """One text and its vector (float32, (dim,))."""
+
+    id: str
+    text: str | None
+    embedding: NDArray[np.float32]
+    tokens: int | None
+    truncated: bool | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Vectors:
+    """n vectors of one Space. What comes back is always (n, dim), also for n = 0.
+
+    Attributes:
+        array: float32 (n, dim).
+        space: what they may be compared with.
+        ids: n names.
+        texts: n texts as given, None where they were not kept.
+        tokens: int32 (n,), tokens of each whole text; None where unknown.
+        truncated: bool (n,), whether the model read only its beginning; None where unknown.
+        columns: the caller's own columns, an Arrow table of n rows, or None.
+        report: what happened on the way, None for vectors that were read or cut from others.
+    """
+
+    array: NDArray[np.float32]
+    space: Space
+    ids: Sequence[str]
+    texts: Sequence[str] | None = None
+    tokens: NDArray[np.int32] | None = None
+    truncated: NDArray[np.bool_] | None = None
+    columns: pa.Table | None = None
+    report: Report | None = None
+
+    def __post_init__(self) -> None:
+        array = np.ascontiguousarray(self.array, dtype=np.float32)
+        if array.ndim != 2 or array.shape[1] != self.space.dimensions:
+            raise InputError(
+                f"an array of shape {array.shape} cannot hold vectors of {self.space.dimensions} "
+                "dimensions: (n, dim) is needed"
+            )
+        object.__setattr__(self, "array", array)
+        n = len(array)
+        for name in ("ids", "texts", "tokens", "truncated", "columns"):
+            value = getattr(self, name)
+            length = n if value is None else value.num_rows if name == "columns" else len(value)
+            if length != n:
+                raise InputError(f"{n} vectors need {n} {name}, not {length}")
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return self.space.dimensions
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.array, dtype=dtype or np.float32, copy=copy)
+
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Self: ...
+    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> Row | Self:
+        """A Row for a number; Vectors for a slice, a mask or a list of positions."""
+        if isinstance(key, (int, np.integer)):
+            return self._row(range(len(self))[key])
+        rows = np.arange(len(self))[key]
+        return replace(
+            self,
+            array=self.array[rows],
+            ids=[self.ids[i] for i in rows],
+            texts=None if self.texts is None else [self.texts[i] for i in rows],
+            tokens=None if self.tokens is None else self.tokens[rows],
+            truncated=None if self.truncated is None else self.truncated[rows],
+            columns=None if self.columns is None else self.columns.take(rows),
+            report=None,
+        )
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self._row(i) for i in range(len(self)))
+
+    def _row(self, i: int) -> Row:
+        return Row(
+            id=self.ids[i],
+            text=None if self.texts is None else self.texts[i],
+            embedding=self.array[i],
+            tokens=None if self.tokens is None else int(self.tokens[i]),
+            truncated=None if self.truncated is None else bool(self.truncated[i]),
+        )
+
+    def __add__(self, other: Vectors) -> Vectors:
+        """`self` followed by `other`; raises SpaceMismatch unless they share a Space."""
+        return concatenate([self, other])
+
+    def shorten(self, dimensions: int) -> Vectors:
+        """The first `dimensions` numbers of each vector, at unit length again.
+
+        Only models trained for it (Matryoshka representation learning, Kusupati et al. 2022,
+        arXiv:2205.13147) keep most of their quality. The result is a Space of its own.
+        """
+        if not 0 < dimensions <= self.dimensions:
+            raise InputError(f"cannot shorten {self.dimensions} dimensions to {dimensions}")
+        space = replace(self.space, dimensions=dimensions, normalized=True)
+        return replace(self, array=normalise(self.array[:, :dimensions]), space=space, report=None)
+
+    def save(self, path: str | Path) -> Path:
+        """Write to `.parquet` or `.npz`, atomically; `veclab.read` reads it back."""
+        from veclab.vectorfile import save
+
+        return save(self, Path(path))
+
+    def __repr__(self) -> str:
+        return f"<Vectors {len(self):,} x {self.dimensions}, {self.space}>"
+
+    def _repr_html_(self) -> str:
+        """A table of the first rows for notebooks; texts are escaped, never markup."""
+        shown = min(len(self), _TABLE_ROWS)
+        body = "".join(
+            f"<tr><td>{html.escape(row.id)}</td><td>{html.escape((row.text or '')[:80])}</td>"
+            f"<td><code>{_head(row.embedding)}</code></td></tr>"
+            for row in (self._row(i) for i in range(shown))
+        )
+        more = f"<p>… {len(self) - shown:,} more</p>" if len(self) > shown else ""
+        return (
+            f"<p>{html.escape(repr(self))}</p><table><thead><tr><th>id</th><th>text</th>"
+            f"<th>embedding</th></tr></thead><tbody>{body}</tbody></table>{more}"
+        )
+
+
+def _head(vector: NDArray[np.float32], shown: int = 4) -> str:
+    return " ".join(f"{x:+.3f}" for x in vector[:shown]) + (" …" if len(vector) > shown else "")
+
+
+def concatenate(parts: Sequence[Vectors]) -> Vectors:
+    """One Vectors of several; what one of them lacks (texts, tokens, own columns) is dropped.
+
+    Raises:
+        SpaceMismatch: they do not share a Space.
+        InputError: there are none.
+    """
+    if not parts:
+        raise InputError("nothing to concatenate")
+    first = parts[0]
+    for number, part in enumerate(parts[1:], start=2):
+        require_same(first.space, part.space, names=("part 1", f"part {number}"))
+    tokens = [part.tokens for part in parts if part.tokens is not None]
+    truncated = [part.truncated for part in parts if part.truncated is not None]
+    texts = [part.texts for part in parts if part.texts is not None]
+    columns = [part.columns for part in parts if part.columns is not None]
+    if len(columns) == len(parts):
+        import pyarrow as pa
+
+        table = pa.concat_tables(columns, promote_options="permissive")
+    return Vectors(
+        array=np.concatenate([part.array for part in parts]),
+        space=first.space,
+        ids=[name for part in parts for name in part.ids],
+        texts=[t for ts in texts for t in ts] if len(texts) == len(parts) else None,
+        tokens=np.concatenate(tokens) if len(tokens) == len(parts) else None,
+        truncated=np.concatenate(truncated) if len(truncated) == len(parts) else None,
+        columns=table if len(columns) == len(parts) else None,
+    )
