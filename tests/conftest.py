@@ -43,3 +43,20 @@ def model(provider, cache):
 def environment(home):
     """The environment for a child process that runs the command line."""
     return os.environ | {"VECLAB_HOME": str(home), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory):
+    """A folder with a tiny BERT without prompts."""
+    from tests.tiny import make_bert
+
+    return make_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def tiny_e5(tmp_path_factory):
+    """A folder with a tiny BERT that has prompts, as E5 models do."""
+    from tests.tiny import make_bert
+
+    prompts = {"query": "query: ", "document": "passage: "}
+    return make_bert(tmp_path_factory.mktemp("models") / "tiny-e5", prompts=prompts)

@@ -1,5 +1,6 @@
 """Batches fill the limits; what was computed is committed whatever happens next."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_batches_keep_order_and_limits(tokens, padded, batch_tokens, batch_texts
 def test_no_batch_could_have_taken_the_next_text(tokens, batch_tokens):
     limits = Limits(None, batch_tokens, 8, padded=False)
     batches = [tokens[part] for part in cut_batches(tokens, limits)]
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in itertools.pairwise(batches):
         assert len(batch) == 8 or sum(batch) + following[0] > batch_tokens
 
 

@@ -137,7 +137,7 @@ class TestLongTexts:
 class TestEmptyTexts:
     @pytest.mark.parametrize("empty", ["", "  \n", None, float("nan"), "\u200b"])
     def test_are_refused_by_default(self, model, empty):
-        with pytest.raises(EmptyText, match="1 text.* 1\\. .*on_empty='skip'"):
+        with pytest.raises(EmptyText, match=r"1 text.* 1\. .*on_empty='skip'"):
             model.embed(["a", empty])
 
     def test_are_left_out_and_reported_when_asked(self, model):

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from veclab import InputError, Recipe, Space, SpaceMismatch
 from veclab.space import require_same
 
-MINILM = Space("local", "sentence-transformers/all-MiniLM-L6-v2", 384, weights="53aa", pooling="mean")
+MINILM = Space(
+    "local", "sentence-transformers/all-MiniLM-L6-v2", 384, weights="53aa", pooling="mean"
+)
 
 spaces = st.builds(
     Space,

@@ -131,7 +131,9 @@ class TestAtomic:
             make().save(tmp_path / "v.parquet")
 
     def test_leftovers_of_killed_runs_are_removed_and_those_of_living_ones_kept(self, tmp_path):
-        dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
+        dead = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+        )
         left = tmp_path / f".v.parquet.{int(dead.stdout)}.veclab-tmp"
         other = tmp_path / f".v.parquet.{os.getppid()}.veclab-tmp"
         left.touch()

@@ -19,7 +19,7 @@ def check_vectors(
     Raises:
         BadVectors: another shape, a value that is not finite, or a zero vector.
     """
-    vectors = np.asarray(raw, dtype=np.float32)
+    vectors: NDArray[np.float32] = np.asarray(raw, dtype=np.float32)
     if vectors.shape != (n, dim):
         raise BadVectors(f"the model gave an array {vectors.shape} for {n} texts of {dim} numbers")
     for fault, bad in (
@@ -27,7 +27,7 @@ def check_vectors(
         ("a vector of zeros", ~vectors.any(axis=1)),
     ):
         if bad.any():
-            named = [names[i] for i in np.flatnonzero(bad)]
+            named = [names[int(i)] for i in np.flatnonzero(bad)]
             raise BadVectors(f"the model gave {fault} for {len(named)} text(s): {shorten(named)}")
     return vectors
 
@@ -36,4 +36,5 @@ def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows scaled to unit length; float32 (n, dim). Rows must not be zero."""
     # Norms in float64: float32 squares overflow above 1.8e19 and lose digits in long sums.
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    return (vectors / norms[:, None]).astype(np.float32)
+    unit: NDArray[np.float32] = (vectors / norms[:, None]).astype(np.float32)
+    return unit

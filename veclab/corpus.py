@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from veclab.errors import InputError
 from veclab.model import Model
 from veclab.pipeline import OnEmpty, embed_block
@@ -70,15 +68,9 @@ def embed_file(
                     texts=[repair_surrogates(cast(str, block.texts[i])) for i in kept],
                     tokens=part.tokens,
                     truncated=part.truncated,
-                    columns=None if block.columns is None else block.columns.take(_arrow(kept)),
+                    columns=None if block.columns is None else block.columns.take(kept),
                 )
             )
         model.finish(job, start)
         sink.finish(job.report)
     return job.report
-
-
-def _arrow(positions: np.ndarray) -> object:
-    import pyarrow as pa
-
-    return pa.array(positions)

@@ -11,15 +11,9 @@ from typing import Any
 import numpy as np
 
 from veclab.report import Report
+from veclab.schema import OWN_COLUMNS, RECIPE_KEY, SPACE_KEY
 from veclab.space import Recipe, Space
-from veclab.vectorfile import (
-    OWN_COLUMNS,
-    RECIPE_KEY,
-    SPACE_KEY,
-    open_parquet,
-    read,
-    report_of,
-)
+from veclab.vectorfile import open_parquet, read, report_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,8 @@ def summarise(path: str | Path) -> Summary:
             )
             for batch in file.iter_batches(8192, columns=["embedding", "truncated"])
         )
-        return _summary(path, space, recipe and Recipe.from_json(recipe), report, own, blocks)
+        made_by = None if recipe is None else Recipe.from_json(recipe)
+        return _summary(path, space, made_by, report, own, blocks)
 
 
 def _summary(

@@ -20,15 +20,13 @@ import numpy as np
 
 from veclab.errors import InputError, OutputError
 from veclab.report import Report
+from veclab.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
 from veclab.space import Recipe, Space
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-OWN_COLUMNS = ("id", "text", "embedding", "tokens", "truncated")
-SPACE_KEY, RECIPE_KEY, REPORT_KEY = b"veclab.space", b"veclab.recipe", b"veclab.report"
 
 
 @contextmanager
@@ -156,7 +154,9 @@ def to_table(vectors: Vectors) -> pa.Table:
     flat = pa.array(vectors.array.reshape(-1))
     columns: dict[str, Any] = {
         "id": pa.array(vectors.ids, pa.string()),
-        "text": pa.array(vectors.texts or [None] * n, pa.string()),
+        "text": pa.nulls(n, pa.string())
+        if vectors.texts is None
+        else pa.array(vectors.texts, pa.string()),
         "embedding": pa.FixedSizeListArray.from_arrays(flat, dim),
         "tokens": pa.array([None] * n if vectors.tokens is None else vectors.tokens, pa.int32()),
         "truncated": pa.array(

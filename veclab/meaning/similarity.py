@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError
 from veclab.checks import normalise
+from veclab.errors import InputError
 from veclab.space import require_same
 from veclab.vectors import Vectors
 

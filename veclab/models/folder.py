@@ -192,7 +192,8 @@ def _pooling(
             excluded = "" if settings.get("include_prompt", True) else "-without-prompt"
             parts.append("+".join(modes) + excluded)
             base = settings.get("embedding_dimension") or settings.get("word_embedding_dimension")
-            width = (base or width) and (base or width) * len(modes)
+            base = base or width
+            width = None if base is None else base * len(modes)
         elif module["kind"] == "Dense":
             parts.append("dense")
             width = settings.get("out_features")
@@ -248,12 +249,9 @@ def file_digest(path: Path) -> str:
     facts = path.stat()
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{facts.st_ctime_ns}|{facts.st_ino}"
     memo = home() / "digests.json"
-    try:
-        known = json.loads(memo.read_text(encoding="utf-8"))
-        if isinstance(known, dict) and isinstance(known.get(key), str):
-            return str(known[key])
-    except (OSError, ValueError):
-        known = {}
+    known = _memory(memo)
+    if key in known:
+        return known[key]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # Only a saving of time: where the home cannot be written, the next start hashes again.
@@ -265,3 +263,14 @@ def file_digest(path: Path) -> str:
     except OSError:
         return digest
     return digest
+
+
+def _memory(memo: Path) -> dict[str, str]:
+    """What is remembered; nothing where that is missing or damaged."""
+    try:
+        known = json.loads(memo.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {k: v for k, v in known.items() if isinstance(v, str)}

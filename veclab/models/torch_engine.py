@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,18 +54,17 @@ class TorchModel:
 
     def embed_batch(self, pieces: Sequence[Piece], role: Role | None) -> NDArray[np.float32]:
         """float32 (len(pieces), dimensions), by the model's own `encode`."""
-        encode = {
+        by_role: dict[Role | None, Callable[..., NDArray[np.float32]]] = {
             None: self._model.encode,
             "query": self._model.encode_query,
             "document": self._model.encode_document,
-        }[role]
-        vectors: NDArray[np.float32] = encode(
+        }
+        return by_role[role](
             [piece.text for piece in pieces],
             batch_size=len(pieces),
             show_progress_bar=False,
             convert_to_numpy=True,
         )
-        return vectors
 
 
 def _load(folder: ModelFolder, device: str | None) -> SentenceTransformer:

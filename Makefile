@@ -1,0 +1,82 @@
+# Everything runs in .venv, which the first target that needs it makes.
+
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+INPUTS := pyproject.toml constraints.txt
+ARGS   :=
+
+# No target looks anything up on a model hub or reports anything to anyone.
+export HF_HUB_OFFLINE := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+
+# The first Python that is new enough and can make an environment. `make PYTHON=...` names another.
+PYTHONS   := python3 python3.13 python3.12 python3.11
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+HAS_VENV   := import ensurepip, venv
+
+# The stamp holds the folder it was made in. In a moved or copied tree, or with its Python gone,
+# the environment is made anew.
+ifneq ($(shell test -x $(RUN) && cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format venv clean
+
+help: ## Print this table
+	@printf 'make TARGET\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@printf '\nThe first one makes $(VENV) (a few minutes). PYTHON=/path/to/python3 chooses its Python.\n'
+
+demo: $(STAMP) ## Embed real text and search it, offline (about a minute)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
+
+test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
+	$(RUN) -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, formatting and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+venv: $(STAMP) ## Make or update .venv, and nothing else
+
+clean: ## Remove .venv, the tools' caches, build/, dist/ and out/
+	rm -rf $(VENV) build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp goes first and comes back last. So no stamp means an install that did not finish, and
+# half an environment is not trusted: it is made anew. With a stamp, changed inputs only update it.
+$(STAMP): $(INPUTS)
+	@set -eu; \
+	if [ "$$(test -x $(RUN) && cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ]; then \
+		rm -f $(STAMP); \
+	else \
+		found=; old=; bare=; \
+		for python in $(or $(PYTHON),$(PYTHONS)); do \
+			"$$python" -c '' 2>/dev/null || continue; \
+			"$$python" -c '$(NEW_ENOUGH)' || { old="$$old $$python"; continue; }; \
+			"$$python" -c '$(HAS_VENV)' 2>/dev/null || { bare="$$bare $$python"; continue; }; \
+			found="$$python"; break; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo 'veclab needs Python 3.11 or newer, with the venv module. Looked for: $(or $(PYTHON),$(PYTHONS)).' >&2; \
+			for python in $$old; do echo "  $$python is too old: $$("$$python" --version 2>&1)" >&2; done; \
+			for python in $$bare; do echo "  $$python cannot make environments. On Debian or Ubuntu: apt install python3-venv" >&2; done; \
+			echo 'To name one: make PYTHON=/path/to/python3' >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$("$$found" --version) ($$found). This takes a few minutes, once."; \
+		rm -rf $(VENV); \
+		"$$found" -m venv $(VENV); \
+	fi; \
+	$(RUN) -m pip --disable-pip-version-check install --no-input -c constraints.txt -e '.[all,dev]'; \
+	printf '%s\n' "$(CURDIR)" > $(STAMP).new; \
+	mv $(STAMP).new $(STAMP)

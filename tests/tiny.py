@@ -1,0 +1,54 @@
+"""Sentence Transformers models of a few kilobytes, made on the spot, real in every other way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+WORDS = [
+    *"abcdefghijklmnopqrstuvwxyz0123456789.,:!?",
+    *("the cat sits on mat a feline rests carpet stock markets fell query passage text").split(),  # noqa: SIM905
+]
+
+
+def make_bert(
+    path: Path, *, prompts=None, default_prompt=None, pooling="mean", max_tokens=32, seed=0
+) -> Path:
+    """A random BERT with two layers of 32 units, saved as a Sentence Transformers folder."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(seed)
+    path.mkdir(parents=True, exist_ok=True)
+    base = path.parent / f"{path.name}-base"
+    base.mkdir(exist_ok=True)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    vocabulary += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
+    (base / "vocab.txt").write_text("\n".join(vocabulary))
+    BertTokenizerFast(vocab=str(base / "vocab.txt"), model_max_length=max_tokens).save_pretrained(
+        base
+    )
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(base)
+    transformer = Transformer(str(base), max_seq_length=max_tokens)
+    modules = [transformer, Pooling(32, pooling_mode=pooling), Normalize()]
+    model = SentenceTransformer(
+        modules=modules, prompts=prompts, default_prompt_name=default_prompt, device="cpu"
+    )
+    model.save(str(path))
+    return path
+
+
+def edit_json(path: Path, **changes) -> None:
+    """Change fields of a JSON file."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

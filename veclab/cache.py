@@ -1,0 +1,387 @@
+"""The cache: one persistent store of vectors per user, keyed by recipe and text.
+
+A record is found by 24 bytes: the recipe (8: which model, how used) and a digest of the prepared
+text (16). All records of one recipe have one size, so that a lookup is one pass of LMDB over the
+keys and numpy for everything else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress, islice, repeat
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab import cacheregistry
+from veclab.cachejournal import KEY_SIZE, Op
+from veclab.cacherecord import (
+    HEADER_SIZE,
+    RECIPE_SIZE,
+    TRUNCATED,
+    checksums,
+    disk_bytes,
+    record_dtype,
+    sorted_keys,
+)
+from veclab.cachestore import VERSION, Store
+from veclab.errors import CacheError
+from veclab.home import home
+
+# Records per transaction on reading and deleting: temporary arrays stay within the CPU's caches.
+BLOCK = 2048
+WALK_BLOCK = 16384
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a lookup found, row by row as asked.
+
+    Attributes:
+        hit: (n,) whether there is a record; the other arrays mean nothing where there is none.
+        vectors: (n, dim) float32.
+        tokens: (n,) tokens of the whole text.
+        truncated: (n,) whether the model saw only the beginning of the text.
+    """
+
+    hit: NDArray[np.bool_]
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RecipeStats:
+    """One recipe's part of the cache.
+
+    Attributes:
+        recipe: the 8-byte prefix.
+        description: the JSON text given to `Cache.describe`, or None.
+        entries: number of records.
+        bytes: bytes of keys and records, without LMDB's pages around them.
+        oldest, newest: when records were made, seconds since the epoch; 0 without records.
+    """
+
+    recipe: bytes
+    description: str | None
+    entries: int
+    bytes: int
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What is in the cache; `bytes` is what its file takes on the disk."""
+
+    path: Path
+    version: int
+    entries: int
+    bytes: int
+    recipes: tuple[RecipeStats, ...]
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """What pruning did.
+
+    Attributes:
+        removed, kept: numbers of records.
+        bytes_before, bytes_after: what the file took and takes on the disk.
+        note: why disk space could not be given back, or None.
+    """
+
+    removed: int
+    kept: int
+    bytes_before: int
+    bytes_after: int
+    note: str | None
+
+
+class _Survey(NamedTuple):
+    """Key, age and size of every record, in key order."""
+
+    keys: NDArray[np.void]
+    created: NDArray[np.uint32]
+    sizes: NDArray[np.int64]
+
+    @property
+    def recipes(self) -> NDArray[np.void]:
+        return self.keys.view(f"V{RECIPE_SIZE}")[:: KEY_SIZE // RECIPE_SIZE]
+
+
+class Cache:
+    """The cache, from `Cache.open`; for any number of threads and processes at once.
+
+    A cache carried into a forked child opens anew there on first use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._root = path
+        self._shared: Store | None = cacheregistry.acquire(path)
+
+    @classmethod
+    def open(cls, path: Path | None = None) -> Cache:
+        """The cache in the directory `path`, by default `home() / "cache"`, made if need be.
+
+        Look at `notes` afterwards. Raises CacheError if there can be no cache there.
+        """
+        return cls(home() / "cache" if path is None else path)
+
+    @property
+    def _store(self) -> Store:
+        if self._shared is None:
+            raise CacheError(f"the cache at {self._root} is closed")
+        if self._shared.closed:  # this is a forked child
+            self._shared = cacheregistry.acquire(self._root)
+        return self._shared
+
+    @property
+    def path(self) -> Path:
+        """The directory of the LMDB environment."""
+        return self._store.path
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be added; `notes` says why."""
+        return self._store.readonly
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user must be told: damage, what was set aside, why nothing is kept."""
+        return self._store.notes
+
+    def get_many(self, recipe: bytes, digests: Sequence[bytes], dim: int) -> Found:
+        """Look up `digests` (16 bytes each, repeats allowed) under an 8-byte `recipe`.
+
+        A damaged record is a miss; it is dropped and noted. Raises ValueError for keys of another
+        length, CacheError if the cache fails as a whole.
+        """
+        keys, order = sorted_keys(recipe, digests)
+        n = len(keys)
+        found = Found(
+            hit=np.zeros(n, np.bool_),
+            vectors=np.zeros((n, dim), np.float32),
+            tokens=np.zeros(n, np.int32),
+            truncated=np.zeros(n, np.bool_),
+        )
+        damaged = [
+            self._read(keys[start : start + BLOCK], order[start : start + BLOCK], found)
+            for start in range(0, n, BLOCK)
+        ]
+        if any(map(len, damaged)):
+            self._drop_damaged(np.unique(np.concatenate(damaged)))
+        return found
+
+    def _read(
+        self, keys: NDArray[np.void], rows: NDArray[np.intp], found: Found
+    ) -> NDArray[np.void]:
+        """Fill `rows` of `found` from the records at `keys`; returns the keys of damaged ones."""
+        dtype = record_dtype(found.vectors.shape[1])
+
+        def fetch(
+            txn: lmdb.Transaction[memoryview],
+        ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bytes]:
+            # txn.get over sorted keys: as fast as Cursor.getmulti, which leaves out missing keys.
+            values = list(map(txn.get, keys.tolist(), repeat(b"")))
+            sizes = np.fromiter(map(len, values), np.int64, len(values))
+            whole = sizes == dtype.itemsize
+            return sizes != 0, whole, b"".join(compress(values, whole.tolist()))
+
+        there, whole, joined = self._store.run(fetch, Op.GET, keys.tobytes())
+        records = np.frombuffer(joined, dtype)
+        sound = records["checksum"] == checksums(keys[whole], records)
+        if not sound.all():
+            records = records[sound]
+            whole[whole] = sound
+        hits = rows[whole]
+        found.hit[hits] = True
+        found.vectors[hits] = records["vector"]
+        found.tokens[hits] = records["tokens"]
+        found.truncated[hits] = records["flags"] & TRUNCATED
+        return keys[there & ~whole]
+
+    def _drop_damaged(self, keys: NDArray[np.void]) -> None:
+        # Another process may just have put a good record there: then that one is made again.
+        said = f"{len(keys)} damaged entries in the cache at {self.path} were"
+        try:
+            self._delete(keys)
+        except CacheError as error:
+            self.notes.append(f"{said} passed over; they could not be dropped: {error}")
+        else:
+            self.notes.append(f"{said} dropped")
+
+    def put_many(
+        self,
+        recipe: bytes,
+        digests: Sequence[bytes],
+        vectors: NDArray[np.float32],
+        tokens: NDArray[np.int32],
+        truncated: NDArray[np.bool_],
+    ) -> None:
+        """Keep `vectors` (n, dim), all in one transaction, over what was there before.
+
+        `tokens` and `truncated` are (n,). Raises ValueError for keys or arrays of another shape,
+        CacheError if they cannot be kept, as on a full disk; what was kept before stays.
+        """
+        keys, order = sorted_keys(recipe, digests)
+        n = len(keys)
+        if vectors.ndim != 2 or not (len(vectors) == len(tokens) == len(truncated) == n):
+            raise ValueError(
+                f"{n} digests, vectors {vectors.shape}, tokens {tokens.shape}, "
+                f"truncated {truncated.shape}: one row is needed for each digest"
+            )
+        if not n:
+            return
+        records = np.empty(n, record_dtype(vectors.shape[1]))
+        records["created"] = int(time.time())
+        records["tokens"] = tokens[order]
+        records["flags"] = truncated[order]
+        records["vector"] = vectors[order]
+        records["checksum"] = checksums(keys, records)
+        size = records.dtype.itemsize
+        content = memoryview(records.tobytes())
+        values = [content[at : at + size] for at in range(0, len(content), size)]
+
+        def put(txn: lmdb.Transaction[memoryview]) -> None:
+            txn.cursor().putmulti(zip(keys.tolist(), values, strict=True))
+
+        self._store.run(put, Op.PUT, keys.tobytes(), size, write=True)
+
+    def describe(self, recipe: bytes, description: str) -> None:
+        """Keep the JSON text that says what `recipe` stands for, unless there is one already."""
+        store = self._store
+        if store.run(lambda txn: txn.get(recipe, db=store.recipes) is None, Op.DESCRIBE):
+            store.run(
+                lambda txn: txn.put(recipe, description.encode(), db=store.recipes),
+                Op.DESCRIBE,
+                write=True,
+            )
+
+    def stats(self) -> CacheStats:
+        """What is in the cache. Reads every record's header, so it takes a while for gigabytes."""
+        store = self._store
+        survey = self._survey()
+        described: dict[bytes, str] = store.run(
+            lambda txn: {
+                bytes(key): bytes(text).decode(errors="replace")
+                for key, text in txn.cursor(store.recipes)
+            },
+            Op.DESCRIBE,
+        )
+        recipes = [
+            _recipe_stats(prefix, described.get(prefix), survey, survey.recipes == np.void(prefix))
+            for prefix in sorted({*described, *np.unique(survey.recipes).tolist()})
+        ]
+        return CacheStats(store.path, VERSION, len(survey.keys), store.used_bytes(), tuple(recipes))
+
+    def prune(
+        self,
+        *,
+        recipe: bytes | None = None,
+        older_than: float | None = None,
+        max_bytes: int | None = None,
+    ) -> PruneResult:
+        """Remove records, then give their disk space back if no other process has the cache open.
+
+        `recipe` and `older_than` (seconds since they were made) choose records. Without
+        `max_bytes` all that are chosen go; with it only the oldest of them, as many as it takes
+        for the compacted file to have at most `max_bytes`. Without any limit nothing goes. Raises
+        CacheError.
+        """
+        survey = self._survey()
+        chosen = np.ones(len(survey.keys), np.bool_)
+        if recipe is not None:
+            chosen &= survey.recipes == np.void(recipe)
+        if older_than is not None:
+            chosen &= survey.created < time.time() - older_than
+        if max_bytes is not None:
+            costs = disk_bytes(survey.sizes, self._store.page_size())
+            oldest = np.flatnonzero(chosen)
+            oldest = oldest[np.argsort(survey.created[oldest], kind="stable")]
+            freed_before = np.cumsum(costs[oldest]) - costs[oldest]
+            chosen[oldest[freed_before >= costs.sum() - max_bytes]] = False
+        elif recipe is None and older_than is None:
+            chosen[:] = False
+        return self._remove(survey.keys[chosen], kept=int((~chosen).sum()))
+
+    def clear(self) -> PruneResult:
+        """Remove everything, then give the disk space back as `prune` does."""
+        keys, before = self._survey().keys, self._store.used_bytes()
+        if self._store.start_over():
+            return PruneResult(len(keys), 0, before, self._store.used_bytes(), None)
+        return self._remove(keys, kept=0)
+
+    def _remove(self, keys: NDArray[np.void], kept: int) -> PruneResult:
+        before = self._store.used_bytes()
+        self._delete(keys)
+        note = self._store.compact() if len(keys) else None
+        return PruneResult(len(keys), kept, before, self._store.used_bytes(), note)
+
+    def _delete(self, keys: NDArray[np.void]) -> None:
+        for start in range(0, len(keys), BLOCK):
+            block = keys[start : start + BLOCK]
+
+            def delete(txn: lmdb.Transaction[memoryview], block: NDArray[np.void] = block) -> None:
+                for key in block.tolist():
+                    txn.delete(key)
+
+            self._store.run(delete, Op.DELETE, block.tobytes(), write=True)
+
+    def _survey(self) -> _Survey:
+        def walk(txn: lmdb.Transaction[memoryview]) -> Iterator[tuple[bytes, bytes, list[int]]]:
+            items = iter(txn.cursor())
+            while block := list(islice(items, WALK_BLOCK)):
+                headers = (bytes(value[:HEADER_SIZE]).ljust(HEADER_SIZE) for _, value in block)
+                yield (
+                    b"".join(key for key, _ in block),
+                    b"".join(headers),
+                    [len(value) for _, value in block],
+                )
+
+        blocks = self._store.run(lambda txn: list(walk(txn)), Op.WALK)
+        headers = np.frombuffer(b"".join(block[1] for block in blocks), "<u4").reshape(-1, 4)
+        return _Survey(
+            np.frombuffer(b"".join(block[0] for block in blocks), f"V{KEY_SIZE}"),
+            headers[:, 1],
+            np.array([size for block in blocks for size in block[2]], np.int64),
+        )
+
+    def release(self) -> None:
+        """Give back the mapped pages read so far, which count as this process's resident memory.
+
+        A long job calls it now and then: the system would take them back itself only under
+        pressure, and a memory limit or a watching user sees them grow with the cache.
+        """
+        self._store.release_pages()
+
+    def close(self) -> None:
+        """Close; the last to close in this process closes the file. Repeated calls do nothing."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            cacheregistry.release(shared)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _recipe_stats(
+    recipe: bytes, description: str | None, survey: _Survey, rows: NDArray[np.bool_]
+) -> RecipeStats:
+    created, sizes = survey.created[rows], survey.sizes[rows]
+    return RecipeStats(
+        recipe=recipe,
+        description=description,
+        entries=len(sizes),
+        bytes=int(sizes.sum()) + KEY_SIZE * len(sizes),
+        oldest=int(created.min(initial=2**32 - 1)) if len(sizes) else 0,
+        newest=int(created.max(initial=0)),
+    )

@@ -1,0 +1,80 @@
+"""The bytes of the cache: keys, records and their checksums, all of them in numpy.
+
+Key: recipe (8 bytes), digest of the prepared text (16 bytes). Record, little-endian and without
+gaps: checksum, created (seconds since the epoch), tokens, flags (uint32 each), `dim` float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.cachejournal import KEY_SIZE
+
+RECIPE_SIZE = 8
+DIGEST_SIZE = KEY_SIZE - RECIPE_SIZE
+HEADER_SIZE = 16
+TRUNCATED = 1  # bit of a record's flags
+
+# All-zero pages, the commonest damage, must not have a checksum of zero.
+CHECKSUM_SEED = 0x76656331
+
+
+@lru_cache
+def record_dtype(dim: int) -> np.dtype[Any]:
+    """The layout of a record, little-endian and without gaps."""
+    words = [(name, "<u4") for name in ("checksum", "created", "tokens", "flags")]
+    return np.dtype([*words, ("vector", "<f4", (dim,))])
+
+
+@lru_cache
+def _weights(words: int) -> NDArray[np.uint32]:
+    """Distinct odd numbers: odd, so that any flipped bit shows; distinct, so that any swap does."""
+    weights: NDArray[np.uint32] = np.arange(words, dtype=np.uint32) * np.uint32(0x9E3779B2)
+    return weights | np.uint32(1)
+
+
+def checksums(keys: NDArray[np.void], records: NDArray[np.void]) -> NDArray[np.uint32]:
+    """(n,) weighted sums modulo 2**32 of the words of key and record, less the checksum itself.
+
+    The key is in it because a damaged page number can lead to another text's sound record.
+    """
+    n, key_words = len(keys), KEY_SIZE // 4
+    words = records.view("<u4").reshape(n, records.dtype.itemsize // 4)[:, 1:]
+    weights = _weights(key_words + words.shape[1])
+    # einsum is four times as fast as `@`, which has no fast path for integers.
+    sums: NDArray[np.uint32] = np.einsum("ij,j->i", words, weights[key_words:])
+    sums += np.einsum("ij,j->i", keys.view("<u4").reshape(n, key_words), weights[:key_words])
+    return sums + np.uint32(CHECKSUM_SEED)
+
+
+def sorted_keys(
+    recipe: bytes, digests: Sequence[bytes]
+) -> tuple[NDArray[np.void], NDArray[np.intp]]:
+    """(n,) keys in LMDB's order, which reads neighbouring pages together, and (n,) their rows."""
+    if len(recipe) != RECIPE_SIZE or any(len(digest) != DIGEST_SIZE for digest in digests):
+        raise ValueError(f"a recipe has {RECIPE_SIZE} bytes, a digest {DIGEST_SIZE}")
+    joined = np.frombuffer(b"".join(digests), f"S{DIGEST_SIZE}")
+    order = np.argsort(joined, kind="stable")
+    keys = np.empty(len(joined), [("recipe", f"V{RECIPE_SIZE}"), ("digest", f"V{DIGEST_SIZE}")])
+    keys["recipe"] = np.void(recipe)
+    keys["digest"] = joined.view(f"V{DIGEST_SIZE}")[order]
+    return keys.view(f"V{KEY_SIZE}"), order
+
+
+def disk_bytes(sizes: NDArray[np.int64], page: int) -> NDArray[np.int64]:
+    """Disk space that records of these `sizes` take each in a compacted file, rounded up.
+
+    LMDB keeps a record in a page together with others where at least two fit into one, else in
+    pages of its own.
+    """
+    header, node = 16, sizes + KEY_SIZE + 10
+    per_page = (page - header) // node
+    shared = -(-page // np.maximum(per_page, 1))
+    own = -(-(header + sizes) // page) * page + 64
+    branches = 101 / 100  # the pages above the leaves
+    return (np.where(per_page >= 2, shared, own) * branches).astype(np.int64)

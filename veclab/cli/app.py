@@ -1,0 +1,73 @@
+"""The command `veclab`: its subcommands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from veclab.cli.cache import cache
+from veclab.cli.embed import embed
+from veclab.cli.inspect import inspect
+from veclab.cli.models import models
+from veclab.cli.similar import similar
+from veclab.errors import VeclabError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="veclab")
+def app() -> None:
+    """A workbench for text embeddings: text in, vectors you can trust out."""
+
+
+@app.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the shell code that completes veclab's commands and options.
+
+    For bash: veclab completion bash >> ~/.bashrc
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
+
+
+for command in (embed, similar, models, inspect, cache):
+    app.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 done; 1 something failed; 2 wrong usage or input; 130 interrupted.
+    """
+    warnings.showwarning = _show_warning
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result = app.main(arguments, prog_name="veclab", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except VeclabError as error:
+        print(f"veclab: {error}", file=sys.stderr)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("veclab: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`head`, say) has seen enough. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"veclab: {message}", file=sys.stderr)

@@ -1,0 +1,132 @@
+"""`veclab cache`: what is kept, and making room."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from veclab.cli.console import json_option, print_facts, print_json, print_table
+
+_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size: write 500MB or 2GB")
+    return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def _age(text: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([hdw])", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not an age: write 12h, 30d or 8w")
+    return int(match[1]) * _AGES[match[2].lower()]
+
+
+def _label(description: str | None) -> str:
+    """A recipe in a few words."""
+    if not description:
+        return "unknown"
+    recipe: dict[str, Any] = json.loads(description)
+    words = [recipe["space"]["model"], f"{recipe['space']['dimensions']}-d", recipe["precision"]]
+    if recipe["role"]:
+        words.append(recipe["role"])
+    return " ".join(words)
+
+
+@click.group()
+def cache() -> None:
+    """The cache of vectors: what is in it, and making room."""
+
+
+@cache.command()
+@json_option
+def stats(as_json: bool) -> None:
+    """Tell how many vectors are kept, of which models, and how much room they take."""
+    from veclab.cache import Cache
+
+    with Cache.open() as store:
+        found = store.stats()
+        notes = list(store.notes)
+    if as_json:
+        print_json(found.to_dict() | {"notes": notes})
+        return
+    print_facts(
+        [
+            ("cache", str(found.path)),
+            ("vectors", f"{found.entries:,}"),
+            ("on disk", f"{found.bytes / 1e6:,.1f} MB"),
+            *(("note", note) for note in notes),
+        ]
+    )
+    if found.recipes:
+        click.echo()
+        print_table(
+            ["model", "vectors", "size", "last written"],
+            [
+                [
+                    _label(recipe.description),
+                    f"{recipe.entries:,}",
+                    f"{recipe.bytes / 1e6:,.1f} MB",
+                    datetime.fromtimestamp(recipe.newest, UTC).strftime("%Y-%m-%d"),
+                ]
+                for recipe in found.recipes
+            ],
+        )
+
+
+@cache.command()
+@click.option("--model", "-m", metavar="NAME", help="Only vectors of models named like this.")
+@click.option("--older-than", metavar="AGE", help="Written longer ago than 12h, 30d, 8w.")
+@click.option("--max-size", metavar="SIZE", help="The oldest, until the rest fits into 500MB, 2GB.")
+@json_option
+def prune(model: str | None, older_than: str | None, max_size: str | None, as_json: bool) -> None:
+    """Remove some of the vectors and give their room back."""
+    from veclab.cache import Cache
+
+    if model is None and older_than is None and max_size is None:
+        raise click.UsageError("say what to remove: --model, --older-than or --max-size")
+    age = None if older_than is None else _age(older_than)
+    size = None if max_size is None else _size(max_size)
+    with Cache.open() as store:
+        recipes: list[bytes] | None = None
+        if model is not None:
+            recipes = [
+                recipe.key
+                for recipe in store.stats().recipes
+                if model.lower() in _label(recipe.description).lower()
+            ]
+            if not recipes:
+                raise click.UsageError(f"the cache holds no vectors of a model like {model!r}")
+        result = store.prune(recipes=recipes, older_than=age, max_bytes=size)
+    _removed(result, as_json)
+
+
+@cache.command()
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option
+def clear(yes: bool, as_json: bool) -> None:
+    """Remove all vectors."""
+    from veclab.cache import Cache
+
+    with Cache.open() as store:
+        entries = store.stats().entries
+        if entries and not yes:
+            click.confirm(f"remove all {entries:,} vectors in {store.path}?", abort=True, err=True)
+        result = store.clear()
+    _removed(result, as_json)
+
+
+def _removed(result: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(result.to_dict())
+        return
+    click.echo(f"removed {result.removed:,} vectors, {result.freed / 1e6:,.1f} MB given back")
+    for note in result.notes:
+        click.echo(f"note: {note}", err=True)

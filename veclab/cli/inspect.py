@@ -1,0 +1,45 @@
+"""`veclab inspect`: what a file of vectors holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from veclab.cli.console import json_option, print_facts, print_json
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def inspect(file: Path, as_json: bool) -> None:
+    """Tell a vector file's Space, size and norms."""
+    from veclab.summary import summarise
+
+    summary = summarise(file)
+    if as_json:
+        print_json(summary.to_dict())
+        return
+    space = summary.space
+    facts = [
+        ("file", f"{file} ({summary.bytes / 1e6:,.1f} MB)"),
+        ("vectors", f"{summary.rows:,} x {space.dimensions}, float32"),
+        ("norms", summary.norms),
+        ("model", f"{space.provider}:{space.model}"),
+        ("space", space.id),
+        ("weights", space.weights or "not known"),
+        ("pooling", space.pooling or "not known"),
+        ("prompts", ", ".join(f"{r}: {p!r}" for r, p in space.prompts) or "none"),
+    ]
+    if summary.recipe is not None:
+        recipe = summary.recipe
+        facts += [
+            ("role", recipe.role or "none given"),
+            ("precision", recipe.precision),
+            ("preparation", ", ".join(recipe.prepare)),
+            ("token limit", f"{recipe.max_tokens or 'none'}, longer texts: {recipe.on_long}"),
+        ]
+    if summary.truncated is not None:
+        facts.append(("truncated", f"{summary.truncated:,}"))
+    facts.append(("own columns", ", ".join(summary.columns) or "none"))
+    print_facts(facts)
