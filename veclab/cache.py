@@ -337,6 +337,8 @@ class Cache:
         def walk(txn: lmdb.Transaction[memoryview]) -> Iterator[tuple[bytes, bytes, list[int]]]:
             items = iter(txn.cursor())
             while block := list(islice(items, WALK_BLOCK)):
+                if any(len(key) != KEY_SIZE for key, _ in block):
+                    raise lmdb.CorruptedError("there is a key of another length")
                 headers = (bytes(value[:HEADER_SIZE]).ljust(HEADER_SIZE) for _, value in block)
                 yield (
                     b"".join(key for key, _ in block),

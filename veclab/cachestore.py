@@ -401,7 +401,8 @@ class Store:
                 items = iter(source.cursor(database))
                 while batch := list(islice(items, COPY_BATCH)):
                     with copy.begin(db=target, write=True) as txn:
-                        txn.cursor().putmulti(batch, append=True)
+                        if txn.cursor().putmulti(batch, append=True)[1] != len(batch):
+                            raise lmdb.CorruptedError("its keys are out of order")
             copy.sync(True)
         return self._copy_path / "data.mdb"
 

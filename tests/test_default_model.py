@@ -1,0 +1,119 @@
+"""The default model on real text: quality, kill -9, and the same vectors as upstream."""
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+import veclab
+from tests.conftest import SHARED
+from veclab import read
+
+PACKAGES = Path(__file__).parents[1] / "examples" / "packages.jsonl.gz"
+
+
+@pytest.fixture(scope="module")
+def minilm(tmp_path_factory):
+    return veclab.load("all-MiniLM-L6-v2", cache=tmp_path_factory.mktemp("cache"))
+
+
+def descriptions(n):
+    with gzip.open(PACKAGES, "rt", encoding="utf-8") as file:
+        return [json.loads(line)["description"] for line, _ in zip(file, range(n), strict=False)]
+
+
+def test_paraphrases_are_far_more_similar_than_strangers(minilm):
+    vectors = minilm.embed(
+        [
+            "The cat sits on the mat",
+            "A feline rests on the carpet",
+            "Stock markets fell sharply on Monday",
+        ]
+    )
+    scores = veclab.similarity(vectors, vectors)
+    assert scores[0, 1] > 0.5
+    assert scores[0, 2] < 0.1
+    assert scores[1, 2] < 0.1
+
+
+def test_vectors_are_those_of_sentence_transformers(minilm):
+    from sentence_transformers import SentenceTransformer
+
+    texts = [
+        *descriptions(40),
+        "x",
+        "\U0001f600 emoji",
+        "\u4f60\u597d, \u043f\u0440\u0438\u0432\u0435\u0442",
+        "word " * 400,
+    ]
+    upstream = SentenceTransformer(str(minilm.provider.folder.path), device="cpu").encode(texts)
+    np.testing.assert_allclose(minilm.embed(texts).array, upstream, atol=2e-6)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the STS Benchmark is not beside this checkout")
+def test_sts_benchmark(minilm):
+    import csv
+
+    with (SHARED / "stsb" / "stsb-en-test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    first, second = (minilm.embed([row[i] for row in rows]) for i in (0, 1))
+    cosines = np.einsum("ij,ij->i", first.array, second.array)
+    quality = 100 * spearmanr(cosines, [float(row[2]) for row in rows]).statistic
+    assert quality == pytest.approx(82.03, abs=0.05)
+
+
+def test_ten_kills_end_in_the_same_file_as_an_undisturbed_run(environment, tmp_path):
+    """kill -9 at random moments, ten times over, then once to the end."""
+    corpus = tmp_path / "corpus.jsonl"
+    with gzip.open(PACKAGES, "rt", encoding="utf-8") as file:
+        corpus.write_text("".join(line for line, _ in zip(file, range(400), strict=False)))
+
+    def start(home, output, *more):
+        return subprocess.Popen(
+            [sys.executable, "-m", "veclab", "embed", str(corpus), "--column", "description"]
+            + ["-o", str(output), *more],
+            env=environment | {"VECLAB_HOME": str(tmp_path / home)},
+            stdout=subprocess.PIPE,
+        )
+
+    undisturbed = start("quiet", tmp_path / "quiet.parquet")
+    began = time.monotonic()
+    assert undisturbed.wait() == 0
+    whole = time.monotonic() - began
+
+    moments = random.Random(0)
+    kills = 0
+    while kills < 10:
+        process = start("killed", tmp_path / "killed.parquet")
+        try:
+            process.wait(moments.uniform(0, whole))
+            os.remove(tmp_path / "killed.parquet")  # it came to its end: kill another one
+            if kills == 0:
+                continue
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        kills += 1
+        assert not (tmp_path / "killed.parquet").exists()
+    last = start("killed", tmp_path / "killed.parquet", "--json")
+    report = json.loads(last.communicate()[0])["report"]
+    assert last.returncode == 0
+    assert report["cached"] > 0  # some kills came while it was embedding
+    assert report["embedded"] < report["distinct"]
+
+    expected, found = read(tmp_path / "quiet.parquet"), read(tmp_path / "killed.parquet")
+    assert list(found.ids) == list(expected.ids)
+    assert list(found.texts) == list(expected.texts)
+    assert found.columns.equals(expected.columns)
+    np.testing.assert_array_equal(found.tokens, expected.tokens)
+    np.testing.assert_array_equal(found.truncated, expected.truncated)
+    np.testing.assert_array_equal(found.array, expected.array)  # to the last bit
+    assert list(tmp_path.glob(".*veclab-tmp")) == []
