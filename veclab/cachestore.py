@@ -265,6 +265,8 @@ class Store:
                         raise self._failure(error) from error
                     self._replace(error)
                     replaced = True
+                except OSError as error:
+                    raise CacheError(f"the cache at {self.path} failed: {error}") from error
 
     def release_pages(self) -> None:
         """Map the file anew, so that pages read so far no longer count as this process's memory."""
@@ -309,8 +311,11 @@ class Store:
     def _kept(self) -> str:
         if not hasattr(self, "records"):
             return "nothing could be kept"
-        with self._env.begin() as txn:
-            return f"{txn.stat(self.records)['entries']:,} vectors are kept"
+        try:
+            with self._env.begin() as txn:
+                return f"{txn.stat(self.records)['entries']:,} vectors are kept"
+        except lmdb.Error as error:
+            return f"nothing more could be kept, nor what there is be counted ({error}),"
 
     def _replace(self, error: lmdb.Error) -> None:
         """Set the open environment aside and start a new one."""
