@@ -22,8 +22,7 @@ import platformdirs
 import pytest
 
 import veclab
-from veclab import cachejournal, cacherecord, cachestore
-from veclab.cache import Cache, Found
+from veclab.cache import Cache, Found, journal, record, store
 from veclab.errors import CacheError
 from veclab.home import home
 
@@ -70,7 +69,7 @@ def hits(cache: Cache, numbers: Iterable[int], **how) -> int:
 PRELUDE = """
 import os, sys, time, threading
 from pathlib import Path
-from veclab import cachestore
+from veclab.cache import store
 from veclab.cache import Cache
 from test_cache import *
 root = Path(sys.argv[1])
@@ -229,7 +228,7 @@ def test_a_process_opens_one_environment_however_often_and_by_whatever_name(tmp_
 
 
 def test_threads_put_and_get_while_the_map_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(cachestore, "MAP_SIZE", 1 << 20)
+    monkeypatch.setattr(store, "MAP_SIZE", 1 << 20)
     failures: list[BaseException] = []
 
     def work(cache: Cache, first: int) -> None:
@@ -312,7 +311,7 @@ def test_a_forked_child_opens_its_own(tmp_path):
 def test_processes_write_read_and_grow_the_map_together(tmp_path):
     """The map starts at 1 MB and ends well above; each process must follow the others' growth."""
     code = """
-        cachestore.MAP_SIZE = 1 << 20
+        store.MAP_SIZE = 1 << 20
         first = int(sys.argv[2])
         with Cache.open(root) as cache:
             for at in range(first, first + 1500, 50):
@@ -331,7 +330,7 @@ def test_processes_write_read_and_grow_the_map_together(tmp_path):
 
 def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
     code = """
-        cachestore.MAP_SIZE = 1 << 20
+        store.MAP_SIZE = 1 << 20
         cache = Cache.open(root)
         assert cache.notes == [], cache.notes
         n = sum(r.entries for r in cache.stats().recipes if r.recipe == b"recipe-A")
@@ -341,7 +340,7 @@ def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
             print(n + 40, flush=True)
             n += 40
             if n % 400 == 0:
-                cache.prune(recipe=b"recipe-B")
+                cache.prune(recipes=[b"recipe-B"])
                 put(cache, range(50), recipe=b"recipe-B")
         """
     rng, promised = random.Random(1), 0
@@ -364,7 +363,7 @@ def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
 # -- disks that are full or take no writes ---------------------------------------------------------
 
 FILL_UP = """
-    cachestore.MAP_SIZE = 1 << 20
+    store.MAP_SIZE = 1 << 20
     cache, n = Cache.open(root), 0
     try:
         while True:
@@ -484,15 +483,15 @@ def test_a_key_of_another_length_is_damage_of_the_whole(tmp_path):
 
 
 def test_every_flipped_bit_changes_the_checksum():
-    records = np.zeros(1, cacherecord.record_dtype(6))
+    records = np.zeros(1, record.record_dtype(6))
     keys = np.frombuffer(bytes(range(24)), "V24")
-    sound = cacherecord.checksums(keys, records)
+    sound = record.checksums(keys, records)
     for buffer, skip in ((records, 32), (keys.copy(), 0)):
         bits = buffer.view(np.uint8)
         for bit in range(skip, 8 * len(bits)):
             bits[bit // 8] ^= 1 << bit % 8
             one = (keys, records) if buffer is records else (buffer, records)
-            assert cacherecord.checksums(*one) != sound
+            assert record.checksums(*one) != sound
             bits[bit // 8] ^= 1 << bit % 8
 
 
@@ -613,7 +612,7 @@ def test_a_process_that_died_inside_is_followed_by_a_look_at_what_it_did(tmp_pat
         keys = b"".join(b"recipe-A" + digest for digest in digests(range(500)))
         cache._store.run(work, Op.{op}, keys, 1552)
         """
-    died = "from veclab.cachejournal import Op\n" + textwrap.dedent(die)
+    died = "from veclab.cache.journal import Op\n" + textwrap.dedent(die)
     for op in ("GET", "PUT", "DELETE", "WALK", "DESCRIBE", "OPEN"):
         process = start(died.replace("{op}", op), tmp_path)
         process.communicate()
@@ -636,7 +635,7 @@ def test_only_a_crash_of_the_look_itself_counts_as_damage(tmp_path, monkeypatch,
     script.write_text(f"#!/bin/sh\nkill -{name[3:]} $$\n")
     script.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(script))
-    damaged, said = cachejournal.replay(tmp_path, None)
+    damaged, said = journal.replay(tmp_path, None)
     assert damaged == (name != "SIGKILL") and said
 
 
@@ -726,7 +725,7 @@ def aged(tmp_path, monkeypatch):
 
 
 def test_prune_by_age_and_recipe_gives_the_space_back(aged):
-    result = aged.prune(recipe=RECIPE, older_than=1500)
+    result = aged.prune(recipes=[RECIPE], older_than=1500)
     assert (result.removed, result.kept, result.note) == (2000, 1100, None)
     assert result.bytes_after < result.bytes_before / 2
     assert hits(aged, range(3000)) == 1000 and hits(aged, range(2000)) == 0
@@ -750,7 +749,7 @@ def test_prune_to_a_size_takes_the_oldest_and_keeps_within_it(aged, megabytes):
 
 
 def test_prune_to_a_size_within_a_recipe_leaves_the_others(aged):
-    result = aged.prune(recipe=RECIPE, max_bytes=1 << 20)
+    result = aged.prune(recipes=[RECIPE], max_bytes=1 << 20)
     assert hits(aged, range(100), recipe=OTHER, dim=768) == 100
     assert 0 < result.kept - 100 < 1000
 
@@ -789,7 +788,7 @@ def test_space_is_not_given_back_under_another_process_and_that_is_said(tmp_path
 def test_other_caches_of_this_process_go_on_after_compaction(tmp_path):
     with Cache.open(tmp_path) as one, Cache.open(tmp_path) as two:
         put(one, range(1000))
-        assert one.prune(recipe=OTHER).note is None
+        assert one.prune(recipes=[OTHER]).note is None
         two.clear()
         assert hits(one, range(1000)) == 0
         put(one, range(10))
@@ -802,7 +801,7 @@ def test_a_killed_compaction_leaves_the_cache_as_it_was(tmp_path):
     code = """
         cache = Cache.open(root)
         Path.replace = lambda *_: os.kill(os.getpid(), 9)
-        cache.prune(recipe=b"recipe-A", max_bytes=1 << 20)
+        cache.prune(recipes=[b"recipe-A"], max_bytes=1 << 20)
         """
     process = start(code, tmp_path)
     process.communicate()

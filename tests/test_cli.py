@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -150,7 +151,7 @@ class TestEmbed:
             "set -e; mkdir full; mount -t tmpfs -o size=4k tmpfs full\n"
             f"exec {sys.executable} -m veclab embed corpus.jsonl -o full/v.parquet -m {tiny_bert}\n"
         )
-        environment = os.environ | {"PYTHONPATH": os.getcwd()}
+        environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
         done = subprocess.run(
             ["unshare", "-rm", "sh", str(script)],
             capture_output=True,

@@ -1,57 +1,80 @@
 """veclab: text in, vectors you can trust out.
 
-import veclab
+    import veclab
 
-model = veclab.load("all-MiniLM-L6-v2")
-vectors = model.embed(["The cat sits on the mat", "A feline rests on the carpet"])
-vectors.save("cats.parquet")
-veclab.similarity(vectors, vectors)
+    model = veclab.load("all-MiniLM-L6-v2")
+    vectors = model.embed(["The cat sits on the mat", "A feline rests on the carpet"])
+    vectors.save("cats.parquet")
+    veclab.similarity(vectors, vectors)
+
+Importing veclab loads nothing else; each name is fetched from its module when it is first used.
 """
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from veclab.errors import (
-    BadVectors,
-    CacheError,
-    EmptyText,
-    InputError,
-    MissingExtra,
-    ModelUnavailable,
-    OutputError,
-    SpaceMismatch,
-    TextTooLong,
-    VeclabError,
-)
-from veclab.meaning.similarity import Nearest, nearest, similarity
-from veclab.model import Model, load
-from veclab.report import Report
-from veclab.space import Recipe, Space
-from veclab.vectorfile import read
-from veclab.vectors import Row, Vectors, concatenate
+if TYPE_CHECKING:
+    from veclab.corpus import embed_file
+    from veclab.errors import (
+        BadVectors,
+        CacheError,
+        EmptyText,
+        InputError,
+        MissingExtra,
+        ModelUnavailable,
+        OutputError,
+        SpaceMismatch,
+        TextTooLong,
+        VeclabError,
+    )
+    from veclab.files import open_source
+    from veclab.meaning.similarity import Nearest, nearest, similarity
+    from veclab.model import Model, load
+    from veclab.report import Report
+    from veclab.space import Recipe, Space
+    from veclab.vectorfile import read
+    from veclab.vectors import Row, Vectors, concatenate
 
-__version__ = version("veclab")
+    __version__: str
+
+_MODULES = {
+    "corpus": ("embed_file",),
+    "errors": (
+        "BadVectors",
+        "CacheError",
+        "EmptyText",
+        "InputError",
+        "MissingExtra",
+        "ModelUnavailable",
+        "OutputError",
+        "SpaceMismatch",
+        "TextTooLong",
+        "VeclabError",
+    ),
+    "files": ("open_source",),
+    "meaning.similarity": ("Nearest", "nearest", "similarity"),
+    "model": ("Model", "load"),
+    "report": ("Report",),
+    "space": ("Recipe", "Space"),
+    "vectorfile": ("read",),
+    "vectors": ("Row", "Vectors", "concatenate"),
+}
+_HOME = {name: f"veclab.{module}" for module, names in _MODULES.items() for name in names}
 
 __all__ = [
-    "BadVectors",
-    "CacheError",
-    "EmptyText",
-    "InputError",
-    "MissingExtra",
-    "Model",
-    "ModelUnavailable",
-    "Nearest",
-    "OutputError",
-    "Recipe",
-    "Report",
-    "Row",
-    "Space",
-    "SpaceMismatch",
-    "TextTooLong",
-    "VeclabError",
-    "Vectors",
-    "concatenate",
-    "load",
-    "nearest",
-    "read",
-    "similarity",
+    *_HOME,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module, metadata
+
+    if name == "__version__":
+        return metadata.version("veclab")
+    if name not in _HOME:
+        raise AttributeError(f"module 'veclab' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, "__version__"])

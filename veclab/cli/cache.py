@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from veclab.cli.console import json_option, print_facts, print_json, print_table
+
+if TYPE_CHECKING:
+    from veclab.cache import PruneResult
 
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -55,7 +59,26 @@ def stats(as_json: bool) -> None:
         found = store.stats()
         notes = list(store.notes)
     if as_json:
-        print_json(found.to_dict() | {"notes": notes})
+        print_json(
+            {
+                "path": str(found.path),
+                "version": found.version,
+                "entries": found.entries,
+                "bytes": found.bytes,
+                "recipes": [
+                    {
+                        "recipe": json.loads(recipe.description or "null"),
+                        "entries": recipe.entries,
+                        "bytes": recipe.bytes,
+                        "oldest": recipe.oldest,
+                        "newest": recipe.newest,
+                    }
+                    for recipe in found.recipes
+                    if recipe.entries
+                ],
+                "notes": notes,
+            }
+        )
         return
     print_facts(
         [
@@ -65,7 +88,7 @@ def stats(as_json: bool) -> None:
             *(("note", note) for note in notes),
         ]
     )
-    if found.recipes:
+    if found.entries:
         click.echo()
         print_table(
             ["model", "vectors", "size", "last written"],
@@ -77,6 +100,7 @@ def stats(as_json: bool) -> None:
                     datetime.fromtimestamp(recipe.newest, UTC).strftime("%Y-%m-%d"),
                 ]
                 for recipe in found.recipes
+                if recipe.entries
             ],
         )
 
@@ -98,7 +122,7 @@ def prune(model: str | None, older_than: str | None, max_size: str | None, as_js
         recipes: list[bytes] | None = None
         if model is not None:
             recipes = [
-                recipe.key
+                recipe.recipe
                 for recipe in store.stats().recipes
                 if model.lower() in _label(recipe.description).lower()
             ]
@@ -123,10 +147,13 @@ def clear(yes: bool, as_json: bool) -> None:
     _removed(result, as_json)
 
 
-def _removed(result: Any, as_json: bool) -> None:
+def _removed(result: PruneResult, as_json: bool) -> None:
     if as_json:
-        print_json(result.to_dict())
+        print_json(asdict(result))
         return
-    click.echo(f"removed {result.removed:,} vectors, {result.freed / 1e6:,.1f} MB given back")
-    for note in result.notes:
-        click.echo(f"note: {note}", err=True)
+    freed = (result.bytes_before - result.bytes_after) / 1e6
+    click.echo(
+        f"removed {result.removed:,} vectors, kept {result.kept:,}; {freed:,.1f} MB given back"
+    )
+    if result.note is not None:
+        click.echo(f"note: {result.note}", err=True)

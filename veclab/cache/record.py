@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.cachejournal import KEY_SIZE
+from veclab.cache.journal import KEY_SIZE
 
 RECIPE_SIZE = 8
 DIGEST_SIZE = KEY_SIZE - RECIPE_SIZE

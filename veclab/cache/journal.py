@@ -189,7 +189,8 @@ def replay(environment: Path, journal: Path | None) -> tuple[bool, str]:
         Whether the environment is damaged, and what the child said or died of: empty if all is
         well; text without damage means that the child could not do it for other reasons.
     """
-    command = [sys.executable, "-m", __name__, str(environment), str(journal or "")]
+    code = f"import sys; from {__name__} import main; sys.exit(main(*sys.argv[1:]))"
+    command = [sys.executable, "-c", code, str(environment), str(journal or "")]
     search_path = os.pathsep.join(entry or os.curdir for entry in sys.path)
     try:
         done = subprocess.run(
@@ -244,7 +245,3 @@ def main(environment: str, journal: str) -> int:
         print(error, file=sys.stderr)
         return REPLAY_MET_DAMAGE
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

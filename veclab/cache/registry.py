@@ -10,7 +10,7 @@ import os
 import threading
 from pathlib import Path
 
-from veclab.cachestore import Store
+from veclab.cache.store import Store
 
 _stores: dict[Path, Store] = {}
 _registry = threading.RLock()

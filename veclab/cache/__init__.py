@@ -8,7 +8,7 @@ keys and numpy for everything else.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice, repeat
 from pathlib import Path
@@ -18,9 +18,9 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab import cacheregistry
-from veclab.cachejournal import KEY_SIZE, Op
-from veclab.cacherecord import (
+from veclab.cache import registry
+from veclab.cache.journal import KEY_SIZE, Op
+from veclab.cache.record import (
     HEADER_SIZE,
     RECIPE_SIZE,
     TRUNCATED,
@@ -29,7 +29,7 @@ from veclab.cacherecord import (
     record_dtype,
     sorted_keys,
 )
-from veclab.cachestore import VERSION, Store
+from veclab.cache.store import VERSION, Store
 from veclab.errors import CacheError
 from veclab.home import home
 
@@ -123,7 +123,7 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         self._root = path
-        self._shared: Store | None = cacheregistry.acquire(path)
+        self._shared: Store | None = registry.acquire(path)
 
     @classmethod
     def open(cls, path: Path | None = None) -> Cache:
@@ -138,7 +138,7 @@ class Cache:
         if self._shared is None:
             raise CacheError(f"the cache at {self._root} is closed")
         if self._shared.closed:  # this is a forked child
-            self._shared = cacheregistry.acquire(self._root)
+            self._shared = registry.acquire(self._root)
         return self._shared
 
     @property
@@ -283,21 +283,22 @@ class Cache:
     def prune(
         self,
         *,
-        recipe: bytes | None = None,
+        recipes: Collection[bytes] | None = None,
         older_than: float | None = None,
         max_bytes: int | None = None,
     ) -> PruneResult:
         """Remove records, then give their disk space back if no other process has the cache open.
 
-        `recipe` and `older_than` (seconds since they were made) choose records. Without
+        `recipes` and `older_than` (seconds since they were made) choose records. Without
         `max_bytes` all that are chosen go; with it only the oldest of them, as many as it takes
         for the compacted file to have at most `max_bytes`. Without any limit nothing goes. Raises
         CacheError.
         """
         survey = self._survey()
         chosen = np.ones(len(survey.keys), np.bool_)
-        if recipe is not None:
-            chosen &= survey.recipes == np.void(recipe)
+        if recipes is not None:
+            wanted = np.array([np.void(recipe) for recipe in recipes], f"V{RECIPE_SIZE}")
+            chosen &= np.isin(survey.recipes, wanted)
         if older_than is not None:
             chosen &= survey.created < time.time() - older_than
         if max_bytes is not None:
@@ -306,7 +307,7 @@ class Cache:
             oldest = oldest[np.argsort(survey.created[oldest], kind="stable")]
             freed_before = np.cumsum(costs[oldest]) - costs[oldest]
             chosen[oldest[freed_before >= costs.sum() - max_bytes]] = False
-        elif recipe is None and older_than is None:
+        elif recipes is None and older_than is None:
             chosen[:] = False
         return self._remove(survey.keys[chosen], kept=int((~chosen).sum()))
 
@@ -366,7 +367,7 @@ class Cache:
         """Close; the last to close in this process closes the file. Repeated calls do nothing."""
         shared, self._shared = self._shared, None
         if shared is not None:
-            cacheregistry.release(shared)
+            registry.release(shared)
 
     def __enter__(self) -> Self:
         return self

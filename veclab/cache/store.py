@@ -5,7 +5,7 @@ Files, all beside each other so that a damaged environment can be renamed away i
     v1/                 the LMDB environment
     v1.gate             held exclusively while anybody opens, repairs or compacts
     v1.users            held shared by every process that has the environment open
-    v1.running-XXXX     one process's journal, see `veclab.cachejournal`
+    v1.running-XXXX     one process's journal, see `veclab.cache.journal`
     v1.damaged-DATE     an environment that was set aside; veclab never deletes it
 """
 
@@ -24,7 +24,7 @@ from typing import TypeVar
 
 import lmdb
 
-from veclab.cachejournal import (
+from veclab.cache.journal import (
     DAMAGE,
     HAS_LOCKS,
     FileLock,
@@ -58,7 +58,7 @@ class _Foreign(Exception):
 class Store:
     """The environment at `root/v1`, shared by all threads of this process under one lock.
 
-    To be had from `cacheregistry` only: LMDB forbids opening it twice in one process.
+    To be had from `registry` only: LMDB forbids opening it twice in one process.
 
     Attributes:
         path: the environment's directory.
@@ -135,7 +135,7 @@ class Store:
                 self._users.share()  # at once: nobody takes it exclusively without the gate
 
     def _examine_crashes(self, alone: bool) -> None:
-        """Look again at what processes were doing that died inside LMDB; see `cachejournal`."""
+        """Look again at what processes were doing that died inside LMDB; see `journal`."""
         for journal in abandoned(self.root, NAME):
             if Journal.read(journal)[0] is not Op.IDLE and self.data.exists():
                 damaged, said = replay(self.path, journal)
