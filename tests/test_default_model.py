@@ -76,9 +76,9 @@ def test_ten_kills_end_in_the_same_file_as_an_undisturbed_run(environment, tmp_p
         corpus.write_text("".join(line for line, _ in zip(file, range(400), strict=False)))
 
     def start(home, output, *more):
+        command = ["-m", "veclab", "embed", corpus, "--column", "description", "-o", output]
         return subprocess.Popen(
-            [sys.executable, "-m", "veclab", "embed", corpus, "--column", "description"]
-            + ["-o", output, *more],
+            [sys.executable, *command, *more],
             env=environment | {"VECLAB_HOME": str(tmp_path / home)},
             stdout=subprocess.PIPE,
         )
