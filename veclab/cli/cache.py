@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 from veclab.cli.console import json_option, print_facts, print_json, print_table
 
 if TYPE_CHECKING:
-    from veclab.cache import PruneResult
+    from veclab.cache import PruneResult, RecipeStats
 
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -90,19 +91,24 @@ def stats(as_json: bool) -> None:
     )
     if found.entries:
         click.echo()
-        print_table(
-            ["model", "vectors", "size", "last written"],
-            [
-                [
-                    _label(recipe.description),
-                    f"{recipe.entries:,}",
-                    f"{recipe.bytes / 1e6:,.1f} MB",
-                    datetime.fromtimestamp(recipe.newest, UTC).strftime("%Y-%m-%d"),
-                ]
-                for recipe in found.recipes
-                if recipe.entries
-            ],
-        )
+        print_table(["model", "vectors", "size", "last written"], _by_model(found.recipes))
+
+
+def _by_model(recipes: Sequence[RecipeStats]) -> list[list[str]]:
+    """Table rows: the recipes that read alike, added up."""
+    groups: dict[str, list[RecipeStats]] = {}
+    for recipe in recipes:
+        if recipe.entries:
+            groups.setdefault(_label(recipe.description), []).append(recipe)
+    return [
+        [
+            label,
+            f"{sum(recipe.entries for recipe in group):,}",
+            f"{sum(recipe.bytes for recipe in group) / 1e6:,.1f} MB",
+            datetime.fromtimestamp(max(r.newest for r in group), UTC).strftime("%Y-%m-%d"),
+        ]
+        for label, group in groups.items()
+    ]
 
 
 @cache.command()
