@@ -167,6 +167,18 @@ class TestEmbed:
         again = run("embed", corpus, "-o", "v.parquet", "-m", tiny_bert, "--json")
         assert json.loads(again.stdout)["report"]["embedded"] == 0
 
+    def test_two_runs_at_once_both_end_well(self, environment, corpus, tmp_path, tiny_bert):
+        command = [sys.executable, "-m", "veclab", "embed", corpus, "-o", "v.parquet", "-m"]
+        runs = [
+            subprocess.Popen(
+                [*command, tiny_bert], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+            )
+            for _ in range(2)
+        ]
+        assert [run.wait() for run in runs] == [0, 0]
+        assert len(read(tmp_path / "v.parquet")) == 12
+        assert [p.name for p in tmp_path.glob("*v.parquet*")] == ["v.parquet"]
+
     def test_ctrl_c_exits_with_130_and_keeps_the_cache(self, environment, tmp_path, tiny_bert):
         (tmp_path / "a.txt").write_text(
             "\n".join(f"the cat {i} {j}" for i in range(400) for j in range(100))

@@ -106,7 +106,8 @@ def settle_roles(
 def which_column(name: str, names: Iterable[str]) -> InputError:
     """The error for an input whose text column the caller must name."""
     return InputError(
-        f"{name}: which column holds the texts? Say --column NAME; there are {listed(names)}"
+        f"{name}: which column holds the texts? Say --column NAME; there are {listed(names)}. "
+        "(A .csv or .tsv without column names: --no-header)"
     )
 
 
