@@ -56,8 +56,9 @@ def embed_file(
         job.report.note("no cache: a run that is interrupted starts from the beginning")
     if on_done is not None:
         job.on_done = on_done
+    size = model.provider.limits.block_texts
     with atomic(output) as temporary, ParquetSink(temporary, model.space, job.recipe) as sink:
-        for block in source.blocks():
+        for block in source.blocks(size, max_chars=max(16_000_000, 1000 * size)):
             part = embed_block(job, block.ids, block.texts)
             kept = part.kept
             sink.write(
