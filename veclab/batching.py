@@ -17,7 +17,6 @@ from veclab.errors import VeclabError
 from veclab.models.provider import Answer, Limits, Piece, Provider, Refused, Stoppable
 from veclab.space import Role
 
-
 # What `Provider.embed_batch` gives.
 Batch = NDArray[np.float32] | Answer
 
