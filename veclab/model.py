@@ -232,6 +232,37 @@ def load(
     return Model(provider, store, notes + more)
 
 
+def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Model:
+    """Load the model that makes vectors of a Space, for instance of a file's.
+
+    Args:
+        space: of `Vectors.space`.
+        base_url: confirms an endpoint that only the Space names.
+        options: of `load`.
+
+    Raises:
+        InputError: the Space names an endpoint that this user has never used: whoever wrote it
+            there would get the key.
+        And what `load` raises.
+    """
+    name = space.model
+    if space.provider == OPENAI.rstrip(":"):
+        from veclab.models.endpoint import DEFAULT_URL, is_known
+
+        name, endpoint = OPENAI + name, space.endpoint or DEFAULT_URL
+        if base_url is None and space.endpoint is not None and not is_known(endpoint):
+            raise InputError(
+                f"these vectors come from {endpoint}, where you have not embedded anything yet. "
+                f"Your key would go there; if that is right, say so: --base-url {endpoint} "
+                "(base_url=...)"
+            )
+        base_url = base_url or endpoint
+    model = load(name, base_url=base_url, **options)
+    if options.get("dimensions") is None and model.space.dimensions != space.dimensions:
+        model = load(name, base_url=base_url, **options | {"dimensions": space.dimensions})
+    return model
+
+
 def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str]]:
     """The cache, or None and the reason why there is none."""
     if cache is False:

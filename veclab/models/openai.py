@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import random
 import threading
@@ -23,7 +24,7 @@ from veclab.errors import (
     SpaceMismatch,
 )
 from veclab.models.answers import Fault, read_answer
-from veclab.models.endpoint import URL_VARIABLE, find_access, recall, remember
+from veclab.models.endpoint import URL_VARIABLE, Facts, find_access, recall, remember
 from veclab.models.flow import Flow, Ticket, retry_after
 from veclab.models.prices import Price, find_price
 from veclab.models.provider import Answer, Limits, Piece, Refused
@@ -168,6 +169,17 @@ class OpenAIModel:
         if self.known is not None:
             return self.known.dimensions
         return recall(self.access.url, self.model, None).dimensions
+
+    @property
+    def facts(self) -> Facts:
+        """What the endpoint told about the model and the account, in this run or an earlier one."""
+        return recall(self.access.url, self.model, self.asked_dimensions)
+
+    def stand_in(self) -> OpenAIModel:
+        """The same with made-up dimensions, for counting what need not be embedded."""
+        other = copy.copy(self)
+        other._space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
+        return other
 
     @property
     def space(self) -> Space:

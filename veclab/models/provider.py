@@ -57,6 +57,11 @@ class Limits:
     price: float | None = 0.0
 
     @property
+    def block_chars(self) -> int:
+        """Characters a block may hold, so that texts of any length stay in bounded memory."""
+        return max(16_000_000, 1000 * self.block_texts)
+
+    @property
     def paid(self) -> bool:
         """Whether vectors are, or may be, bought."""
         return self.price != 0
