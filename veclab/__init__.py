@@ -17,18 +17,21 @@ if TYPE_CHECKING:
     from veclab.errors import (
         BadVectors,
         CacheError,
+        CostTooHigh,
         EmptyText,
         InputError,
         MissingExtra,
         ModelUnavailable,
         OutputError,
+        ProviderError,
         SpaceMismatch,
         TextTooLong,
         VeclabError,
     )
     from veclab.files import open_source
     from veclab.meaning.similarity import Nearest, nearest, similarity
-    from veclab.model import Model, load
+    from veclab.model import Model, load, load_for
+    from veclab.plan import Plan, plan_file
     from veclab.report import Report
     from veclab.space import Recipe, Space
     from veclab.vectorfile import read
@@ -41,18 +44,21 @@ _MODULES = {
     "errors": (
         "BadVectors",
         "CacheError",
+        "CostTooHigh",
         "EmptyText",
         "InputError",
         "MissingExtra",
         "ModelUnavailable",
         "OutputError",
+        "ProviderError",
         "SpaceMismatch",
         "TextTooLong",
         "VeclabError",
     ),
     "files": ("open_source",),
     "meaning.similarity": ("Nearest", "nearest", "similarity"),
-    "model": ("Model", "load"),
+    "model": ("Model", "load", "load_for"),
+    "plan": ("Plan", "plan_file"),
     "report": ("Report",),
     "space": ("Recipe", "Space"),
     "vectorfile": ("read",),

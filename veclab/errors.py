@@ -31,6 +31,17 @@ class ModelUnavailable(VeclabError):
     """The model cannot be loaded here: not installed, not on disk, refused or damaged."""
 
 
+class ProviderError(VeclabError):
+    """A service that computes vectors refused for good, or failed once too often.
+
+    What was bought before is in the cache.
+    """
+
+
+class CostTooHigh(VeclabError):
+    """Going on would cost more than the limit that was set; what was bought is in the cache."""
+
+
 class BadVectors(VeclabError):
     """A model answered with something that is not a vector per text: wrong shape, NaN, zeros."""
 

@@ -14,14 +14,12 @@ import numpy as np
 
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
+from veclab.models.names import DEFAULT_MODEL, OPENAI
 from veclab.models.provider import Provider
 from veclab.pipeline import Embedded, Job, OnEmpty, embed_block
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.text import Preparation, repair_surrogates
 from veclab.vectors import Vectors
-
-# Texts that go through the main path together.
-BLOCK_TEXTS = 8192
 
 
 class Model:
@@ -58,6 +56,7 @@ class Model:
         on_long: OnLong = "truncate",
         on_empty: OnEmpty = "error",
         prepare: Iterable[str] = (),
+        max_cost: float | None = None,
     ) -> Job:
         """The settings of one run, checked; see `embed` for their meaning."""
         _choose("role", role, (None, "query", "document"))
@@ -73,7 +72,9 @@ class Model:
             max_tokens=self.max_tokens,
             on_long="split" if on_long == "split" else "truncate",
         )
-        job = Job(self.provider, recipe, preparation, on_long, on_empty, self.cache)
+        if max_cost is not None and not max_cost >= 0:
+            raise InputError(f"max_cost must be a number of dollars, 0 or more, not {max_cost!r}")
+        job = Job(self.provider, recipe, preparation, on_long, on_empty, self.cache, max_cost)
         job.report.note(*self.notes)
         if role is None and {"query", "document"} & {name for name, _ in self.space.prompts}:
             job.report.note(
@@ -94,6 +95,7 @@ class Model:
         on_long: OnLong = "truncate",
         on_empty: OnEmpty = "error",
         prepare: Iterable[str] = (),
+        max_cost: float | None = None,
         on_done: Callable[[int], None] | None = None,
     ) -> Vectors:
         """Embed texts; the order is kept, and every distinct text is computed once.
@@ -109,6 +111,7 @@ class Model:
             on_empty: what to do with a text that is missing or blank: refuse (`error`) or leave
                 its row out and report it (`skip`).
             prepare: further steps of text preparation: `whitespace`, `markup`, `mojibake`.
+            max_cost: dollars; the run stops before a request that would cost more in sum.
             on_done: called with the number of texts finished since the last call.
 
         Returns:
@@ -119,15 +122,19 @@ class Model:
             EmptyText, TextTooLong: the policy is `error`.
             BadVectors: the model gave NaN, zeros, or another shape.
             CacheError: the cache cannot be written.
+            CostTooHigh: going on would cost more than `max_cost`.
+            ProviderError: the model's endpoint refused for good, or failed once too often.
         """
         start = time.perf_counter()
-        job = self.job(role=role, on_long=on_long, on_empty=on_empty, prepare=prepare)
+        job = self.job(
+            role=role, on_long=on_long, on_empty=on_empty, prepare=prepare, max_cost=max_cost
+        )
         if on_done is not None:
             job.on_done = on_done
         kept_ids: list[str] = []
         kept_texts: list[str] = []
         parts: list[Embedded] = []
-        for block_ids, block_texts in _blocks(texts, ids):
+        for block_ids, block_texts in _blocks(texts, ids, self.provider.limits.block_texts):
             part = embed_block(job, block_ids, block_texts)
             parts.append(part)
             kept_ids += [block_ids[i] for i in part.kept]
@@ -156,8 +163,10 @@ class Model:
 
 
 def load(
-    name: str = "all-MiniLM-L6-v2",
+    name: str = DEFAULT_MODEL,
     *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
     device: str | None = None,
     max_tokens: int | None = None,
     normalize: bool = True,
@@ -166,26 +175,92 @@ def load(
     """Load a model by name or path.
 
     Args:
-        name: of a Sentence Transformers model, or the path of its folder.
+        name: of a Sentence Transformers model, or the path of its folder; or `openai:` and the
+            name of a model of OpenAI or of another endpoint of its kind.
+        dimensions: shorter vectors than the model's own: their first numbers, at unit length.
+        base_url: of an OpenAI-compatible endpoint; by default OPENAI_BASE_URL, else OpenAI's own.
         device: `cpu`, `cuda`, `mps`; by default the best there is.
         max_tokens: read fewer tokens than the model could.
         normalize: scale vectors to unit length.
         cache: True for the user's own, False for none, or where it is.
 
     Raises:
+        InputError: an option does not go with this model.
         ModelUnavailable: it is not on this machine and cannot be had, or it is damaged.
         MissingExtra: the part that runs it is not installed.
+        ProviderError: an unknown model's dimensions had to be asked, and were not to be had.
     """
     if max_tokens is not None and max_tokens < 3:
         raise InputError("max_tokens must be 3 or more: a start, a text and an end")
-    from veclab.models.catalog import find_model
-    from veclab.models.torch_engine import TorchModel
+    if dimensions is not None and not normalize:
+        raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
+    notes: list[str] = []
+    provider: Provider
+    if name.startswith(OPENAI):
+        from veclab.models.openai import OpenAIModel
 
-    provider = TorchModel(
-        find_model(name), device=device, max_tokens=max_tokens, normalize=normalize
-    )
-    store, notes = open_cache(cache)
-    return Model(provider, store, notes)
+        if device is not None:
+            raise InputError(f"{name} runs elsewhere: device does not go with it")
+        if not normalize:
+            raise InputError(
+                f"{name} gives vectors of unit length: normalize=False is not to be had"
+            )
+        provider = OpenAIModel(
+            name.removeprefix(OPENAI),
+            dimensions=dimensions,
+            base_url=base_url,
+            max_tokens=max_tokens,
+        )
+        notes += provider.notes
+    else:
+        if base_url is not None:
+            raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
+        from veclab.models.catalog import find_model
+        from veclab.models.torch_engine import TorchModel
+
+        provider = TorchModel(
+            find_model(name), device=device, max_tokens=max_tokens, normalize=normalize
+        )
+        if dimensions is not None:
+            from veclab.models.shortened import Shortened
+
+            provider = Shortened(provider, dimensions)
+            notes.append(
+                f"only models trained for it keep their quality at {dimensions} dimensions"
+            )
+    store, more = open_cache(cache)
+    return Model(provider, store, notes + more)
+
+
+def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Model:
+    """Load the model that makes vectors of a Space, for instance of a file's.
+
+    Args:
+        space: of `Vectors.space`.
+        base_url: confirms an endpoint that only the Space names.
+        options: of `load`.
+
+    Raises:
+        InputError: the Space names an endpoint that this user has never used: whoever wrote it
+            there would get the key.
+        And what `load` raises.
+    """
+    name = space.model
+    if space.provider == OPENAI.rstrip(":"):
+        from veclab.models.endpoint import DEFAULT_URL, is_known
+
+        name, endpoint = OPENAI + name, space.endpoint or DEFAULT_URL
+        if base_url is None and space.endpoint is not None and not is_known(endpoint):
+            raise InputError(
+                f"these vectors come from {endpoint}, where you have not embedded anything yet. "
+                f"Your key would go there; if that is right, say so: --base-url {endpoint} "
+                "(base_url=...)"
+            )
+        base_url = base_url or endpoint
+    model = load(name, base_url=base_url, **options)
+    if options.get("dimensions") is None and model.space.dimensions != space.dimensions:
+        model = load(name, base_url=base_url, **options | {"dimensions": space.dimensions})
+    return model
 
 
 def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str]]:
@@ -209,14 +284,14 @@ def _choose(name: str, value: object, known: tuple[object, ...]) -> None:
 
 
 def _blocks(
-    texts: str | Iterable[Any], ids: Iterable[Any] | None
+    texts: str | Iterable[Any], ids: Iterable[Any] | None, size: int
 ) -> Iterator[tuple[list[str], list[str | None]]]:
     """Cut the input into blocks of (ids, texts), checking that texts are texts."""
     if isinstance(texts, str):
         texts = [texts]
     stream = enumerate(_values(texts))
     names = None if ids is None else iter(ids)
-    while block := list(itertools.islice(stream, BLOCK_TEXTS)):
+    while block := list(itertools.islice(stream, size)):
         checked = [_text(position, value) for position, value in block]
         if names is None:
             block_ids = [str(position) for position, _ in block]

@@ -10,18 +10,18 @@ costs one lookup and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.batching import Unit, cut_batches, run_batches
+from veclab.batching import Batch, Unit, cut_batches, run_batches
 from veclab.cache import Cache
 from veclab.checks import check_vectors, normalise
-from veclab.errors import EmptyText, TextTooLong
-from veclab.models.provider import Piece, Provider
+from veclab.errors import CostTooHigh, EmptyText, TextTooLong
+from veclab.models.provider import Answer, Piece, Provider
 from veclab.report import Report, extend_ids, shorten
 from veclab.seen import Seen
 from veclab.space import OnLong, Recipe
@@ -45,15 +45,19 @@ class Job:
     on_long: OnLong = "truncate"
     on_empty: OnEmpty = "error"
     cache: Cache | None = None
+    # Dollars; what would cost more is not asked for.
+    max_cost: float | None = None
     report: Report = field(default_factory=Report)
     # Called with the number of texts finished since the last call.
     on_done: Callable[[int], None] = lambda texts: None
     seen: Seen = field(default_factory=Seen)
+    # Tokens of all batches given to the model so far, answered or not.
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What became of a block of n texts, of which m were not empty.
+    """What became of a block of n texts, of which m were neither empty nor refused.
 
     Attributes:
         kept: (m,) positions in the block, ascending.
@@ -80,6 +84,9 @@ class Rows:
     tokens: NDArray[np.int32]
     truncated: NDArray[np.bool_]
     ready: NDArray[np.bool_]
+    # Not met in an earlier block of this run.
+    fresh: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
     # Windows still to come, by text, for texts that were split.
     waiting: dict[int, int] = field(default_factory=dict)
 
@@ -111,14 +118,83 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     run_batches(
         job.provider,
         job.recipe.role,
-        _batches(job, rows),
-        lambda units, raw: _commit(job, rows, units, raw),
+        _affordable(job, _batches(job, rows)),
+        lambda units, batch: _commit(job, rows, units, batch),
     )
     if job.cache is not None:
         job.cache.release()
-    embedded = Embedded(kept, rows.vectors[inverse], rows.tokens[inverse], rows.truncated[inverse])
+    kept, inverse = _leave_out_refused(job, ids, rows, kept, inverse)
+    # Without repeats the rows are in place already: no second copy of all vectors.
+    vectors = rows.vectors if len(inverse) == len(rows.texts) else rows.vectors[inverse]
+    embedded = Embedded(kept, vectors, rows.tokens[inverse], rows.truncated[inverse])
     _count(job, ids, embedded)
     return embedded
+
+
+def plan_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Iterator[list[Unit]]:
+    """The batches `embed_block` would hand to the model, without handing them over.
+
+    The report is filled in as far as that goes. A text of an earlier block counts as cached, as
+    it would be by then.
+    """
+    kept, prepared = _prepare(job, ids, texts)
+    rows, inverse = _deduplicate(job, [ids[i] for i in kept], prepared)
+    _look_up(job, rows)
+    met = np.flatnonzero(~rows.ready & ~rows.fresh)
+    pieces = job.provider.tokenize([rows.texts[i] for i in met], job.recipe.role)
+    rows.tokens[met] = [piece.tokens for piece in pieces]
+    rows.ready[met] = True
+    yield from _batches(job, rows)
+    tokens = rows.tokens[inverse]
+    _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
+
+
+def _leave_out_refused(
+    job: Job,
+    ids: Sequence[str],
+    rows: Rows,
+    kept: NDArray[np.intp],
+    inverse: NDArray[np.intp],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """`kept` and `inverse` without the texts the model will not take, which are reported."""
+    out = rows.refused[inverse]
+    if not out.any():
+        return kept, inverse
+    job.report.refused += int(out.sum())
+    extend_ids(job.report.refused_ids, (ids[i] for i in kept[out]))
+    return kept[~out], inverse[~out]
+
+
+def _affordable(job: Job, batches: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
+    """The same batches, as long as `max_cost` pays for them.
+
+    Raises:
+        CostTooHigh: it does not pay for the next one, or nobody knows what that would cost.
+    """
+    price, limit = job.provider.limits.price, job.provider.limits.max_tokens
+    for units in batches:
+        job.asked += sum(read_tokens(unit.piece.tokens, limit) for unit in units)
+        # Answers that had to be thrown away were paid for as well.
+        wasted = max(0, job.report.tokens_bought - job.report.tokens_embedded)
+        if job.max_cost is not None:
+            if price is None:
+                raise CostTooHigh(
+                    f"the price of {job.recipe.space.model} is not known, so a limit cannot be "
+                    "held to: write it into prices.json (docs/openai.md), or leave the limit out"
+                )
+            cost = (job.asked + wasted) * price / 1e6
+            if cost > job.max_cost:
+                raise CostTooHigh(
+                    f"the next request would bring the cost to {cost:.4f} dollars, over the limit "
+                    f"of {job.max_cost:.4f}. What was bought is in the cache; a higher limit goes "
+                    "on from there"
+                )
+        yield units
+
+
+def read_tokens(tokens: int, limit: int | None) -> int:
+    """How many tokens of a text the model reads."""
+    return tokens if limit is None else min(tokens, limit)
 
 
 def _prepare(
@@ -158,7 +234,8 @@ def _deduplicate(job: Job, ids: list[str], prepared: list[str]) -> tuple[Rows, N
     first = np.full(len(distinct), -1, dtype=np.intp)
     first[inverse[::-1]] = np.arange(len(prepared) - 1, -1, -1)
     digests = [text_digest(text) for text in distinct]
-    job.report.distinct += job.seen.add(digests)
+    fresh = job.seen.add(digests)
+    job.report.distinct += int(fresh.sum())
     dim = job.recipe.space.dimensions
     rows = Rows(
         texts=distinct,
@@ -169,6 +246,8 @@ def _deduplicate(job: Job, ids: list[str], prepared: list[str]) -> tuple[Rows, N
         tokens=np.zeros(len(distinct), dtype=np.int32),
         truncated=np.zeros(len(distinct), dtype=np.bool_),
         ready=np.zeros(len(distinct), dtype=np.bool_),
+        fresh=fresh,
+        refused=np.zeros(len(distinct), dtype=np.bool_),
     )
     return rows, inverse
 
@@ -237,7 +316,8 @@ def _batches(job: Job, rows: Rows) -> Iterator[list[Unit]]:
         )
         last = start + _CHUNK >= len(order)
         done = 0
-        for part in cut_batches([int(rows.tokens[i]) for i in laid], limits, keep_tail=last):
+        sizes = [read_tokens(int(rows.tokens[i]), limits.max_tokens) for i in laid]
+        for part in cut_batches(sizes, limits, keep_tail=last):
             missing = [units.pop(i) for i in laid[part] if i in units]
             if len(missing) == part.stop - part.start:
                 yield missing
@@ -285,18 +365,28 @@ def _split(job: Job, text: str, limit: int) -> list[Piece]:
     return job.provider.tokenize(split_text(text, limit, count), job.recipe.role)
 
 
-def _commit(job: Job, rows: Rows, units: list[Unit], raw: NDArray[np.float32]) -> None:
+def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:
     """Check a batch, add it to its texts, and write those that are complete to the cache."""
+    answer = batch if isinstance(batch, Answer) else Answer(batch)
+    _count_bought(job, answer)
+    raw, limit = answer.vectors, job.recipe.max_tokens
+    if answer.refused:
+        _refuse(job, rows, units, answer.refused)
+        taken = [row for row in range(len(units)) if row not in answer.refused]
+        units, raw = [units[row] for row in taken], raw[taken]
+    if not units:
+        return
     vectors = check_vectors(
         raw, len(units), rows.vectors.shape[1], [rows.ids[unit.text] for unit in units]
     )
-    limit = job.recipe.max_tokens
     unit_length = normalise(vectors)
     finished = []
     for row, unit in enumerate(units):
-        read = unit.piece.tokens if limit is None else min(unit.piece.tokens, limit)
+        read = read_tokens(unit.piece.tokens, limit)
         job.report.tokens_embedded += read
         i = unit.text
+        if rows.refused[i]:  # another window of it was
+            continue
         if i not in rows.waiting:
             rows.vectors[i] = unit_length[row] if job.recipe.space.normalized else vectors[row]
             finished.append(i)
@@ -308,6 +398,23 @@ def _commit(job: Job, rows: Rows, units: list[Unit], raw: NDArray[np.float32]) -
             rows.vectors[i] = normalise(rows.vectors[i : i + 1])[0]
             finished.append(i)
     _store(job, rows, np.array(finished, dtype=np.intp))
+
+
+def _count_bought(job: Job, answer: Answer) -> None:
+    report, price = job.report, job.provider.limits.price
+    report.requests += answer.requests
+    report.tokens_bought += answer.tokens
+    report.dollars = None if price is None else report.tokens_bought * price / 1e6
+
+
+def _refuse(job: Job, rows: Rows, units: list[Unit], reasons: Mapping[int, str]) -> None:
+    """Take texts out that the model will not embed."""
+    for row, reason in reasons.items():
+        i = units[row].text
+        if not rows.refused[i]:
+            rows.refused[i] = True
+            job.report.note(f"refused: {reason}")
+            job.on_done(int(rows.repeats[i]))
 
 
 def _store(job: Job, rows: Rows, finished: NDArray[np.intp]) -> None:

@@ -27,7 +27,12 @@ class Report:
         split: texts over the limit that were embedded window by window and pooled.
         empty: texts left out because nothing was in them.
         repaired: texts in which lone surrogates became U+FFFD.
-        truncated_ids, split_ids, empty_ids: the first 1,000 ids of each.
+        refused: texts left out because the model's endpoint will not take them; `notes` has its
+            reasons.
+        requests: sent to the endpoint, those asked again included; 0 for a local model.
+        tokens_bought: in this run, as the endpoint counted them.
+        dollars: what they cost; None where the price is not known.
+        truncated_ids, split_ids, empty_ids, refused_ids: the first 1,000 ids of each.
         seconds: wall time.
         notes: what else the user should know.
     """
@@ -43,10 +48,15 @@ class Report:
     split: int = 0
     empty: int = 0
     repaired: int = 0
+    refused: int = 0
+    requests: int = 0
+    tokens_bought: int = 0
+    dollars: float | None = 0.0
     seconds: float = 0.0
     truncated_ids: list[str] = field(default_factory=list)
     split_ids: list[str] = field(default_factory=list)
     empty_ids: list[str] = field(default_factory=list)
+    refused_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def note(self, *texts: str) -> None:
@@ -78,6 +88,12 @@ class Report:
             rows.append(("split", f"{self.split:,} over the limit: {shorten(self.split_ids)}"))
         if self.empty:
             rows.append(("empty", f"{self.empty:,} left out: {shorten(self.empty_ids)}"))
+        if self.refused:
+            rows.append(("refused", f"{self.refused:,} left out: {shorten(self.refused_ids)}"))
+        if self.requests:
+            cost = "price not known" if self.dollars is None else f"{self.dollars:,.4f} dollars"
+            bought = f"{self.tokens_bought:,} tokens in {self.requests:,} requests, {cost}"
+            rows.append(("bought", bought))
         if self.repaired:
             rows.append(("repaired", f"{self.repaired:,} had lone surrogates, now U+FFFD"))
         rows.append(("seconds", f"{self.seconds:,.2f}{rate}"))

@@ -14,6 +14,7 @@ from veclab.cli.cache import cache
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
 from veclab.cli.models import models
+from veclab.cli.plan import plan
 from veclab.cli.similar import similar
 from veclab.errors import VeclabError
 
@@ -36,7 +37,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, similar, models, inspect, cache):
+for command in (embed, plan, similar, models, inspect, cache):
     app.add_command(command)
 
 

@@ -6,11 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from veclab.models.names import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from veclab.files import Source
 
 model_option = click.option(
     "--model",
@@ -18,7 +21,7 @@ model_option = click.option(
     metavar="NAME",
     default=DEFAULT_MODEL,
     show_default=True,
-    help="Name or folder of a Sentence Transformers model.",
+    help="Name or folder of a Sentence Transformers model, or openai:MODEL.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 device_option = click.option(
@@ -98,3 +101,18 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with bar:
         task = bar.add_task(label, total=total)
         yield lambda texts: bar.advance(task, texts)
+
+
+def read_source(path: str, reading: dict[str, Any]) -> Source:
+    """Open an input (see `veclab.files.open_source`), with its progress."""
+    from veclab.files import open_source
+
+    seen = 0
+    with progress("reading", None) as advance:
+
+        def scanned(rows: int) -> None:
+            nonlocal seen
+            advance(rows - seen)
+            seen = rows
+
+        return open_source(path, **reading, on_scan=scanned)

@@ -9,16 +9,21 @@ from typing import Any, cast
 import click
 
 from veclab.cli.console import (
-    device_option,
     json_option,
     model_option,
-    no_cache_option,
     print_facts,
     print_json,
     progress,
+    read_source,
     shorten,
 )
-from veclab.text import OPTIONAL_STEPS
+from veclab.cli.options import (
+    loading_options,
+    max_cost_option,
+    max_tokens_option,
+    policy_options,
+    reading_options,
+)
 
 
 @click.command()
@@ -28,65 +33,22 @@ from veclab.text import OPTIONAL_STEPS
 )
 @model_option
 @click.option("--text", multiple=True, help="Embed this text instead of a file; repeatable.")
-@click.option("--column", "-c", metavar="NAME", help="The column that holds the texts.")
-@click.option(
-    "--id-column", metavar="NAME", help="The column that names the rows; # for row numbers."
-)
-@click.option("--drop", metavar="NAME", multiple=True, help="Leave a column out; repeatable.")
-@click.option(
-    "--role", type=click.Choice(["query", "document"]), help="Use the model's prompt for this role."
-)
-@click.option(
-    "--on-long",
-    type=click.Choice(["truncate", "error", "split"]),
-    default="truncate",
-    show_default=True,
-    help="For texts over the model's limit: read the beginning, stop, or embed in windows.",
-)
-@click.option(
-    "--on-empty",
-    type=click.Choice(["skip", "error"]),
-    default="skip",
-    show_default=True,
-    help="For texts that are missing or blank: leave them out, or stop.",
-)
-@click.option(
-    "--prepare",
-    type=click.Choice(OPTIONAL_STEPS),
-    multiple=True,
-    help="A further step of text preparation; repeatable.",
-)
-@click.option(
-    "--max-tokens", type=click.IntRange(min=3), help="Read fewer tokens of each text than could be."
-)
-@click.option(
-    "--format",
-    type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-    help="Of the input, where its name does not tell.",
-)
-@click.option(
-    "--header/--no-header", default=True, help="Whether a .csv or .tsv begins with column names."
-)
-@device_option
-@no_cache_option
+@reading_options
+@policy_options
+@max_tokens_option
+@max_cost_option
+@loading_options
 @json_option
 def embed(
     input: str | None,
     output: Path | None,
     model: str,
     text: tuple[str, ...],
-    column: str | None,
-    id_column: str | None,
-    drop: tuple[str, ...],
-    role: str | None,
-    on_long: str,
-    on_empty: str,
-    prepare: tuple[str, ...],
+    reading: dict[str, Any],
+    policies: dict[str, Any],
     max_tokens: int | None,
-    format: str | None,
-    header: bool,
-    device: str | None,
-    no_cache: bool,
+    max_cost: float | None,
+    loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Turn texts into vectors.
@@ -101,23 +63,10 @@ def embed(
         raise click.UsageError("give an INPUT, or --text TEXT, and not both")
     if not text and output is None:
         raise click.UsageError("give the file to write: -o OUT.parquet")
-    policies: dict[str, Any] = {
-        "role": role,
-        "on_long": on_long,
-        "on_empty": on_empty,
-        "prepare": prepare,
-    }
-    loading = {"device": device, "max_tokens": max_tokens, "cache": not no_cache}
+    loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
     if text:
-        _embed_texts(list(text), output, model, loading, {**policies, "on_empty": "error"}, as_json)
+        _embed_texts(list(text), output, model, loading, policies | {"on_empty": "error"}, as_json)
         return
-    reading = {
-        "column": column,
-        "id_column": id_column,
-        "drop": drop,
-        "format": format,
-        "header": header,
-    }
     _embed_file(cast(str, input), cast(Path, output), model, reading, loading, policies, as_json)
 
 
@@ -131,20 +80,11 @@ def _embed_file(
     as_json: bool,
 ) -> None:
     from veclab.corpus import embed_file
-    from veclab.files import open_source
     from veclab.model import load
     from veclab.vectorfile import check_output
 
     check_output(output)
-    with progress("reading", None) as advance:
-        seen = 0
-
-        def scanned(rows: int) -> None:
-            nonlocal seen
-            advance(rows - seen)
-            seen = rows
-
-        source = open_source(input, **reading, on_scan=scanned)
+    source = read_source(input, reading)
     with progress("loading the model", None):
         model = load(name, **loading)
     with progress("embedding", source.rows) as advance:

@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from veclab.cli.console import (
-    device_option,
     json_option,
-    no_cache_option,
     print_json,
     print_table,
     shorten,
 )
+from veclab.cli.options import loading_options
 from veclab.models.names import DEFAULT_MODEL
 
 
@@ -24,7 +23,8 @@ from veclab.models.names import DEFAULT_MODEL
     "--model",
     "-m",
     metavar="NAME",
-    help=f"Name or folder of a model; by default the file's own, or {DEFAULT_MODEL}.",
+    help="Name or folder of a model, or openai:MODEL; by default the file's own, or "
+    f"{DEFAULT_MODEL}.",
 )
 @click.option(
     "--to",
@@ -35,23 +35,20 @@ from veclab.models.names import DEFAULT_MODEL
 @click.option(
     "--top", "-k", type=click.IntRange(min=1), default=5, show_default=True, help="How many."
 )
-@device_option
-@no_cache_option
+@loading_options
 @json_option
 def similar(
     texts: tuple[str, ...],
     model: str | None,
     to: Path | None,
     top: int,
-    device: str | None,
-    no_cache: bool,
+    loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Print how similar texts are: cosine similarity, 1 for the same meaning.
 
     With --to FILE, print the texts of the file nearest to each text given.
     """
-    loading = {"device": device, "cache": not no_cache}
     if to is not None:
         _nearest(list(texts), to, model, loading, top, as_json)
         return
@@ -92,12 +89,12 @@ def _nearest(
     as_json: bool,
 ) -> None:
     from veclab.meaning.similarity import nearest
-    from veclab.model import load
+    from veclab.model import load, load_for
     from veclab.space import Role, require_same
     from veclab.vectorfile import read
 
     vectors = read(file)
-    model = load(name or vectors.space.model, **loading)
+    model = load_for(vectors.space, **loading) if name is None else load(name, **loading)
     require_same(vectors.space, model.space, names=(file.name, "the query"))
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
     queries = model.embed(texts, role=role)

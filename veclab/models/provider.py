@@ -7,9 +7,9 @@ done once, outside, in `veclab.pipeline`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,10 @@ class Limits:
         batch_texts: of one batch.
         concurrency: how many batches may be computed at once.
         padded: whether a batch costs its longest text times its size.
+        block_texts: texts that go through the main path together. A block's last batch is only
+            part-filled, so where each batch is paid for or slow to ask, a block holds many.
+        price: dollars for a million tokens; 0 where nothing is bought, None where the price is
+            not known.
     """
 
     max_tokens: int | None
@@ -49,6 +53,35 @@ class Limits:
     batch_texts: int = 512
     concurrency: int = 1
     padded: bool = True
+    block_texts: int = 8192
+    price: float | None = 0.0
+
+    @property
+    def block_chars(self) -> int:
+        """Characters a block may hold, so that texts of any length stay in bounded memory."""
+        return max(16_000_000, 1000 * self.block_texts)
+
+    @property
+    def paid(self) -> bool:
+        """Whether vectors are, or may be, bought."""
+        return self.price != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A batch of vectors with what it took to get them, from a provider that buys them.
+
+    Attributes:
+        vectors: float32 (n, dimensions); rows of refused pieces mean nothing.
+        refused: the provider's reason, by position, for each piece it will not embed.
+        requests: sent for this batch, those asked again included.
+        tokens: bought with them, those of answers that had to be thrown away included.
+    """
+
+    vectors: NDArray[np.float32]
+    refused: Mapping[int, str] = field(default_factory=dict)
+    requests: int = 0
+    tokens: int = 0
 
 
 class Provider(Protocol):
@@ -73,9 +106,37 @@ class Provider(Protocol):
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[Piece]:
         """One Piece per text, in order."""
 
-    def embed_batch(self, pieces: Sequence[Piece], role: Role | None) -> NDArray[np.float32]:
+    def embed_batch(
+        self, pieces: Sequence[Piece], role: Role | None
+    ) -> NDArray[np.float32] | Answer:
         """float32 (len(pieces), dimensions), in order; need not be normalised.
+
+        A provider that buys vectors gives an `Answer`, and may raise `Refused`.
 
         Of a piece over `max_tokens` it reads the first `max_tokens` tokens. It is called from
         `concurrency` threads at once.
         """
+
+
+class Refused(Exception):
+    """A provider will not take a batch because of one or more pieces, which it does not name.
+
+    The batch is halved until the piece is found. Whoever raises this makes sure that it is the
+    pieces, and not every batch.
+
+    Attributes:
+        requests, tokens: what finding that out took, as in `Answer`.
+    """
+
+    def __init__(self, reason: str, requests: int = 0, tokens: int = 0) -> None:
+        super().__init__(reason)
+        self.requests = requests
+        self.tokens = tokens
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A provider whose batches may wait for their turn long before they cost anything."""
+
+    def stop(self) -> None:
+        """Let batches that wait fail at once; those already asked for are answered as usual."""

@@ -1,0 +1,110 @@
+"""Reading what an embeddings endpoint answered, trusting none of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Fault(Exception):
+    """An answer that cannot be used.
+
+    Attributes:
+        rows: positions of bad vectors, where the rest of the answer is sound.
+        dimensions: what all its vectors have, where that is what is wrong.
+        tokens: what it cost all the same.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        rows: Sequence[int] = (),
+        dimensions: int | None = None,
+        tokens: int = 0,
+    ) -> None:
+        super().__init__(reason)
+        self.rows = tuple(rows)
+        self.dimensions = dimensions
+        self.tokens = tokens
+
+
+def read_answer(
+    body: bytes, n: int, dim: int | None, content_type: str = "application/json"
+) -> tuple[NDArray[np.float32], int | None]:
+    """The vectors and the tokens of an answer.
+
+    Args:
+        body: as it came; vectors in base64 (little-endian float32) or as lists of numbers.
+        n: how many texts were sent.
+        dim: how long a vector must be; None where that is what is asked.
+        content_type: of the answer, for the complaint.
+
+    Returns:
+        float32 (n, dim), and the tokens the server counted, None when it does not say.
+
+    Raises:
+        Fault: it is something else; says what.
+    """
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        raise Fault(_not_json(body, content_type)) from None
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        raise Fault(f"the answer has no list `data` of vectors: {_start(body)}")
+    tokens = _tokens(answer)
+    cost = tokens or 0
+    if len(data) != n:
+        raise Fault(f"{len(data)} vectors came for {n} texts", tokens=cost)
+    order = [item.get("index") for item in data]
+    if order != list(range(n)) and any(index is not None for index in order):
+        raise Fault("the vectors came in another order than the texts", tokens=cost)
+    rows = [_vector(item.get("embedding"), cost) for item in data]
+    sizes = {len(row) for row in rows}
+    if len(sizes) > 1:
+        raise Fault(f"vectors of {sorted(sizes)} dimensions came in one answer", tokens=cost)
+    (size,) = sizes or {dim or 0}
+    if size == 0 or (dim is not None and size != dim):
+        raise Fault(
+            f"vectors of {size} dimensions came instead of {dim}", dimensions=size, tokens=cost
+        )
+    vectors = np.stack(rows).astype(np.float32, copy=False)
+    bad = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
+    if bad.any():
+        where = [int(i) for i in np.flatnonzero(bad)]
+        raise Fault(f"{len(where)} vector(s) of NaN or zeros came", rows=where, tokens=cost)
+    return vectors, tokens
+
+
+def _vector(value: Any, cost: int) -> NDArray[np.float32]:
+    try:
+        if isinstance(value, str):
+            return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        row: NDArray[np.float32] = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise Fault("a vector is neither base64 nor a list of numbers", tokens=cost) from None
+    if row.ndim != 1:
+        raise Fault("a vector is neither base64 nor a list of numbers", tokens=cost)
+    return row
+
+
+def _tokens(answer: dict[str, Any]) -> int | None:
+    usage = answer.get("usage")
+    found = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return found if isinstance(found, int) and found >= 0 else None
+
+
+def _not_json(body: bytes, content_type: str) -> str:
+    if "html" in content_type.lower() or body.lstrip()[:1] == b"<":
+        return "a web page came instead of vectors"
+    return "the answer is cut short or no JSON" if body else "an empty answer came"
+
+
+def _start(body: bytes) -> str:
+    return " ".join(body[:80].decode("utf-8", "replace").split())

@@ -1,0 +1,78 @@
+"""What vectors cost: one dated table, and the user's own entries over it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from veclab.errors import InputError
+from veclab.home import home
+
+TABLE = Path(__file__).with_name("prices.json")
+# In the user's veclab directory, in the same form as the table.
+OVERRIDE = "prices.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Of one model.
+
+    Attributes:
+        per_million: dollars for a million tokens, asked for at once.
+        batch_discount: what part of it the Batch API takes off.
+        as_of: the day the table was made.
+        source: the file it comes from.
+    """
+
+    per_million: float
+    batch_discount: float
+    as_of: str
+    source: Path
+
+    def dollars(self, tokens: int, *, batch: bool = False) -> float:
+        """What so many tokens cost."""
+        return tokens / 1e6 * self.per_million * (1 - self.batch_discount if batch else 1)
+
+
+def find_price(model: str, endpoint: str | None = None) -> Price | None:
+    """The price of a model, or None where nobody wrote one down.
+
+    Looked for in `VECLAB_HOME/prices.json`, then in veclab's own table. An entry is named by the
+    model, or `model@endpoint` for another endpoint than OpenAI's.
+
+    Raises:
+        InputError: the user's table cannot be read.
+    """
+    name = model if endpoint is None else f"{model}@{endpoint}"
+    for path in (home() / OVERRIDE, TABLE):
+        table = _read(path)
+        prices = table.get("dollars_per_million_tokens", {})
+        if name not in prices:
+            continue
+        price, discount = prices[name], table.get("batch_discount", 0.5)
+        if not _sound(price) or not _sound(discount) or discount > 1:
+            raise InputError(f"{path}: the price of {name} must be a number of dollars, 0 or more")
+        return Price(float(price), float(discount), str(table.get("as_of", "no date")), path)
+    return None
+
+
+def _sound(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"the price table {path} cannot be read: {error}") from None
+    prices = table.get("dollars_per_million_tokens", {}) if isinstance(table, dict) else None
+    if not isinstance(prices, dict):
+        raise InputError(
+            f"the price table {path} is not of the form "
+            '{"as_of": "2026-11-22", "dollars_per_million_tokens": {"MODEL": 0.02}}'
+        )
+    return dict(table)
