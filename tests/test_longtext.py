@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veclab.longtext import beginning, count_long, segments
+from tests.fakes import FakeProvider
+from veclab.longtext import LONG_CHARS, beginning, count_long, segments, tokenize
 
 
 def words(parts):
@@ -50,3 +51,19 @@ def test_the_beginning_holds_all_that_a_model_reads(limit):
 
 def test_a_single_endless_word_stays_whole():
     assert beginning("x" * 1000, 5, words) == "x" * 1000
+
+
+def test_pieces_come_in_order_and_long_texts_are_cut_to_what_is_read():
+    long = "some words " * (LONG_CHARS // 10)
+    texts = ["a b", long, "c", *["word " * 30_000] * 10, long, "d"]
+    pieces = tokenize(FakeProvider(), texts, None, 16)
+    assert [piece.tokens for piece in pieces] == [len(text.split()) + 2 for text in texts]
+    for piece, text in zip(pieces, texts, strict=True):
+        assert text.startswith(piece.text)
+        assert len(piece.text) <= LONG_CHARS
+        assert piece.text.split()[:14] == text.split()[:14]
+
+
+def test_without_a_limit_a_long_text_stays_whole():
+    long = "some words " * (LONG_CHARS // 10)
+    assert tokenize(FakeProvider(), [long], None, None)[0].text == long

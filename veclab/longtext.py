@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+
+from veclab.models.provider import Piece, Provider
+from veclab.space import Role
 
 # Characters above which a text is tokenised in segments: a tokenizer keeps some hundred bytes for
 # each token at once, so ten megabytes of text would take it more than a gigabyte.
 LONG_CHARS = 200_000
 
+# Characters tokenised in one call.
+_CALL_CHARS = 1_000_000
+
 _SPACE = re.compile(r"\s")
 
 
-def segments(text: str, size: int = LONG_CHARS) -> list[str]:
-    """Consecutive parts of `size` to twice that many characters, cut before white space where there is any.
+def tokenize(
+    provider: Provider, texts: Sequence[str], role: Role | None, limit: int | None
+) -> list[Piece]:
+    """One Piece per text, as `Provider.tokenize` gives them, in memory that stays small.
 
-    A tokenizer that splits at white space, as nearly all do, finds the same tokens in the parts
-    as in the whole.
+    A very long text over the limit becomes a piece of its beginning, with the tokens of the whole.
+    """
+
+    def count(parts: list[str]) -> list[int]:
+        return [piece.tokens for piece in provider.tokenize(parts, role)]
+
+    pieces: list[Piece] = []
+    for group in _groups(texts):
+        if len(group) > 1 or len(group[0]) <= LONG_CHARS or limit is None:
+            pieces += provider.tokenize(group, role)
+            continue
+        tokens = count_long(group[0], count)
+        text = beginning(group[0], limit, count) if tokens > limit else group[0]
+        read = provider.tokenize([text], role)[0]
+        pieces.append(Piece(read.text, tokens, read.ids))
+    return pieces
+
+
+def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in order, in groups of limited size; a long one is a group of its own."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        if group and (len(text) > LONG_CHARS or size + len(text) > _CALL_CHARS):
+            yield group
+            group, size = [], 0
+        group.append(text)
+        # Nothing joins a long text.
+        size += _CALL_CHARS if len(text) > LONG_CHARS else len(text)
+    if group:
+        yield group
+
+
+def segments(text: str, size: int = LONG_CHARS) -> list[str]:
+    """Consecutive parts of `size` to twice that many characters, cut before white space.
+
+    A word as long as that is cut inside. A tokenizer that splits at white space, as nearly all do,
+    finds the same tokens in the parts as in the whole.
     """
     cuts = [0]
     while len(text) - cuts[-1] > 2 * size:

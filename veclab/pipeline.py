@@ -21,6 +21,7 @@ from veclab.batching import Batch, Unit, cut_batches, run_batches
 from veclab.cache import Cache
 from veclab.checks import check_vectors, normalise
 from veclab.errors import CostTooHigh, EmptyText, TextTooLong
+from veclab.longtext import tokenize
 from veclab.models.provider import Answer, Piece, Provider
 from veclab.report import Report, extend_ids, shorten
 from veclab.seen import Seen
@@ -339,7 +340,7 @@ def _tokenize(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) ->
     if not missing:
         return []
     role, limit = job.recipe.role, job.recipe.max_tokens
-    pieces = job.provider.tokenize([rows.texts[i] for i in missing], role)
+    pieces = tokenize(job.provider, [rows.texts[i] for i in missing], role, limit)
     windows: list[Unit] = []
     over: list[int] = []
     for i, piece in zip(missing, pieces, strict=True):
@@ -347,7 +348,7 @@ def _tokenize(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) ->
         if limit is None or piece.tokens <= limit:
             units[i] = Unit(i, piece)
         elif job.on_long == "split":
-            parts = _split(job, rows.texts[i], limit)
+            parts = _split(job, rows.texts[i], piece.tokens, limit)
             rows.waiting[i] = len(parts)
             windows += [Unit(i, part) for part in parts]
         else:
@@ -358,11 +359,12 @@ def _tokenize(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) ->
     return windows
 
 
-def _split(job: Job, text: str, limit: int) -> list[Piece]:
+def _split(job: Job, text: str, tokens: int, limit: int) -> list[Piece]:
     def count(parts: list[str]) -> list[int]:
         return [piece.tokens for piece in job.provider.tokenize(parts, job.recipe.role)]
 
-    return job.provider.tokenize(split_text(text, limit, count), job.recipe.role)
+    windows = split_text(text, tokens, limit, count)
+    return tokenize(job.provider, windows, job.recipe.role, limit)
 
 
 def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:

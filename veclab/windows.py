@@ -11,7 +11,9 @@ from veclab.errors import InputError
 _WORD = re.compile(r"\s*\S+\s*")
 
 
-def split_text(text: str, limit: int, count: Callable[[list[str]], list[int]]) -> list[str]:
+def split_text(
+    text: str, tokens: int, limit: int, count: Callable[[list[str]], list[int]]
+) -> list[str]:
     """Consecutive windows of a text, cut between words, each within the limit.
 
     Joined they give the text again. A word that is over the limit alone is cut between
@@ -19,6 +21,7 @@ def split_text(text: str, limit: int, count: Callable[[list[str]], list[int]]) -
 
     Args:
         text: over the limit.
+        tokens: of the text, for a first guess.
         limit: tokens a window may have, special tokens and prompt included.
         count: tokens of each of several texts.
 
@@ -35,7 +38,7 @@ def split_text(text: str, limit: int, count: Callable[[list[str]], list[int]]) -
     windows = []
     start = 0
     # A first guess from this text's own density; each window then corrects the next guess.
-    per_window = max(1, len(text) * limit // max(1, count([text])[0]))
+    per_window = max(1, len(text) * limit // max(1, tokens))
     while start < len(text):
         end = _window_end(start, start + per_window, cuts, fits)
         windows.append(text[start:end])
