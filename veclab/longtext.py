@@ -12,8 +12,8 @@ from veclab.space import Role
 # each token at once, so ten megabytes of text would take it more than a gigabyte.
 LONG_CHARS = 200_000
 
-# Characters tokenised in one call.
-_CALL_CHARS = 1_000_000
+# Characters tokenised in one call: what a tokenizer keeps of them meanwhile is about 25 MB.
+_CALL_CHARS = 250_000
 
 _SPACE = re.compile(r"\s")
 
