@@ -20,6 +20,8 @@ def home(tmp_path, monkeypatch):
     path = tmp_path / "home"
     monkeypatch.setenv("VECLAB_HOME", str(path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # OpenVINO would convert every tiny model anew in every test's own home.
+    monkeypatch.setenv("VECLAB_ENGINE", "torch")
     return path
 
 

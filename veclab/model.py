@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from veclab.pipeline import Embedded, Job, OnEmpty, embed_block
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.text import Preparation, repair_surrogates
 from veclab.vectors import Vectors
+
+if TYPE_CHECKING:
+    from veclab.models.loading import EngineName, Precision
 
 
 class Model:
@@ -135,10 +138,16 @@ class Model:
         kept_texts: list[str] = []
         parts: list[Embedded] = []
         for block_ids, block_texts in _blocks(texts, ids, self.provider.limits.block_texts):
+            repaired = job.report.repaired
             part = embed_block(job, block_ids, block_texts)
             parts.append(part)
-            kept_ids += [block_ids[i] for i in part.kept]
-            kept_texts += [repair_surrogates(cast(str, block_texts[i])) for i in part.kept]
+            whole = len(part.kept) == len(block_ids)
+            kept_ids += block_ids if whole else [block_ids[i] for i in part.kept]
+            given = block_texts if whole else [block_texts[i] for i in part.kept]
+            if job.report.repaired > repaired:
+                kept_texts += [repair_surrogates(cast(str, text)) for text in given]
+            else:
+                kept_texts += cast(list[str], given)
         self.finish(job, start)
         dim = self.space.dimensions
         return Vectors(
@@ -167,6 +176,9 @@ def load(
     *,
     dimensions: int | None = None,
     base_url: str | None = None,
+    engine: EngineName | None = None,
+    precision: Precision | None = None,
+    threads: int | None = None,
     device: str | None = None,
     max_tokens: int | None = None,
     normalize: bool = True,
@@ -179,13 +191,19 @@ def load(
             name of a model of OpenAI or of another endpoint of its kind.
         dimensions: shorter vectors than the model's own: their first numbers, at unit length.
         base_url: of an OpenAI-compatible endpoint; by default OPENAI_BASE_URL, else OpenAI's own.
+        engine: `openvino` or `torch`; by default an accelerator through torch where there is one,
+            else OpenVINO where it is installed (VECLAB_ENGINE sets another default). OpenVINO
+            converts a model once, which takes half a minute, and keeps it in VECLAB_HOME.
+        precision: of the arithmetic: `f32`, `bf16`, `f16` (accelerators), `int8` (OpenVINO); by
+            default bf16 where the hardware has it, f16 on an accelerator that has not, else f32.
+        threads: processor cores to use; by default all that this process may use.
         device: `cpu`, `cuda`, `mps`; by default the best there is.
         max_tokens: read fewer tokens than the model could.
         normalize: scale vectors to unit length.
         cache: True for the user's own, False for none, or where it is.
 
     Raises:
-        InputError: an option does not go with this model.
+        InputError: an option is unknown, or does not go with this model or with another.
         ModelUnavailable: it is not on this machine and cannot be had, or it is damaged.
         MissingExtra: the part that runs it is not installed.
         ProviderError: an unknown model's dimensions had to be asked, and were not to be had.
@@ -199,8 +217,10 @@ def load(
     if name.startswith(OPENAI):
         from veclab.models.openai import OpenAIModel
 
-        if device is not None:
-            raise InputError(f"{name} runs elsewhere: device does not go with it")
+        here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
+        for option, value in here.items():
+            if value is not None:
+                raise InputError(f"{name} runs elsewhere: {option} does not go with it")
         if not normalize:
             raise InputError(
                 f"{name} gives vectors of unit length: normalize=False is not to be had"
@@ -215,11 +235,16 @@ def load(
     else:
         if base_url is not None:
             raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
-        from veclab.models.catalog import find_model
-        from veclab.models.torch_engine import TorchModel
+        from veclab.models.loading import open_provider
 
-        provider = TorchModel(
-            find_model(name), device=device, max_tokens=max_tokens, normalize=normalize
+        provider, notes = open_provider(
+            name,
+            engine=engine,
+            precision=precision,
+            threads=threads,
+            device=device,
+            max_tokens=max_tokens,
+            normalize=normalize,
         )
         if dimensions is not None:
             from veclab.models.shortened import Shortened
@@ -289,17 +314,21 @@ def _blocks(
     """Cut the input into blocks of (ids, texts), checking that texts are texts."""
     if isinstance(texts, str):
         texts = [texts]
-    stream = enumerate(_values(texts))
+    stream = iter(_values(texts))
     names = None if ids is None else iter(ids)
+    start = 0
     while block := list(itertools.islice(stream, size)):
-        checked = [_text(position, value) for position, value in block]
+        checked: list[str | None] = block
+        if set(map(type, block)) != {str}:
+            checked = [_text(start + i, value) for i, value in enumerate(block)]
         if names is None:
-            block_ids = [str(position) for position, _ in block]
+            block_ids = list(map(str, range(start, start + len(block))))
         else:
             block_ids = [str(name) for name in itertools.islice(names, len(block))]
             if len(block_ids) != len(block):
-                raise InputError(f"there are more texts than ids ({block[0][0] + len(block_ids)})")
+                raise InputError(f"there are more texts than ids ({start + len(block_ids)})")
         yield block_ids, checked
+        start += len(block)
     if names is not None and next(names, None) is not None:
         raise InputError("there are more ids than texts")
 

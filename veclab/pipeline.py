@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.batching import Batch, Unit, cut_batches, run_batches
+from veclab.batching import Batch, Unit, batch_size, cut_batches, run_batches
 from veclab.cache import Cache
 from veclab.checks import check_vectors, normalise
 from veclab.errors import CostTooHigh, EmptyText, TextTooLong
@@ -26,7 +26,7 @@ from veclab.models.provider import Answer, Piece, Provider
 from veclab.report import Report, extend_ids, shorten
 from veclab.seen import Seen
 from veclab.space import OnLong, Recipe
-from veclab.text import Preparation, has_surrogates, is_blank, text_digest
+from veclab.text import Preparation, has_surrogates, is_blank, prepare_all, text_digests
 from veclab.windows import split_text
 
 OnEmpty = Literal["error", "skip"]
@@ -78,7 +78,7 @@ class Rows:
     """The distinct texts of a block, filled in as their vectors arrive."""
 
     texts: list[str]
-    ids: list[str]
+    ids: Sequence[str]
     digests: list[bytes]
     repeats: NDArray[np.intp]
     vectors: NDArray[np.float32]
@@ -114,7 +114,8 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
         CacheError: the cache cannot be written (a full disk).
     """
     kept, prepared = _prepare(job, ids, texts)
-    rows, inverse = _deduplicate(job, [ids[i] for i in kept], prepared)
+    names = ids if len(kept) == len(ids) else [ids[i] for i in kept]
+    rows, inverse = _deduplicate(job, names, prepared)
     _look_up(job, rows)
     run_batches(
         job.provider,
@@ -125,9 +126,12 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     if job.cache is not None:
         job.cache.release()
     kept, inverse = _leave_out_refused(job, ids, rows, kept, inverse)
-    # Without repeats the rows are in place already: no second copy of all vectors.
-    vectors = rows.vectors if len(inverse) == len(rows.texts) else rows.vectors[inverse]
-    embedded = Embedded(kept, vectors, rows.tokens[inverse], rows.truncated[inverse])
+    if len(inverse) == len(rows.texts):  # no repeats: the rows are in place already
+        embedded = Embedded(kept, rows.vectors, rows.tokens, rows.truncated)
+    else:
+        embedded = Embedded(
+            kept, rows.vectors[inverse], rows.tokens[inverse], rows.truncated[inverse]
+        )
     _count(job, ids, embedded)
     return embedded
 
@@ -202,16 +206,19 @@ def _prepare(
     job: Job, ids: Sequence[str], texts: Sequence[str | None]
 ) -> tuple[NDArray[np.intp], list[str]]:
     """Prepared texts that hold something, and their positions."""
-    prepared, kept, empty = [], [], []
-    for position, text in enumerate(texts):
-        ready = "" if text is None else job.preparation(text)
-        if is_blank(ready):
-            empty.append(ids[position])
-            continue
-        if text is not None and has_surrogates(text):
-            job.report.repaired += 1
-        prepared.append(ready)
-        kept.append(position)
+    present = ["" if text is None else text for text in texts]
+    prepared = prepare_all(job.preparation, present)
+    kept = [
+        position
+        for position, text in enumerate(prepared)
+        if (text and text.isascii() and not text.isspace()) or not is_blank(text)
+    ]
+    empty: list[str] = []
+    if len(kept) < len(texts):
+        full = set(kept)
+        empty = [name for position, name in enumerate(ids) if position not in full]
+        prepared = [prepared[position] for position in kept]
+        present = [present[position] for position in kept]
     if empty and job.on_empty == "error":
         raise EmptyText(
             f"{len(empty):,} text(s) are empty or blank: {shorten(empty)}. "
@@ -219,28 +226,32 @@ def _prepare(
             "(--on-empty skip)"
         )
     job.report.texts += len(texts)
+    job.report.repaired += sum(not text.isascii() and has_surrogates(text) for text in present)
     job.report.empty += len(empty)
     extend_ids(job.report.empty_ids, empty)
     job.on_done(len(empty))
     return np.array(kept, dtype=np.intp), prepared
 
 
-def _deduplicate(job: Job, ids: list[str], prepared: list[str]) -> tuple[Rows, NDArray[np.intp]]:
+def _deduplicate(
+    job: Job, ids: Sequence[str], prepared: list[str]
+) -> tuple[Rows, NDArray[np.intp]]:
     """The distinct texts in order of first appearance, and each text's place among them."""
-    place: dict[str, int] = {}
-    inverse = np.fromiter(
-        (place.setdefault(text, len(place)) for text in prepared), np.intp, len(prepared)
-    )
-    distinct = list(place)
-    first = np.full(len(distinct), -1, dtype=np.intp)
-    first[inverse[::-1]] = np.arange(len(prepared) - 1, -1, -1)
-    digests = [text_digest(text) for text in distinct]
+    distinct = list(dict.fromkeys(prepared))
+    if len(distinct) == len(prepared):
+        inverse = first = np.arange(len(prepared))
+    else:
+        place = {text: i for i, text in enumerate(distinct)}
+        inverse = np.fromiter(map(place.__getitem__, prepared), np.intp, len(prepared))
+        first = np.empty(len(distinct), dtype=np.intp)
+        first[inverse[::-1]] = np.arange(len(prepared) - 1, -1, -1)
+    digests = text_digests(distinct)
     fresh = job.seen.add(digests)
     job.report.distinct += int(fresh.sum())
     dim = job.recipe.space.dimensions
     rows = Rows(
         texts=distinct,
-        ids=[ids[i] for i in first],
+        ids=ids if first is inverse else [ids[int(i)] for i in first],
         digests=digests,
         repeats=np.bincount(inverse, minlength=len(distinct)).astype(np.intp),
         vectors=np.zeros((len(distinct), dim), dtype=np.float32),
@@ -267,10 +278,16 @@ def _look_up(job: Job, rows: Rows) -> None:
         todo = np.flatnonzero(~rows.ready)
         if not len(todo):
             break
-        found = job.cache.get_many(key, [rows.digests[i] for i in todo], dim)
+        every = len(todo) == len(rows.texts)
+        digests = rows.digests if every else [rows.digests[i] for i in todo]
+        found = job.cache.get_many(key, digests, dim)
         usable = found.hit
         if whole and limit is not None:
             usable = usable & (found.tokens <= limit)
+        if every and usable.all():  # the usual case of a second run: nothing need be copied
+            rows.vectors, rows.tokens, rows.truncated = found.vectors, found.tokens, found.truncated
+            rows.ready[:] = True
+            break
         hit = todo[usable]
         rows.vectors[hit] = found.vectors[usable]
         rows.tokens[hit] = found.tokens[usable]
@@ -383,9 +400,10 @@ def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:
     )
     unit_length = normalise(vectors)
     finished = []
+    useful, computed = batch_size(units, job.provider.limits)
+    job.report.tokens_embedded += useful
+    job.report.tokens_padding += computed - useful
     for row, unit in enumerate(units):
-        read = read_tokens(unit.piece.tokens, limit)
-        job.report.tokens_embedded += read
         i = unit.text
         if rows.refused[i]:  # another window of it was
             continue
@@ -394,6 +412,7 @@ def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:
             finished.append(i)
             continue
         # Windows are pooled by their token counts, each token with the same say.
+        read = read_tokens(unit.piece.tokens, limit)
         rows.vectors[i] += read * unit_length[row]
         rows.waiting[i] -= 1
         if rows.waiting[i] == 0:

@@ -22,6 +22,7 @@ class Report:
         distinct: different texts after preparation.
         cached: distinct texts whose vector came from the cache.
         embedded: distinct texts the model computed in this run.
+        tokens_padding: tokens the model computed in this run only to fill batches up.
         truncated: texts over the limit of which the model read only the beginning.
         tokens_lost: tokens of those texts that the model never saw.
         split: texts over the limit that were embedded window by window and pooled.
@@ -43,6 +44,7 @@ class Report:
     embedded: int = 0
     tokens: int = 0
     tokens_embedded: int = 0
+    tokens_padding: int = 0
     truncated: int = 0
     tokens_lost: int = 0
     split: int = 0

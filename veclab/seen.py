@@ -21,14 +21,15 @@ class Seen:
 
     def add(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
         """Add n digests of 8 bytes or more, distinct among themselves; (n,) which are new."""
-        values = np.frombuffer(b"".join(d[:8] for d in digests), dtype=np.uint64)
+        values = np.frombuffer(b"".join([d[:8] for d in digests]), dtype=np.uint64)
         fresh = np.ones(len(values), dtype=np.bool_)
         for level in self._levels:
             place = np.minimum(np.searchsorted(level, values), len(level) - 1)
             fresh &= level[place] != values
         if fresh.any():
-            self._levels.append(np.unique(values[fresh]))
+            self._levels.append(np.sort(values[fresh]))
         while len(self._levels) > 1 and len(self._levels[-2]) < 2 * len(self._levels[-1]):
             last = self._levels.pop()
-            self._levels[-1] = np.union1d(self._levels[-1], last)
+            # Sorting is quicker here than np.unique, and two levels share nothing.
+            self._levels[-1] = np.sort(np.concatenate([self._levels[-1], last]))
         return fresh

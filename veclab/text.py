@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -31,6 +31,8 @@ _SEPARATORS = re.compile("[\x0b\x0c\x1c-\x1f]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
 # One scan that finds most texts clean.
 _UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+# Texts looked at together for being plain: one that is not sends all of them the long way.
+_TOGETHER = 32
 _SPACES = re.compile(r"\s+")
 _VISIBLE = re.compile("[^\\s\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
@@ -139,6 +141,25 @@ class Preparation:
         return text
 
 
+def prepare_all(preparation: Preparation, texts: Sequence[str]) -> list[str]:
+    """Every text prepared, as `preparation` does it one by one.
+
+    Most texts are plain ASCII that nothing would change. Looking at several at once finds that out
+    in a fraction of the time, which is what a run from the cache takes most of.
+    """
+    if preparation.steps != DEFAULT_STEPS:
+        return [preparation(text) for text in texts]
+    prepared: list[str] = []
+    for start in range(0, len(texts), _TOGETHER):
+        some = texts[start : start + _TOGETHER]
+        joined = "".join(some)
+        if joined.isascii() and (joined.isprintable() or not _UNCLEAN.search(joined)):
+            prepared += some
+        else:
+            prepared += [preparation(text) for text in some]
+    return prepared
+
+
 def has_surrogates(text: str) -> bool:
     """True when the text holds UTF-16 surrogates, which no UTF-8 file can."""
     return not text.isascii() and _SURROGATES.search(text) is not None
@@ -156,6 +177,6 @@ def is_blank(text: str) -> bool:
     return _VISIBLE.search(text) is None
 
 
-def text_digest(text: str) -> bytes:
-    """16 bytes that stand for a prepared text."""
-    return blake2b(text.encode(), digest_size=16).digest()
+def text_digests(texts: Iterable[str]) -> list[bytes]:
+    """16 bytes that stand for each prepared text."""
+    return [blake2b(text.encode(), digest_size=16).digest() for text in texts]

@@ -118,9 +118,10 @@ def _embed_texts(
     import numpy as np
 
     from veclab.model import load
-    from veclab.vectorfile import check_output
 
     if output is not None:
+        from veclab.vectorfile import check_output
+
         check_output(output)
     model = load(name, **loading)
     vectors = model.embed(texts, **policies)

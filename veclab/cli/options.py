@@ -56,6 +56,21 @@ loading_options = _group(
         metavar="URL",
         help="An OpenAI-compatible endpoint, for openai:MODEL; by default OpenAI's own.",
     ),
+    click.option(
+        "--engine",
+        type=click.Choice(["openvino", "torch"]),
+        help="What computes; by default an accelerator by torch, else OpenVINO if installed.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["f32", "bf16", "f16", "int8"]),
+        help="Of the arithmetic; by default bf16 where the hardware has it, else f32.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Processor cores to use; by default all this process may use.",
+    ),
     device_option,
     click.option(
         "--no-cache",

@@ -62,6 +62,11 @@ class ModelFolder:
         file = self.transformer / "tokenizer.json"
         return file_digest(file)[:16] if file.exists() else None
 
+    @property
+    def needs_prompt_mask(self) -> bool:
+        """Whether pooling leaves out the tokens of a prompt that some text may have."""
+        return "-without-prompt" in (self.pooling or "") and any(self.prompts.values())
+
     def prompt(self, role: Role | None) -> str:
         """What is put in front of a text in that role; "" for nothing."""
         names: tuple[str | None, ...]

@@ -46,6 +46,9 @@ class Limits:
             part-filled, so where each batch is paid for or slow to ask, a block holds many.
         price: dollars for a million tokens; 0 where nothing is bought, None where the price is
             not known.
+        batch_cost: what one more batch costs, in tokens; it weighs against padding.
+        flight_tokens: of all batches under way together, those that wait their turn included;
+            None for as many as there are.
     """
 
     max_tokens: int | None
@@ -55,6 +58,8 @@ class Limits:
     padded: bool = True
     block_texts: int = 8192
     price: float | None = 0.0
+    batch_cost: int = 12
+    flight_tokens: int | None = None
 
     @property
     def block_chars(self) -> int:

@@ -1,0 +1,211 @@
+"""From a name to a provider: which engine runs the model, and in which precision."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple, cast, get_args
+
+from veclab.errors import InputError, ModelUnavailable
+from veclab.models.carried import find_carried, pad_id, read_carried
+from veclab.models.catalog import find_model
+from veclab.models.converted import CannotConvert, find_or_convert
+from veclab.models.folder import ModelFolder
+from veclab.models.int8 import find_or_quantise, has_integer_products
+from veclab.models.openvino import Engine, OpenVinoModel
+from veclab.models.provider import Provider
+
+EngineName = Literal["torch", "openvino"]
+Precision = Literal["f32", "bf16", "f16", "int8"]
+
+
+def open_provider(
+    name: str,
+    *,
+    engine: EngineName | None = None,
+    precision: Precision | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+    max_tokens: int | None = None,
+    normalize: bool = True,
+) -> tuple[Provider, list[str]]:
+    """A local model, and what the user should know of how it runs.
+
+    Without an `engine` (and with no VECLAB_ENGINE set) an accelerator is used through torch where
+    there is one, else OpenVINO where it is installed and can run the model, else torch.
+
+    Raises:
+        InputError: the options contradict each other.
+        ModelUnavailable, MissingExtra: as `veclab.load`.
+    """
+    _check(engine, precision, threads, device)
+    folder = find_model(name)
+    if threads is not None:  # tokenizers' own pool, which is made when it is first used
+        os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
+    chosen = engine or _from_environment()
+    notes: list[str] = []
+    if chosen is None:
+        chosen, notes = _suitable(folder, precision, device)
+    if chosen == "openvino":
+        if device not in (None, "cpu"):
+            raise InputError(f"the OpenVINO engine runs on the cpu, not on {device!r}")
+        try:
+            return _openvino(folder, precision, threads, max_tokens, normalize)
+        except CannotConvert as error:
+            if engine == "openvino" or precision == "int8":
+                raise ModelUnavailable(f"OpenVINO cannot run {folder.name}: {error}") from error
+            notes = [f"{folder.name} runs on torch, not on OpenVINO: {error}"]
+    from veclab.models.torch_engine import TorchModel
+
+    if precision == "int8":
+        raise InputError("the torch engine has no int8; use engine='openvino' (--engine openvino)")
+    model = TorchModel(
+        folder,
+        device=device,
+        max_tokens=max_tokens,
+        normalize=normalize,
+        precision=precision,
+        threads=threads,
+    )
+    return model, [*notes, *model.notes]
+
+
+def _check(
+    engine: str | None, precision: str | None, threads: int | None, device: str | None
+) -> None:
+    for name, value, known in (
+        ("engine", engine, get_args(EngineName)),
+        ("precision", precision, get_args(Precision)),
+    ):
+        if value is not None and value not in known:
+            raise InputError(f"{name} cannot be {value!r}; there are {', '.join(known)}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be 1 or more, not {threads}")
+
+
+def _from_environment() -> EngineName | None:
+    chosen = os.environ.get("VECLAB_ENGINE") or None
+    if chosen is not None and chosen not in get_args(EngineName):
+        known = ", ".join(get_args(EngineName))
+        raise InputError(f"VECLAB_ENGINE is {chosen!r}; there are {known}")
+    return cast(EngineName | None, chosen)
+
+
+def _suitable(
+    folder: ModelFolder, precision: Precision | None, device: str | None
+) -> tuple[EngineName, list[str]]:
+    """The engine to take when the user left it to us, and why if it is not the fast one."""
+    if device not in (None, "cpu") or precision == "f16":
+        return "torch", []
+    if precision == "int8":
+        return "openvino", []
+    if device is None and (found := accelerator()) is not None:
+        return "torch", [f"{folder.name} runs on {found} (device='cpu' takes the processor)"]
+    if find_spec("openvino") is None:
+        faster = "pip install 'veclab[cpu]' makes it several times as fast"
+        return "torch", [f"{folder.name} runs on torch; {faster}"]
+    if folder.needs_prompt_mask:
+        return "torch", [f"{folder.name} runs on torch: its pooling leaves the prompt out"]
+    return "openvino", []
+
+
+def accelerator() -> str | None:
+    """`cuda` or `mps` where torch can use one; torch is imported only where that may be."""
+    devices = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    if not (apple or sys.platform == "win32" or any(Path(d).exists() for d in devices)):
+        return None
+    try:
+        import torch
+    except ImportError:
+        return None
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if apple and torch.backends.mps.is_available() else None
+
+
+class _Ready(NamedTuple):
+    """A compiled model with what goes around it."""
+
+    engine: Engine
+    tokenizer: Path
+    max_tokens: int | None
+    precision: str
+    notes: list[str]
+
+
+def _openvino(
+    folder: ModelFolder,
+    precision: Precision | None,
+    threads: int | None,
+    max_tokens: int | None,
+    normalize: bool,
+) -> tuple[Provider, list[str]]:
+    """The model on OpenVINO.
+
+    Raises:
+        CannotConvert: it cannot be run there.
+        MissingExtra: OpenVINO is not installed, or torch where the model must be converted.
+    """
+    if precision == "f16":
+        raise InputError("the OpenVINO engine has f32, bf16 and int8, not f16")
+    if folder.needs_prompt_mask:
+        raise CannotConvert("its pooling leaves the prompt out")
+    ready = _carried(folder, precision, threads)
+    if not isinstance(ready, _Ready):
+        unusable, ready = ready, _converted(folder, precision, threads)
+        ready.notes.extend(unusable)
+    if precision == "bf16" and ready.engine.arithmetic != "bf16":
+        ready.notes.append(f"this processor has no bf16, so {folder.name} runs in f32")
+    model = OpenVinoModel(
+        folder,
+        ready.engine,
+        ready.tokenizer,
+        precision=ready.precision,
+        max_tokens=max_tokens or ready.max_tokens,
+        normalize=normalize,
+    )
+    return model, ready.notes
+
+
+def _carried(
+    folder: ModelFolder, precision: Precision | None, threads: int | None
+) -> _Ready | list[str]:
+    """The model from the OpenVINO or ONNX file in its folder; else what is wrong with that file."""
+    file = None if precision == "int8" else find_carried(folder)
+    if file is None:
+        return []
+    try:
+        model = read_carried(file, folder)
+        engine = Engine(model, pad_id=pad_id(folder), threads=threads, arithmetic=precision)
+    except (RuntimeError, ValueError) as error:  # damaged, quantised or of another make
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return [f"{file.name} of {folder.name} was passed over and the model converted: {reason}"]
+    tokenizer = folder.transformer / "tokenizer.json"
+    return _Ready(engine, tokenizer, folder.max_tokens, engine.arithmetic, [])
+
+
+def _converted(folder: ModelFolder, precision: Precision | None, threads: int | None) -> _Ready:
+    """The model from its converted form, made now where it is not there or is damaged."""
+
+    def ready(again: bool) -> _Ready:
+        if precision == "int8":
+            made = find_or_quantise(folder, again=again)
+        else:
+            made = find_or_convert(folder, again=again)
+        arithmetic = None if precision == "int8" else precision
+        engine = Engine(made.model, pad_id=made.pad_id, threads=threads, arithmetic=arithmetic)
+        label = made.precision if precision == "int8" else engine.arithmetic
+        limit = folder.max_tokens or made.max_tokens
+        notes = made.all_notes
+        if precision == "int8" and has_integer_products() is False:
+            notes.append("this processor has no int8 products (VNNI, AMX): f32 is faster on it")
+        return _Ready(engine, made.tokenizer, limit, label, notes)
+
+    try:
+        return ready(again=False)
+    except RuntimeError:  # of the sizes they should have, and yet not readable
+        return ready(again=True)
