@@ -47,7 +47,7 @@ def load(server, model=SMALL, *, dimensions=64, timeout=None, batch_texts=None, 
     """A model at the server; small vectors, so that tests are quick."""
     loaded = veclab.load(f"openai:{model}", base_url=server.url, dimensions=dimensions, **options)
     if timeout is not None:
-        loaded.provider.timeout = timeout
+        loaded.provider.requests.timeout = timeout
     if batch_texts is not None:
         from dataclasses import replace
 
@@ -237,7 +237,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("fault", [*WRONGS, "429", "500", "cut"])
     def test_without_end_is_reported_and_nothing_of_it_stored(self, server, fault, monkeypatch):
-        monkeypatch.setattr("veclab.models.openai._backoff", lambda number: 0.01)
+        monkeypatch.setattr("veclab.models.requests._backoff", lambda number: 0.01)
         model = load(server)
         server.faults = lambda asked: fault if "bad" in asked.texts else None
         model.embed(["good"])
@@ -488,5 +488,5 @@ def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(serv
 def test_a_forked_child_has_a_loop_of_its_own(server):
     provider = OpenAIModel(SMALL, base_url=server.url, dimensions=64)
     provider.embed_batch(provider.tokenize(["a"], None), None)
-    provider._pid = -1  # what a child finds
+    provider.requests._pid = -1  # what a child finds
     assert provider.embed_batch(provider.tokenize(["b"], None), None).vectors.shape == (1, 64)
