@@ -4,6 +4,7 @@ Where a test is about flow, the server's vectors are a fast function of the text
 vectors, a real model makes them.
 """
 
+import itertools
 import json
 import os
 import threading
@@ -25,6 +26,7 @@ from tests.openai_server import (
 )
 from veclab import BadVectors, InputError, ModelUnavailable, ProviderError, SpaceMismatch
 from veclab.models.openai import OpenAIModel
+from veclab.models.requests import TRIES_FAULT, TRIES_TROUBLE
 
 SMALL = "text-embedding-3-small"
 
@@ -114,7 +116,7 @@ class TestSpace:
         load(server, "mine", dimensions=None).embed(["a"])
         server.models["mine"] = 40
         model = load(server, "mine", dimensions=None)
-        with pytest.raises(SpaceMismatch, match=r"40 dimensions for 'mine', 4 times.*has 48"):
+        with pytest.raises(SpaceMismatch, match=r"40 dimensions for 'mine', 6 times.*has 48"):
             model.embed(["b"])
         # What is meant is said by running again: a new space, and nothing mixed.
         assert load(server, "mine", dimensions=None).embed(["a", "b"]).dimensions == 40
@@ -248,10 +250,18 @@ class TestTrouble:
         else:
             with pytest.raises((BadVectors, ProviderError, SpaceMismatch), match=r"\d times|tries"):
                 model.embed(["bad"])
-        assert len(server.asked) == 1 + (4 if fault in WRONGS else 8)
+        assert len(server.asked) == 1 + (TRIES_FAULT if fault in WRONGS else TRIES_TROUBLE)
         server.faults = lambda asked: None
         model.embed(["bad", "good"])
         assert server.bought == Counter(["bad", "good"])
+
+    def test_in_another_row_each_time_blames_no_text(self, server, monkeypatch):
+        monkeypatch.setattr("veclab.models.requests._backoff", lambda number: 0.01)
+        rows = itertools.count()
+        monkeypatch.setattr("random.randrange", lambda n: next(rows) % n)
+        server.faults = lambda asked: "nan"
+        with pytest.raises(BadVectors, match="NaN or zeros came, 6 times"):
+            load(server).embed(["a", "b", "c"])
 
     @pytest.mark.parametrize(
         ("broken", "complaint"),

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -30,7 +30,7 @@ T = TypeVar("T")
 # to one whose answers cannot be used.
 TRIES_TROUBLE = 8
 TRIES_UNREACHED = 3
-TRIES_FAULT = 4
+TRIES_FAULT = 6
 # What is asked to learn a model's dimensions, or whether it is the request that is at fault and
 # not a text in it.
 PROBE = ["hello"]
@@ -62,6 +62,28 @@ class Tally:
 
     requests: int = 0
     tokens: int = 0
+
+
+@dataclass(slots=True)
+class Failures:
+    """Of one request, sent again and again: troubles and useless answers are counted apart."""
+
+    troubles: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def enough(self, state: RetryCallState) -> bool:
+        """Whether one more failure, the outcome in `state`, was the last allowed."""
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, Fault):
+            self.faults.append(error)
+            return len(self.faults) >= TRIES_FAULT
+        self.troubles += 1
+        return self.troubles >= (error.tries if isinstance(error, Trouble) else 1)
+
+    def summed(self, last: Fault) -> Fault:
+        """The last fault, which blames a row only if every answer was bad in that row."""
+        rows = set.intersection(*(set(fault.rows) for fault in self.faults))
+        return Fault(str(last), rows=sorted(rows), dimensions=last.dimensions)
 
 
 class Requests:
@@ -124,9 +146,10 @@ class Requests:
         """
         from tenacity import AsyncRetrying, retry_if_exception_type
 
+        failures = Failures()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((Trouble, Fault)),
-            stop=_enough,
+            stop=failures.enough,
             wait=_pause,
             sleep=self.flow.sleep,
             reraise=True,
@@ -136,6 +159,8 @@ class Requests:
                 with attempt:
                     number = attempt.retry_state.attempt_number
                     return await self._send(texts, counts, tally, dim, number)
+        except Fault as fault:
+            raise failures.summed(fault) from None
         except Trouble as trouble:
             raise ProviderError(
                 f"{self.access.url} did not answer, after {trouble.tries} tries: {trouble}. What "
@@ -294,12 +319,6 @@ class Requests:
                     f"no client for {self.access.url}: {self.access.hide(str(error))}"
                 ) from None
         return self._client
-
-
-def _enough(state: RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome is not None else None
-    tries = error.tries if isinstance(error, Trouble) else TRIES_FAULT
-    return state.attempt_number >= tries
 
 
 def _pause(state: RetryCallState) -> float:
