@@ -345,7 +345,17 @@ class TestRefusedTexts:
         texts = [f"text {i}" for i in range(2048)]
         server.reject = {"text 77"}
         load(server).embed(texts)
-        assert len(server.asked) <= 1 + 2 * 11 + 1  # the whole, 11 halvings, one proof
+        # The whole, 11 halvings, and two proofs: at the first refusal, and for the last word.
+        assert len(server.asked) <= 1 + 2 * 11 + 2
+
+    def test_are_not_blamed_for_what_all_requests_are_refused_for(self, server):
+        model = load(server)
+        model.embed(["fine"])  # a proof, but an old one by the time the next text is refused
+        server.shortens = False  # from now on every request is a 400
+        with pytest.raises(ProviderError, match="400 This model does not support"):
+            model.embed(["innocent"])
+        with pytest.raises(ProviderError, match="400 This model does not support"):
+            model.embed(["as innocent", "as this"])
 
     def test_repeated_are_all_reported(self, server):
         server.reject = {"bad"}

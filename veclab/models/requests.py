@@ -103,8 +103,9 @@ class Requests:
         self.body = dict(body)
         self.flow = Flow(most=most)
         self.timeout = timeout
-        self._proved_at = -_PROOF_SECONDS
+        self._proved_at = float("-inf")
         self._reached = False
+        self._told: tuple[float | None, float | None] = (None, None)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
@@ -163,8 +164,8 @@ class Requests:
             raise failures.summed(fault) from None
         except Trouble as trouble:
             raise ProviderError(
-                f"{self.access.url} did not answer, after {trouble.tries} tries: {trouble}. What "
-                "was bought before is in the cache; run the same again later"
+                f"{self.access.url} did not answer, after {failures.troubles} tries: {trouble}. "
+                "What was bought before is in the cache; run the same again later"
             ) from None
         raise AssertionError("a retry loop ends with an answer or an error")
 
@@ -201,7 +202,10 @@ class Requests:
                 self.flow.grow()
         if refusal is not None:
             if isinstance(refusal, Refused) and texts is not PROBE:
-                await self._prove(str(refusal), tally)
+                # For the last word on a text, the proof must be newer than the request.
+                recent = ticket.at if len(texts) == 1 else ticket.at - _PROOF_SECONDS
+                if self._proved_at < recent:
+                    await self._prove(str(refusal), tally)
             raise refusal
         kind = raw.headers.get("content-type", "")
         try:
@@ -218,7 +222,8 @@ class Requests:
     def _learn(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
         self.flow.learn(ticket, headers)
         requests, tokens = self.flow.requests.limit, self.flow.tokens.limit
-        if requests is not None or tokens is not None:
+        if (requests, tokens) != self._told:
+            self._told = requests, tokens
             remember(
                 self.access.url,
                 self.body["model"],
@@ -241,7 +246,7 @@ class Requests:
                 self.flow.ease(ticket, wait)
             return Trouble(said, wait=None if wait is None else 0.0)
         blamed = error.param
-        if status in (400, 413, 422) and (blamed is None or blamed.startswith("input")):
+        if status in (400, 413, 422) and (blamed is None or str(blamed).startswith("input")):
             return Refused(said)
         return ProviderError(self.refused(said))
 
@@ -261,9 +266,7 @@ class Requests:
             key = self.access.source
             used = f"the key from {key}" if key else f"having no key ({self.access.looked})"
             return f"{self.access.url} refused {used}: {said}"
-        hint = (
-            f". Is the base URL right? (--base-url, {URL_VARIABLE})" if "web page" in said else ""
-        )
+        hint = URL_HINT if "web page" in said else ""
         return f"{self.access.url} refused the model {self.body['model']!r}: {said}{hint}"
 
     async def _prove(self, said: str, tally: Tally) -> None:
@@ -272,8 +275,6 @@ class Requests:
         Raises:
             ProviderError: a harmless text is refused as well.
         """
-        if time.monotonic() - self._proved_at < _PROOF_SECONDS:
-            return
         try:
             await self.ask(PROBE, [1], tally, None)
         except Refused:
@@ -325,7 +326,9 @@ def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, Trouble) and error.wait is not None:
         return error.wait
-    return _backoff(state.attempt_number)
+    # A server that answers nonsense is there: no long waits for it.
+    most = 3 if isinstance(error, Fault) else state.attempt_number
+    return _backoff(min(most, state.attempt_number))
 
 
 def _backoff(number: int) -> float:
