@@ -128,7 +128,7 @@ def faults() -> dict:
     with server() as (url, _):
         quiet = model(url, dimensions=64).embed(texts)
     with server(faults=0.2) as (url, counts):
-        noisy = model(url, dimensions=64, batch_texts=50, timeout=3.0).embed(texts)
+        noisy = model(url, dimensions=64, batch_texts=50, timeout=15.0).embed(texts)
         counted = counts()
     return {
         "texts": len(texts),

@@ -332,7 +332,8 @@ class TestRefusedTexts:
     def test_are_found_and_reported_and_all_others_embedded(self, server, bad):
         texts = [f"text {i}" for i in range(1000)]
         server.reject = {texts[i] for i in bad}
-        vectors = load(server).embed(texts)
+        with pytest.warns(UserWarning, match=rf"{len(bad)} text.* left out: {bad[0]}"):
+            vectors = load(server).embed(texts)
         assert vectors.report.refused == len(bad)
         assert vectors.report.refused_ids == [str(i) for i in bad]
         assert "400 '$.input' is invalid" in vectors.report.notes[-1]
@@ -467,16 +468,11 @@ class TestTogether:
         assert model.provider.facts.tokens_per_minute == 100
 
     def test_sixteen_requests_are_on_their_way_at_most(self, server):
-        server.delay = 0.05
-        flying, most = Counter(), []
-
-        def watch(asked):
-            flying["now"] = sum(1 for a in server.asked if not a.status)
-            most.append(flying["now"])
-
-        server.faults = watch
-        load(server, batch_texts=5).embed([f"text {i}" for i in range(600)])
-        assert 8 <= max(most) <= 16
+        server.delay = 0.3
+        flying = []
+        server.faults = lambda asked: flying.append(sum(not a.status for a in server.asked))
+        load(server, batch_texts=5).embed([f"text {i}" for i in range(300)])
+        assert 4 < max(flying) <= 16  # it begins with four and grows
 
 
 def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(server, monkeypatch):
@@ -496,8 +492,8 @@ def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(serv
     model = load(server, batch_texts=10)
     with pytest.raises(KeyboardInterrupt):
         model.embed(texts)
-    asked = len(server.asked)  # a fifth may have been sent before the key was noticed
-    assert 4 <= asked <= 5
+    asked = len(server.asked)  # some may have been sent before the key was noticed
+    assert 4 <= asked < 50
     assert len(server.answered) == asked
     server.delay = 0
     again = load(server, batch_texts=10).embed(texts)
