@@ -17,6 +17,7 @@ from veclab.errors import CacheError, InputError
 from veclab.models.names import DEFAULT_MODEL, OPENAI
 from veclab.models.provider import Provider
 from veclab.pipeline import Embedded, Job, OnEmpty, embed_block
+from veclab.report import shorten
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.text import Preparation, repair_surrogates
 from veclab.vectors import Vectors
@@ -149,6 +150,12 @@ class Model:
             else:
                 kept_texts += cast(list[str], given)
         self.finish(job, start)
+        if job.report.refused:  # the caller may count on a row for each text
+            warnings.warn(
+                f"{job.report.refused:,} text(s) were refused by the model's endpoint and left "
+                f"out: {shorten(job.report.refused_ids)}; the report's notes say why",
+                stacklevel=2,
+            )
         dim = self.space.dimensions
         return Vectors(
             array=np.concatenate([np.zeros((0, dim), np.float32), *(p.vectors for p in parts)]),

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from veclab.model import Model
-from veclab.models.provider import Limits
-from veclab.pipeline import Job, plan_block, read_tokens
+from veclab.models.provider import Limits, read_tokens
+from veclab.pipeline import Job, plan_block
 from veclab.report import shorten
 from veclab.space import OnLong, Role
 

@@ -55,9 +55,14 @@ def read_answer(
         answer = json.loads(body)
     except ValueError:
         raise Fault(_not_json(body, content_type)) from None
+    return check_answer(answer, n, dim)
+
+
+def check_answer(answer: Any, n: int, dim: int | None) -> tuple[NDArray[np.float32], int | None]:
+    """As `read_answer`, for an answer that is parsed already."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise Fault(f"the answer has no list `data` of vectors: {_start(body)}")
+        raise Fault(f"the answer has no list `data` of vectors: {_start(answer)}")
     tokens = _tokens(answer)
     cost = tokens or 0
     if len(data) != n:
@@ -87,7 +92,7 @@ def _vector(value: Any, cost: int) -> NDArray[np.float32]:
         if isinstance(value, str):
             return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
         row: NDArray[np.float32] = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise Fault("a vector is neither base64 nor a list of numbers", tokens=cost) from None
     if row.ndim != 1:
         raise Fault("a vector is neither base64 nor a list of numbers", tokens=cost)
@@ -106,5 +111,5 @@ def _not_json(body: bytes, content_type: str) -> str:
     return "the answer is cut short or no JSON" if body else "an empty answer came"
 
 
-def _start(body: bytes) -> str:
-    return " ".join(body[:80].decode("utf-8", "replace").split())
+def _start(answer: Any) -> str:
+    return json.dumps(answer, ensure_ascii=False)[:80]

@@ -31,7 +31,7 @@ class Stopped(Exception):
 
 def seconds(text: str | None) -> float | None:
     """A span as the `x-ratelimit-reset-*` headers write it (`1s`, `6m0s`, `20ms`), in seconds."""
-    if text is None:
+    if not text:
         return None
     parts = _PARTS.findall(text)
     if "".join(number + unit for number, unit in parts) != text.strip():

@@ -72,6 +72,11 @@ class Limits:
         return self.price != 0
 
 
+def read_tokens(tokens: int, limit: int | None) -> int:
+    """How many tokens of a text the model reads."""
+    return tokens if limit is None else min(tokens, limit)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A batch of vectors with what it took to get them, from a provider that buys them.
