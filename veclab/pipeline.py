@@ -22,7 +22,7 @@ from veclab.cache import Cache
 from veclab.checks import check_vectors, normalise
 from veclab.errors import CostTooHigh, EmptyText, TextTooLong
 from veclab.longtext import tokenize
-from veclab.models.provider import Answer, Piece, Provider
+from veclab.models.provider import Answer, Piece, Provider, read_tokens
 from veclab.report import Report, extend_ids, shorten
 from veclab.seen import Seen
 from veclab.space import OnLong, Recipe
@@ -225,11 +225,6 @@ def _affordable(job: Job, batches: Iterator[list[Unit]]) -> Iterator[list[Unit]]
                     "on from there"
                 )
         yield units
-
-
-def read_tokens(tokens: int, limit: int | None) -> int:
-    """How many tokens of a text the model reads."""
-    return tokens if limit is None else min(tokens, limit)
 
 
 def _prepare(
