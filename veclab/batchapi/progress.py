@@ -49,6 +49,11 @@ class Progress:
         """Whether every vector is in the cache."""
         return self.there == self.asked and not self.unpooled
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to come: what is not there was refused."""
+        return self.complete or (not self.waiting and self.failed == self.refused > 0)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         reasons = [

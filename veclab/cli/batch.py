@@ -167,8 +167,8 @@ def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
 def fetch(output: Path | None, job: Path, as_json: bool) -> int:
     """Bring finished vectors into the cache.
 
-    May be repeated at any time: what is there is not fetched again. Ends with 0 when every vector
-    is in the cache, else with 1.
+    May be repeated at any time: what is there is not fetched again. Ends with 0 when nothing more
+    is to come, else with 1.
     """
     from veclab.batchapi import jobs
     from veclab.vectorfile import check_output
@@ -186,7 +186,7 @@ def fetch(output: Path | None, job: Path, as_json: bool) -> int:
     if as_json:
         written = {} if report is None else {"output": str(output), "report": report.to_dict()}
         print_json(now.to_dict() | written)
-        return 0 if found.complete else 1
+        return 0 if found.settled else 1
     print_facts(found.lines())
     if report is not None:
         print_facts([*report.lines(), ("written", str(output))])
@@ -195,8 +195,13 @@ def fetch(output: Path | None, job: Path, as_json: bool) -> int:
     else:
         if output is not None:
             click.echo(f"{output} was not written: vectors are missing", err=True)
-        _print_next(now)
-    return 0 if found.complete else 1
+        if found.settled:
+            click.echo(
+                f"all others are in the cache; embed leaves these out: {now.order.command()}"
+            )
+        else:
+            _print_next(now)
+    return 0 if found.settled else 1
 
 
 def _submit(
