@@ -176,6 +176,7 @@ def _keep(
     truncated = np.zeros(len(inputs), np.bool_) if limit is None else tokens > limit
     unit = normalise(vectors) if recipe.space.normalized else vectors
     keep_vectors(cache, recipe, [one.digest for one in inputs], unit, tokens, truncated)
+    cache.release()
 
 
 def pool_splits(folder: JobFolder, cache: Cache, recipe: Recipe) -> None:

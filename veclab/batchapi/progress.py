@@ -110,6 +110,7 @@ def absent(cache: Cache, recipe: Recipe, wanted: Sequence[Any]) -> list[Any]:
     for some in chunks(wanted, CHUNK):
         found = find_vectors(cache, recipe, [one.digest for one in some])
         missing += [one for one, hit in zip(some, found.hit, strict=True) if not hit]
+        cache.release()
     return missing
 
 
