@@ -483,6 +483,18 @@ class TestAnswersThatAreNot:
         assert finish(server, job).complete
         same(embed(made, tmp_path, server)[0], TEXTS)
 
+    def test_answers_that_are_not_there_yet_are_waited_for(self, order, job, server, tmp_path):
+        server.faults.late_output = 2
+        made = order(TEXTS)
+        jobs.submit(job, made)
+        progress = finish(server, job)
+        assert (progress.waiting, progress.failed) == (40, 0)
+        assert "not there yet" in progress.notes[0]
+        jobs.submit(job)  # still not: nothing is sent a second time
+        assert len(server.batches) == 1
+        assert jobs.fetch(job).progress.complete
+        same(embed(made, tmp_path, server)[0], TEXTS)
+
     def test_a_file_that_is_itself_cut_gives_what_it_has(self, order, job, server, tmp_path):
         made = order(TEXTS)
         jobs.submit(job, made)

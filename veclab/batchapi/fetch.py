@@ -33,7 +33,8 @@ def refresh(folder: JobFolder, remote: Remote) -> None:
     """Write down what OpenAI says of every batch of this job that is not finished."""
     adopt(folder, remote)
     for part in folder.manifest.parts:
-        if part.running and part.batch_id is not None:
+        late = part.final and part.done > 0 and part.output_file_id is None
+        if part.batch_id is not None and (part.running or late):
             folder.update(seen(part, remote.batch(part.batch_id)))
 
 
@@ -93,6 +94,10 @@ def fetch(
     trouble: VeclabError | None = None
     for part in folder.manifest.parts:
         if not part.final:
+            continue
+        if part.done and part.output_file_id is None:
+            # Taken for unanswered, its requests would be bought a second time.
+            notes.append(f"the answers of {part.batch_id} are not there yet; fetch again later")
             continue
         try:
             notes += _read(folder, remote, cache, recipe, part, on_done or (lambda inputs: None))

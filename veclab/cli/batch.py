@@ -28,6 +28,8 @@ from veclab.cli.options import (
 if TYPE_CHECKING:
     from veclab.batchapi.folder import Part
     from veclab.batchapi.jobs import Plan, Status
+    from veclab.batchapi.order import Order
+    from veclab.batchapi.pack import Packing
 
 job_option = click.option(
     "--job",
@@ -206,8 +208,8 @@ def fetch(output: Path | None, job: Path, as_json: bool) -> int:
 
 def _submit(
     job: Path,
-    order: Any,
-    packing: Any,
+    order: Order | None,
+    packing: Packing,
     max_cost: float | None,
     yes: bool,
     refused: bool,
