@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeProvider
 from veclab import BadVectors, EmptyText, Space, TextTooLong
 from veclab.model import Model
+from veclab.pipeline import missing
 
 LONG = " ".join(f"w{i}" for i in range(40))
 
@@ -228,3 +229,28 @@ def test_lone_surrogates_are_repaired_and_reported(model, provider):
     vectors = model.embed(["bad \ud800 text"])
     assert provider.embedded == ["bad \ufffd text"]
     assert vectors.report.repaired == 1
+
+
+@pytest.mark.parametrize("on_long", ["truncate", "split"])
+def test_missing_is_what_the_model_is_asked_for_and_asks_nothing(cache, on_long):
+    texts = ["a", "b", "a", LONG, "known", ""]
+    provider = FakeProvider()
+    model = Model(provider, cache)
+    model.embed(["known"])
+    provider.batches.clear()
+    job = model.job(on_long=on_long, on_empty="skip")
+    rows, units = missing(job, [str(i) for i in range(6)], texts)
+    assert provider.batches == []
+    told = [unit.piece.text for its in units.values() for unit in its]
+    report = model.embed(texts, on_long=on_long, on_empty="skip").report
+    assert sorted(told) == sorted(provider.embedded)
+    assert [rows.texts[i] for i in units] == ["a", "b", LONG]
+    for name in ("texts", "distinct", "cached", "tokens", "truncated", "split", "empty"):
+        assert getattr(job.report, name) == getattr(report, name), name
+
+
+def test_missing_leaves_out_texts_of_earlier_blocks(cache):
+    job = Model(FakeProvider(), cache).job()
+    missing(job, ["0", "1"], ["a", "b"])
+    _, units = missing(job, ["2", "3"], ["b", "c"])
+    assert [unit.piece.text for its in units.values() for unit in its] == ["c"]

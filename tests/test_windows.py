@@ -1,11 +1,12 @@
 """A text over the limit is cut into windows that are not."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from veclab import InputError
-from veclab.windows import split_text
+from veclab.windows import pool, split_text
 
 
 def words(parts):
@@ -56,3 +57,9 @@ def test_few_counts_are_needed_for_a_long_text():
 def test_a_limit_without_room_is_an_error():
     with pytest.raises(InputError, match="no room"):
         split("word", 2, words)
+
+
+def test_pooling_gives_each_token_the_same_say():
+    vectors = np.array([[3, 0], [0, 0.5]], np.float32)  # of any length: only directions count
+    np.testing.assert_allclose(pool(vectors, [3, 4]), [0.6, 0.8], atol=1e-7)
+    np.testing.assert_allclose(pool(vectors[:1], [7]), [1, 0])

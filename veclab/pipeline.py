@@ -22,10 +22,11 @@ from veclab.cache import Cache
 from veclab.checks import check_vectors, normalise
 from veclab.errors import CostTooHigh, EmptyText, TextTooLong
 from veclab.longtext import tokenize
-from veclab.models.provider import Answer, Piece, Provider
+from veclab.models.provider import Answer, Piece, Provider, read_tokens
 from veclab.report import Report, extend_ids, shorten
 from veclab.seen import Seen
 from veclab.space import OnLong, Recipe
+from veclab.stored import find_vectors, keep_vectors
 from veclab.text import Preparation, has_surrogates, is_blank, prepare_all, text_digests
 from veclab.windows import split_text
 
@@ -142,6 +143,41 @@ def plan_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Ite
     The report is filled in as far as that goes. A text of an earlier block counts as cached, as
     it would be by then.
     """
+    kept, rows, inverse = _plan_rows(job, ids, texts)
+    yield from _batches(job, rows)
+    tokens = rows.tokens[inverse]
+    _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
+
+
+def missing(
+    job: Job, ids: Sequence[str], texts: Sequence[str | None]
+) -> tuple[Rows, dict[int, list[Unit]]]:
+    """What `embed_block` would hand to the model, text by text; the report is as of `plan_block`.
+
+    Returns:
+        The distinct texts of the block; and by text, what would have to be embedded of those that
+        are neither in the cache nor in an earlier block: one unit, or its windows in order.
+
+    Raises:
+        EmptyText, TextTooLong: the policy is `error`.
+    """
+    kept, rows, inverse = _plan_rows(job, ids, texts)
+    new = np.flatnonzero(~rows.ready).tolist()
+    units: dict[int, list[Unit]] = {i: [] for i in new}
+    for start in range(0, len(new), _CHUNK):
+        whole: dict[int, Unit] = {}
+        windows = _tokenize(job, rows, new[start : start + _CHUNK], whole)
+        for unit in (*whole.values(), *windows):
+            units[unit.text].append(unit)
+    tokens = rows.tokens[inverse]
+    _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
+    return rows, units
+
+
+def _plan_rows(
+    job: Job, ids: Sequence[str], texts: Sequence[str | None]
+) -> tuple[NDArray[np.intp], Rows, NDArray[np.intp]]:
+    """A block up to the cache; texts of earlier blocks count as being there."""
     kept, prepared = _prepare(job, ids, texts)
     rows, inverse = _deduplicate(job, [ids[i] for i in kept], prepared)
     _look_up(job, rows)
@@ -149,9 +185,7 @@ def plan_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Ite
     pieces = job.provider.tokenize([rows.texts[i] for i in met], job.recipe.role)
     rows.tokens[met] = [piece.tokens for piece in pieces]
     rows.ready[met] = True
-    yield from _batches(job, rows)
-    tokens = rows.tokens[inverse]
-    _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
+    return kept, rows, inverse
 
 
 def _leave_out_refused(
@@ -195,11 +229,6 @@ def _affordable(job: Job, batches: Iterator[list[Unit]]) -> Iterator[list[Unit]]
                     "on from there"
                 )
         yield units
-
-
-def read_tokens(tokens: int, limit: int | None) -> int:
-    """How many tokens of a text the model reads."""
-    return tokens if limit is None else min(tokens, limit)
 
 
 def _prepare(
@@ -265,34 +294,12 @@ def _deduplicate(
 
 
 def _look_up(job: Job, rows: Rows) -> None:
-    """Fill in what the cache knows.
-
-    A text within the limit is kept under a key without limit and policy; only a text over the
-    limit depends on both.
-    """
+    """Fill in what the cache knows."""
     if job.cache is None or not rows.texts:
         return
-    recipe, dim = job.recipe, rows.vectors.shape[1]
-    limit = recipe.max_tokens
-    for key, whole in ((recipe.whole_key, True), (recipe.cut_key, False)):
-        todo = np.flatnonzero(~rows.ready)
-        if not len(todo):
-            break
-        every = len(todo) == len(rows.texts)
-        digests = rows.digests if every else [rows.digests[i] for i in todo]
-        found = job.cache.get_many(key, digests, dim)
-        usable = found.hit
-        if whole and limit is not None:
-            usable = usable & (found.tokens <= limit)
-        if every and usable.all():  # the usual case of a second run: nothing need be copied
-            rows.vectors, rows.tokens, rows.truncated = found.vectors, found.tokens, found.truncated
-            rows.ready[:] = True
-            break
-        hit = todo[usable]
-        rows.vectors[hit] = found.vectors[usable]
-        rows.tokens[hit] = found.tokens[usable]
-        rows.truncated[hit] = found.truncated[usable]
-        rows.ready[hit] = True
+    found = find_vectors(job.cache, job.recipe, rows.digests)
+    rows.vectors, rows.tokens = found.vectors, found.tokens
+    rows.truncated, rows.ready = found.truncated, found.hit
     _refuse_long(job, rows, np.flatnonzero(rows.ready & rows.truncated))
     job.report.cached += int(rows.ready.sum())
     job.on_done(int(rows.repeats[rows.ready].sum()))
@@ -440,21 +447,15 @@ def _refuse(job: Job, rows: Rows, units: list[Unit], reasons: Mapping[int, str])
 
 def _store(job: Job, rows: Rows, finished: NDArray[np.intp]) -> None:
     rows.ready[finished] = True
-    limit = job.recipe.max_tokens
-    over = rows.tokens[finished] > (np.iinfo(np.int32).max if limit is None else limit)
     if job.cache is not None:
-        for key, part in (
-            (job.recipe.whole_key, finished[~over]),
-            (job.recipe.cut_key, finished[over]),
-        ):
-            if len(part):
-                job.cache.put_many(
-                    key,
-                    [rows.digests[i] for i in part],
-                    rows.vectors[part],
-                    rows.tokens[part],
-                    rows.truncated[part],
-                )
+        keep_vectors(
+            job.cache,
+            job.recipe,
+            [rows.digests[i] for i in finished],
+            rows.vectors[finished],
+            rows.tokens[finished],
+            rows.truncated[finished],
+        )
     job.report.embedded += len(finished)
     job.on_done(int(rows.repeats[finished].sum()))
 

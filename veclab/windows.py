@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.checks import normalise
 from veclab.errors import InputError
 
 _WORD = re.compile(r"\s*\S+\s*")
@@ -70,3 +74,20 @@ def _inside_word(start: int, end: int, fits: Callable[[int, int], bool]) -> int:
     if low == start:
         raise InputError("the token limit leaves no room for a single character of text")
     return low
+
+
+def pool(vectors: NDArray[np.float32], tokens: Sequence[int]) -> NDArray[np.float32]:
+    """One vector of unit length for a text, from those of its windows.
+
+    The mean of the windows' unit vectors, weighted by their tokens: each token has the same say.
+
+    Args:
+        vectors: float32 (windows, dim), none of them zero.
+        tokens: of each window.
+
+    Returns:
+        float32 (dim,).
+    """
+    weighted = np.asarray(tokens, np.float32)[:, None] * normalise(vectors)
+    pooled: NDArray[np.float32] = normalise(weighted.sum(axis=0, keepdims=True))[0]
+    return pooled

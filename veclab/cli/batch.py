@@ -1,0 +1,296 @@
+"""`veclab batch`: large jobs by the Batch API, at half the price."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import (
+    json_option,
+    model_option,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+)
+from veclab.cli.options import (
+    loading_options,
+    max_cost_option,
+    max_tokens_option,
+    policy_options,
+    reading_options,
+)
+
+if TYPE_CHECKING:
+    from veclab.batchapi.folder import Part
+    from veclab.batchapi.jobs import Plan, Status
+    from veclab.batchapi.order import Order
+    from veclab.batchapi.pack import Packing
+
+job_option = click.option(
+    "--job",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The job's folder. It holds the texts that are sent, readable by you alone.",
+)
+
+
+@click.group()
+def batch() -> None:
+    """Large jobs at half the price: OpenAI's Batch API, answered within 24 hours.
+
+    submit sends the texts whose vectors are not in the cache, status tells how far they are,
+    fetch brings their vectors into the cache, where `veclab embed` finds them.
+    """
+
+
+@batch.command()
+@click.argument("input", metavar="[INPUT]", required=False)
+@model_option
+@job_option
+@reading_options
+@policy_options
+@max_tokens_option
+@loading_options
+@max_cost_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask on a terminal.")
+@click.option(
+    "--queue-tokens",
+    type=click.IntRange(min=1),
+    default=3_000_000,
+    show_default=True,
+    help="Tokens the account may have waiting; the rest is sent by the next submit.",
+)
+@click.option(
+    "--request-texts",
+    type=click.IntRange(1, 2048),
+    default=1,
+    show_default=True,
+    help="Texts in a request. They cost the same, and fail together.",
+)
+@click.option("--refused", is_flag=True, help="Send also what the endpoint refused before.")
+@json_option
+def submit(
+    input: str | None,
+    model: str,
+    job: Path,
+    reading: dict[str, Any],
+    policies: dict[str, Any],
+    max_tokens: int | None,
+    loading: dict[str, Any],
+    max_cost: float | None,
+    yes: bool,
+    queue_tokens: int,
+    request_texts: int,
+    refused: bool,
+    as_json: bool,
+) -> None:
+    """Send a job, or go on sending it.
+
+    INPUT and the options of `veclab embed` begin a job. With --job alone it goes on where it was,
+    after a kill too: what is finished is fetched, and only what lacks a vector is sent.
+
+    What is sent, and what it costs, is printed before. OpenAI keeps the files for 30 days.
+    """
+    from veclab.batchapi.order import Order
+    from veclab.batchapi.pack import Packing
+
+    order = None
+    loading = loading | {"max_tokens": max_tokens}
+    if input is not None:
+        order = Order.of(input, model, reading=reading, loading=loading, policies=policies)
+    elif given := [n for n in ("model", *reading, *policies, *loading) if _given(n)]:
+        said = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise click.UsageError(f"{said} begins a job: give its INPUT too, or leave that out")
+    packing = Packing(request_inputs=request_texts, batch_tokens=queue_tokens)
+    _submit(job, order, packing, max_cost, yes, refused, as_json)
+
+
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
+
+
+@batch.command()
+@click.option("--wait", is_flag=True, help="Come back when all batches are finished.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    help="With --wait: seconds between looks.",
+)
+@job_option
+@json_option
+def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
+    """Tell how far a job's batches are."""
+    from veclab.batchapi import jobs
+    from veclab.batchapi.remote import Refusal
+    from veclab.errors import ProviderError
+
+    now = jobs.status(job)
+    with progress("requests", sum(part.requests for part in now.parts)) as advance:
+        seen = 0
+        while True:
+            done = sum(part.done + part.failed for part in now.parts)
+            advance(done - seen)
+            seen = done
+            if not (wait and now.running):
+                break
+            time.sleep(every)
+            try:
+                now = jobs.status(job)
+            except Refusal:
+                raise
+            except ProviderError as error:  # a night has its outages
+                click.echo(f"{error}; looking again in {every:g} s", err=True)
+    if as_json:
+        print_json(now.to_dict())
+        return
+    _print_parts(now)
+    _print_next(now)
+
+
+@batch.command()
+@click.option(
+    "--output",
+    "-o",
+    metavar="OUT.parquet",
+    type=click.Path(path_type=Path),
+    help="When all vectors are there: the file to write them to.",
+)
+@job_option
+@json_option
+def fetch(output: Path | None, job: Path, as_json: bool) -> int:
+    """Bring finished vectors into the cache.
+
+    May be repeated at any time: what is there is not fetched again. Ends with 0 when nothing more
+    is to come, else with 1.
+    """
+    from veclab.batchapi import jobs
+    from veclab.vectorfile import check_output
+
+    if output is not None:
+        check_output(output)
+    with progress("fetching", None) as advance:
+        now = jobs.fetch(job, on_done=advance)
+    found = now.progress
+    assert found is not None
+    report = None
+    if output is not None and found.complete:
+        with progress("writing", None) as advance:
+            report = jobs.write(job, output, on_done=advance)
+    if as_json:
+        written = {} if report is None else {"output": str(output), "report": report.to_dict()}
+        print_json(now.to_dict() | written)
+        return 0 if found.settled else 1
+    print_facts(found.lines())
+    if report is not None:
+        print_facts([*report.lines(), ("written", str(output))])
+    elif found.complete:
+        click.echo(f"every vector is in the cache: {now.order.command()}")
+    else:
+        if output is not None:
+            click.echo(f"{output} was not written: vectors are missing", err=True)
+        if found.settled:
+            click.echo(
+                f"all others are in the cache; embed leaves these out: {now.order.command()}"
+            )
+        else:
+            _print_next(now)
+    return 0 if found.settled else 1
+
+
+def _submit(
+    job: Path,
+    order: Order | None,
+    packing: Packing,
+    max_cost: float | None,
+    yes: bool,
+    refused: bool,
+    as_json: bool,
+) -> None:
+    from veclab.batchapi import jobs
+
+    plans: list[Plan] = []
+
+    def show(plan: Plan) -> None:
+        plans.append(plan)
+        if not as_json:
+            print_facts(plan.lines())
+
+    def confirm() -> bool:
+        if yes or as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        return click.confirm("Send it?", err=True)
+
+    def sent(part: Part) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"file {part.name}: batch {part.batch_id}", err=True)
+
+    with progress("packing", None) as advance:
+        now = jobs.submit(
+            job,
+            order,
+            packing=packing,
+            max_cost=max_cost,
+            refused=refused,
+            on_plan=show,
+            confirm=confirm,
+            on_done=advance,
+            on_part=sent,
+        )
+    if as_json:
+        print_json(now.to_dict() | {"plan": plans[0].to_dict()})
+        return
+    _print_parts(now)
+    _print_next(now)
+
+
+def _print_parts(now: Status) -> None:
+    if not now.parts:
+        return
+    rows = [
+        [
+            part.name,
+            part.status + (", read" if part.read else ""),
+            part.batch_id or "-",
+            f"{part.inputs:,}",
+            f"{part.tokens:,}",
+            f"{part.done:,}",
+            f"{part.failed:,}",
+            f"{part.requests:,}",
+        ]
+        for part in now.parts
+    ]
+    header = ["file", "status", "batch", "inputs", "tokens", "done", "failed", "of requests"]
+    print_table(header, rows, left=3)
+    for part in now.parts:
+        for problem in part.problems:
+            click.echo(f"file {part.name}: {problem}")
+    for twin in now.cancelled:
+        click.echo(f"batch {twin} was there twice and was cancelled")
+
+
+def _print_next(now: Status) -> None:
+    """What to do next."""
+    finished = [part for part in now.parts if part.final and not part.read]
+    lacking = [part for part in now.parts if part.final and part.read and part.unanswered]
+    if now.running:
+        click.echo(f"{now.running} running: veclab batch status --wait --job {now.path}")
+    if finished:
+        click.echo(f"{len(finished)} finished: veclab batch fetch --job {now.path}")
+    if now.unsent and now.running:
+        click.echo(
+            f"{now.unsent} wait for room in the queue (--queue-tokens): when others are finished, "
+            f"veclab batch submit --job {now.path}"
+        )
+    elif now.unsent or (lacking and not now.running):
+        click.echo(f"to send what is missing: veclab batch submit --job {now.path}")
+    if all(part.read and not part.unanswered for part in now.parts):
+        click.echo(f"every vector is in the cache: {now.order.command()}")
