@@ -182,7 +182,8 @@ def load(
         device: `cpu`, `cuda`, `mps`; by default the best there is.
         max_tokens: read fewer tokens than the model could.
         normalize: scale vectors to unit length.
-        cache: True for the user's own, False for none, or where it is.
+        cache: True for the user's own, False for none, or where it is. A static model uses only
+            one that is named: a vector that takes microseconds is not worth a kilobyte of disk.
 
     Raises:
         InputError: an option does not go with this model.
@@ -216,11 +217,19 @@ def load(
         if base_url is not None:
             raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
         from veclab.models.catalog import find_model
-        from veclab.models.torch_engine import TorchModel
 
-        provider = TorchModel(
-            find_model(name), device=device, max_tokens=max_tokens, normalize=normalize
-        )
+        folder = find_model(name)
+        if folder.static is not None:
+            from veclab.models.static import StaticModel
+
+            provider = StaticModel(
+                folder, device=device, max_tokens=max_tokens, normalize=normalize
+            )
+            cache = False if cache is True else cache
+        else:
+            from veclab.models.torch_engine import TorchModel
+
+            provider = TorchModel(folder, device=device, max_tokens=max_tokens, normalize=normalize)
         if dimensions is not None:
             from veclab.models.shortened import Shortened
 

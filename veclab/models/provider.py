@@ -23,7 +23,8 @@ class Piece:
 
     Attributes:
         text: as prepared, without the prompt.
-        tokens: of the whole text, special tokens and prompt included.
+        tokens: of the whole text, special tokens and prompt included; 0 where the model can read
+            nothing in it, so that there is no vector to be had.
         ids: int32 token ids, already cut at the limit, where the provider wants them back.
     """
 
