@@ -11,7 +11,7 @@ from veclab.cli.app import _run as run
 
 pytest.importorskip("skeletoken")
 
-from veclab.models.distill import distill  # noqa: E402
+from veclab.models.distill import distill
 
 
 @pytest.fixture(scope="module")

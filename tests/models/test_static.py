@@ -215,5 +215,8 @@ def test_wordllama_is_what_its_own_code_gives():
     np.testing.assert_allclose(
         model.embed(texts).array, upstream.embed(texts, norm=True), atol=1e-5
     )
-    scores = veclab.similarity(model.embed("a cat on a mat"), model.embed(["a dog", "a tax form"]))
-    assert scores[0, 0] > scores[0, 1]
+    scores = veclab.similarity(
+        model.embed("The cat sits on the mat"),
+        model.embed(["A cat lies on a rug", "Stock markets fell sharply on Monday"]),
+    )
+    assert scores[0, 0] > scores[0, 1] + 0.2

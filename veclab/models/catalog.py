@@ -175,12 +175,12 @@ def usable_models() -> Iterator[ModelFolder]:
         if path is not None:
             yield read_folder(path, name=packaged.name, license=packaged.license)
     try:
-        from huggingface_hub import scan_cache_dir
+        from huggingface_hub import constants, scan_cache_dir
         from huggingface_hub.errors import CacheNotFound
     except ImportError:
         return
     try:
-        repos = scan_cache_dir().repos
+        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except (CacheNotFound, OSError):
         return
     for repo in sorted(repos, key=lambda repo: repo.repo_id):
