@@ -126,6 +126,13 @@ class TestUnknownTexts:
         )
         assert sum(finished) == len(texts)
 
+    def test_every_row_keeps_its_own_vector_when_one_is_left_out_and_one_repeats(self, folder):
+        """As many rows as distinct texts, but not the same ones."""
+        model = veclab.load(str(folder))
+        vectors = model.embed(["cat", "cat", "mat", "zebra"], on_empty="skip")
+        expected = [model.embed(text).array[0] for text in ("cat", "cat", "mat")]
+        np.testing.assert_allclose(vectors.array, expected, atol=1e-6)
+
     def test_nothing_but_them_gives_no_rows(self, folder):
         assert veclab.load(str(folder)).embed(["zebra"], on_empty="skip").array.shape == (0, 8)
 
