@@ -213,7 +213,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=270, help="seconds for rounds at most")
     parser.add_argument("--model", default="all-MiniLM-L6-v2", help="name or folder")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--work", default=str(ROOT / "build" / "bench"), help="for converted models")
+    parser.add_argument(
+        "--work", default=str(ROOT / "build" / "bench"), help="for converted models"
+    )
     parser.add_argument("--output", default=str(ROOT / "benchmarks" / "results"))
     parser.add_argument("--quick", action="store_true", help="only see that it runs")
     return parser.parse_args()
@@ -328,9 +330,7 @@ def _quality(children: dict[str, Child], bench: Bench) -> dict[str, dict[str, fl
 
 def _cosines(one: Path, other: Path) -> Any:
     a, b = (np.load(file).astype(np.float64) for file in (one, other))
-    return (a * b).sum(1) / np.maximum(
-        np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12
-    )
+    return (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
 
 
 def _stsb(children: dict[str, Child], bench: Bench) -> dict[str, float]:

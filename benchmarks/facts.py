@@ -18,7 +18,7 @@ def machine() -> dict[str, Any]:
     flags = sorted(flag for flag in cpu_flags() if flag.startswith(_TELLING))
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "flags": flags,
         "bf16": bf16_native(),
         "int8": int8_native(),
@@ -27,6 +27,12 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_before": load(),
     }
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on a Mac
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def load() -> list[float]:

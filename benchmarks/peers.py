@@ -1,8 +1,8 @@
 """The engines that `benchmarks.engines` compares, each in a process of its own.
 
-`ENGINES` is the table. An entry's `open` gets a `Task` and returns a function from texts to vectors;
-it imports what it measures inside. `prepare` does what a user does once, outside all measurements:
-convert, export, distil.
+`ENGINES` is the table. An entry's `open` gets a `Task` and returns a function from texts to
+vectors; it imports what it measures inside. `prepare` does what a user does once, outside all
+measurements: convert, export, distil.
 
 As a program this is the child: it opens one engine and answers commands, JSON a line.
 """

@@ -129,7 +129,9 @@ def _engines(result: dict[str, Any]) -> str:
         ("cold start s / MB", _cold),
     ]
     rows = [e for n, e in result["engines"].items() if "long" in ENGINES[n].sets and "long" in e]
-    return "## Transformers\n\n" + _table(columns, rows) + "\n\nST: sentence-transformers, torch f32."
+    return (
+        "## Transformers\n\n" + _table(columns, rows) + "\n\nST: sentence-transformers, torch f32."
+    )
 
 
 def _static(result: dict[str, Any]) -> str:
