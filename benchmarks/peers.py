@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ class Engine:
 
 def _sentence_transformers(backend: str = "torch", **options: Any) -> Callable[[Task], Encode]:
     def start(task: Task) -> Encode:
+        if backend != "torch" and find_spec("optimum") is None:
+            raise RuntimeError("needs optimum, which is not installed")
         import torch
         from sentence_transformers import SentenceTransformer
 
@@ -93,10 +96,10 @@ def _sentence_transformers(backend: str = "torch", **options: Any) -> Callable[[
 
 
 def _st_bf16(task: Task) -> Encode:
-    import torch
-
     if not bf16_native():
         raise RuntimeError("the processor has no bf16 arithmetic")
+    import torch
+
     encode = _sentence_transformers(model_kwargs={"dtype": torch.bfloat16})(task)
     return lambda texts: np.asarray(encode(texts), np.float32)
 
@@ -256,11 +259,11 @@ def _products(kind: str) -> Callable[[Task], Encode]:
     """Only the model's matrix products, by torch (oneDNN, MKL), for as many tokens as the texts."""
 
     def start(task: Task) -> Encode:
+        if kind == "bfloat16" and not bf16_native():
+            raise RuntimeError("the processor has no bf16 arithmetic")
         import torch
         from tokenizers import Tokenizer
 
-        if kind == "bfloat16" and not bf16_native():
-            raise RuntimeError("the processor has no bf16 arithmetic")
         torch.set_num_threads(task.threads)
         tokenizer = Tokenizer.from_file(str(Path(task.folder) / "tokenizer.json"))
         tokenizer.no_padding()
@@ -397,7 +400,8 @@ def main() -> None:
             answer(**_obey(encode, task, json.loads(line)))
     except Exception as error:  # an engine that fails is a row that says why
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        answer(error=f"{type(error).__name__}: {lines[0]}")
+        kind = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
+        answer(error=f"{kind}{lines[0]}")
         raise
 
 
