@@ -24,7 +24,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format venv clean
+.PHONY: help demo test bench lint format venv clean
 
 help: ## Print this table
 	@printf 'make TARGET\n\n'
@@ -36,6 +36,10 @@ demo: $(STAMP) ## Embed real text and search it, offline (about a minute)
 
 test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
 	$(RUN) -m pytest $(ARGS)
+
+bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machine); ARGS="--quick"
+	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[all,dev,bench]'
+	$(RUN) -m benchmarks.engines $(ARGS)
 
 lint: $(STAMP) ## Check style, formatting and types
 	$(RUN) -m ruff check .

@@ -207,7 +207,8 @@ def load(
         device: `cpu`, `cuda`, `mps`; by default the best there is.
         max_tokens: read fewer tokens than the model could.
         normalize: scale vectors to unit length.
-        cache: True for the user's own, False for none, or where it is.
+        cache: True for the user's own, False for none, or where it is. A static model uses only
+            one that is named: a vector that takes microseconds is not worth a kilobyte of disk.
 
     Raises:
         InputError: an option is unknown, or does not go with this model or with another.
@@ -260,6 +261,8 @@ def load(
             notes.append(
                 f"only models trained for it keep their quality at {dimensions} dimensions"
             )
+    if cache is True and not provider.limits.worth_keeping:
+        cache = False
     store, more = open_cache(cache)
     return Model(provider, store, notes + more)
 

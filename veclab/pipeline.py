@@ -59,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What became of a block of n texts, of which m were neither empty nor refused.
+    """What became of a block of n texts: m were neither empty, nor refused, nor unknown.
 
     Attributes:
         kept: (m,) positions in the block, ascending.
@@ -126,13 +126,12 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     )
     if job.cache is not None:
         job.cache.release()
+    kept, inverse = _leave_out_unknown(job, ids, rows, kept, inverse)
     kept, inverse = _leave_out_refused(job, ids, rows, kept, inverse)
-    if len(inverse) == len(rows.texts):  # no repeats: the rows are in place already
-        embedded = Embedded(kept, rows.vectors, rows.tokens, rows.truncated)
-    else:
-        embedded = Embedded(
-            kept, rows.vectors[inverse], rows.tokens[inverse], rows.truncated[inverse]
-        )
+    # Without repeats and gaps the rows are in place already: no second copy of all vectors.
+    in_place = np.array_equal(inverse, np.arange(len(rows.texts)))
+    vectors = rows.vectors if in_place else rows.vectors[inverse]
+    embedded = Embedded(kept, vectors, rows.tokens[inverse], rows.truncated[inverse])
     _count(job, ids, embedded)
     return embedded
 
@@ -293,6 +292,30 @@ def _deduplicate(
     return rows, inverse
 
 
+def _leave_out_unknown(
+    job: Job,
+    ids: Sequence[str],
+    rows: Rows,
+    kept: NDArray[np.intp],
+    inverse: NDArray[np.intp],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """`kept` and `inverse` without texts of which the model knows no token, which are reported."""
+    out = (rows.tokens == 0)[inverse] & ~rows.refused[inverse]
+    if not out.any():
+        return kept, inverse
+    unknown = [ids[i] for i in kept[out]]
+    if job.on_empty == "error":
+        raise EmptyText(
+            f"the model {job.recipe.space.model} knows no token in {len(unknown):,} text(s), so "
+            f"they have no vector: {shorten(unknown)}. Take them out, or leave them out and have "
+            "them reported with on_empty='skip' (--on-empty skip)"
+        )
+    job.report.unknown += len(unknown)
+    extend_ids(job.report.unknown_ids, unknown)
+    job.on_done(len(unknown))
+    return kept[~out], inverse[~out]
+
+
 def _look_up(job: Job, rows: Rows) -> None:
     """Fill in what the cache knows."""
     if job.cache is None or not rows.texts:
@@ -369,7 +392,9 @@ def _tokenize(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) ->
     over: list[int] = []
     for i, piece in zip(missing, pieces, strict=True):
         rows.tokens[i] = piece.tokens
-        if limit is None or piece.tokens <= limit:
+        if piece.tokens == 0:
+            rows.ready[i] = True  # left out at the end of the block
+        elif limit is None or piece.tokens <= limit:
             units[i] = Unit(i, piece)
         elif job.on_long == "split":
             parts = _split(job, rows.texts[i], piece.tokens, limit)
@@ -388,7 +413,8 @@ def _split(job: Job, text: str, tokens: int, limit: int) -> list[Piece]:
         return [piece.tokens for piece in job.provider.tokenize(parts, job.recipe.role)]
 
     windows = split_text(text, tokens, limit, count)
-    return tokenize(job.provider, windows, job.recipe.role, limit)
+    pieces = tokenize(job.provider, windows, job.recipe.role, limit)
+    return [piece for piece in pieces if piece.tokens]  # nothing in a window: nothing to pool
 
 
 def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:

@@ -27,13 +27,14 @@ class Report:
         tokens_lost: tokens of those texts that the model never saw.
         split: texts over the limit that were embedded window by window and pooled.
         empty: texts left out because nothing was in them.
+        unknown: texts left out because the model knows no token in them.
         repaired: texts in which lone surrogates became U+FFFD.
         refused: texts left out because the model's endpoint will not take them; `notes` has its
             reasons.
         requests: sent to the endpoint, those asked again included; 0 for a local model.
         tokens_bought: in this run, as the endpoint counted them.
         dollars: what they cost; None where the price is not known.
-        truncated_ids, split_ids, empty_ids, refused_ids: the first 1,000 ids of each.
+        truncated_ids, split_ids, empty_ids, unknown_ids, refused_ids: the first 1,000 ids of each.
         seconds: wall time.
         notes: what else the user should know.
     """
@@ -49,6 +50,7 @@ class Report:
     tokens_lost: int = 0
     split: int = 0
     empty: int = 0
+    unknown: int = 0
     repaired: int = 0
     refused: int = 0
     requests: int = 0
@@ -58,6 +60,7 @@ class Report:
     truncated_ids: list[str] = field(default_factory=list)
     split_ids: list[str] = field(default_factory=list)
     empty_ids: list[str] = field(default_factory=list)
+    unknown_ids: list[str] = field(default_factory=list)
     refused_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -90,6 +93,9 @@ class Report:
             rows.append(("split", f"{self.split:,} over the limit: {shorten(self.split_ids)}"))
         if self.empty:
             rows.append(("empty", f"{self.empty:,} left out: {shorten(self.empty_ids)}"))
+        if self.unknown:
+            left = f"{self.unknown:,} left out, the model knows no token in them"
+            rows.append(("unknown", f"{left}: {shorten(self.unknown_ids)}"))
         if self.refused:
             rows.append(("refused", f"{self.refused:,} left out: {shorten(self.refused_ids)}"))
         if self.requests:

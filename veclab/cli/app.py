@@ -12,6 +12,7 @@ from click.shell_completion import get_completion_class
 
 from veclab.cli.batch import batch
 from veclab.cli.cache import cache
+from veclab.cli.distill import distill
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
 from veclab.cli.models import models
@@ -38,7 +39,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, batch, similar, models, inspect, cache):
+for command in (embed, plan, batch, similar, models, distill, inspect, cache):
     app.add_command(command)
 
 

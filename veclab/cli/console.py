@@ -62,10 +62,10 @@ def shorten(text: str, width: int = 60) -> str:
 
 
 @contextmanager
-def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Callable[[int], None]]:
     """A bar with texts/s and time left on a terminal, nothing in a pipe.
 
-    Yields a function that takes the number of texts finished since the last call.
+    Yields a function that takes the number of texts (or other units) finished since the last call.
     """
     if not sys.stderr.isatty():
         yield lambda texts: None
@@ -87,11 +87,11 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f} texts/s")
+            return Text("" if speed is None else f"{speed:,.0f} {unit}/s")
 
     columns: list[ProgressColumn] = [TextColumn("{task.description}")]
     if total is None:
-        columns += [SpinnerColumn(), TextColumn("{task.completed:,.0f} texts")]
+        columns += [SpinnerColumn(), TextColumn("{task.completed:,.0f} " + unit)]
     else:
         columns += [BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn()]
         columns += [TextColumn("left"), TimeRemainingColumn()]

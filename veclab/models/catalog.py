@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
 from veclab.errors import MissingExtra, ModelUnavailable
-from veclab.models.folder import ModelFolder, read_folder
+from veclab.home import home
+from veclab.models.folder import ModelFolder, StaticFiles, read_folder
+from veclab.models.static_folder import NAMED, describe_static
 
 # What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
@@ -49,6 +52,9 @@ PACKAGED = (
 )
 
 
+WORDLLAMA = "wordllama"
+
+
 def full_name(name: str) -> str:
     """The name as on the hub: a bare name belongs to the organisation sentence-transformers."""
     return name if "/" in name else f"sentence-transformers/{name}"
@@ -57,8 +63,8 @@ def full_name(name: str) -> str:
 def find_model(name: str) -> ModelFolder:
     """The folder of a model, given by name or path.
 
-    Looked for in this order: a folder of that path, an installed package, the local hub cache,
-    the hub itself (unless HF_HUB_OFFLINE is set).
+    Looked for in this order: a folder of that path, a model distilled under that name, an
+    installed package, the local hub cache, the hub itself (unless HF_HUB_OFFLINE is set).
 
     Raises:
         ModelUnavailable: it is nowhere, or its weights are not what they must be.
@@ -67,6 +73,10 @@ def find_model(name: str) -> ModelFolder:
         return read_folder(Path(name), name=Path(name).resolve().name)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelUnavailable(f"there is no model folder {name!r}")
+    if "/" not in name and (home() / NAMED / name).is_dir():
+        return read_folder(home() / NAMED / name, name=name)
+    if name == WORDLLAMA:
+        return _wordllama()
     full = full_name(name)
     for packaged in PACKAGED:
         if packaged.name == full and (path := _package_path(packaged)) is not None:
@@ -75,11 +85,29 @@ def find_model(name: str) -> ModelFolder:
 
 
 def _package_path(packaged: Packaged) -> Path | None:
-    spec = find_spec(packaged.module)  # finds without importing, so the package runs no code
+    folder = _module_folder(packaged.module)
+    path = None if folder is None else folder / packaged.folder
+    return path if path is not None and path.is_dir() else None
+
+
+def _module_folder(module: str) -> Path | None:
+    spec = find_spec(module)  # finds without importing, so the package runs no code
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(spec.submodule_search_locations[0]) / packaged.folder
-    return path if path.is_dir() else None
+    return Path(spec.submodule_search_locations[0])
+
+
+def _wordllama() -> ModelFolder:
+    """The static model in the package wordllama: its weights and tokenizer, none of its code."""
+    path = _module_folder(WORDLLAMA)
+    if path is None:
+        raise MissingExtra(WORDLLAMA, f"the model {WORDLLAMA}")
+    files = StaticFiles(
+        path / "weights" / "l2_supercat_256.safetensors",
+        path / "tokenizers" / "l2_supercat_tokenizer_config.json",
+        drop_unknown=False,
+    )
+    return describe_static(path, files, name=WORDLLAMA, max_tokens=None, license="MIT")
 
 
 def _checked(folder: ModelFolder, packaged: Packaged) -> ModelFolder:
@@ -131,21 +159,28 @@ def _cannot_get(name: str, reason: str) -> str:
 
 
 def usable_models() -> Iterator[ModelFolder]:
-    """Every model that loads now without a network: installed packages, then the hub cache.
+    """Every model that loads now without a network.
 
-    A damaged or incomplete one is passed over here; loading it by name says what is wrong.
+    Models distilled by name, installed packages, then the hub cache. A damaged or incomplete one
+    is passed over here; loading it by name says what is wrong.
     """
+    for folder in sorted((home() / NAMED).glob("[!.]*")):
+        with suppress(ModelUnavailable):
+            yield read_folder(folder, name=folder.name)
+    if _module_folder(WORDLLAMA) is not None:
+        with suppress(ModelUnavailable):
+            yield _wordllama()
     for packaged in PACKAGED:
         path = _package_path(packaged)
         if path is not None:
             yield read_folder(path, name=packaged.name, license=packaged.license)
     try:
-        from huggingface_hub import scan_cache_dir
+        from huggingface_hub import constants, scan_cache_dir
         from huggingface_hub.errors import CacheNotFound
     except ImportError:
         return
     try:
-        repos = scan_cache_dir().repos
+        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except (CacheNotFound, OSError):
         return
     for repo in sorted(repos, key=lambda repo: repo.repo_id):

@@ -25,6 +25,21 @@ _DOCUMENT_NAMES = ("document", "passage", "corpus")
 
 
 @dataclass(frozen=True, slots=True)
+class StaticFiles:
+    """The files of a static model, which has a vector for each token and no transformer.
+
+    Attributes:
+        weights: the safetensors file with the table.
+        tokenizer: its tokenizer.json, under whatever name.
+        drop_unknown: whether unknown tokens are left out of the mean, as model2vec does.
+    """
+
+    weights: Path
+    tokenizer: Path
+    drop_unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFolder:
     """A model on disk.
 
@@ -41,6 +56,7 @@ class ModelFolder:
         modules: short class names of its parts, in order.
         transformer: folder of the transformer itself, where the tokenizer lies too.
         license: SPDX identifier as the model card gives it, None where it does not.
+        static: the files of a static model, None for every other.
     """
 
     path: Path
@@ -55,11 +71,12 @@ class ModelFolder:
     modules: tuple[str, ...]
     transformer: Path
     license: str | None
+    static: StaticFiles | None = None
 
     @property
     def tokenizer_digest(self) -> str | None:
         """16 hex digits that tell this tokenizer from another; None where it is in no one file."""
-        file = self.transformer / "tokenizer.json"
+        file = self.static.tokenizer if self.static else self.transformer / "tokenizer.json"
         return file_digest(file)[:16] if file.exists() else None
 
     @property
@@ -103,11 +120,15 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         ModelUnavailable: the folder holds no model, a damaged one, or weights that are not
             safetensors.
     """
+    from veclab.models.static_folder import is_static, read_static
+
+    if is_static(read_json(path / "config.json")):
+        return read_static(path, name=name, license=license)
     modules = _modules(path)
     transformer = path / next((m["path"] for m in modules if m["kind"] == "Transformer"), "")
     weights, size = _weights(name, [path / m["path"] for m in modules])
-    settings = _json(path / "config_sentence_transformers.json")
-    config = _json(transformer / "config.json")
+    settings = read_json(path / "config_sentence_transformers.json")
+    config = read_json(transformer / "config.json")
     pooling, dimensions = _pooling(path, modules, config)
     return ModelFolder(
         path=path,
@@ -121,11 +142,11 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         default_prompt=settings.get("default_prompt_name"),
         modules=tuple(m["kind"] for m in modules),
         transformer=transformer,
-        license=license or _license(path),
+        license=license or read_license(path),
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file, {} where there is no file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -191,7 +212,7 @@ def _pooling(
     width = config.get("hidden_size") or config.get("d_model") or config.get("dim")
     parts: list[str] = []
     for module in modules:
-        settings = _json(path / module["path"] / "config.json") if module["path"] else {}
+        settings = read_json(path / module["path"] / "config.json") if module["path"] else {}
         if module["kind"] == "Pooling":
             modes = _pooling_modes(settings)
             excluded = "" if settings.get("include_prompt", True) else "-without-prompt"
@@ -226,16 +247,16 @@ def _pooling_modes(settings: dict[str, Any]) -> list[str]:
 
 def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
     """The longest text: what the model says, else what tokenizer and positions allow."""
-    said = _json(transformer / "sentence_bert_config.json").get("max_seq_length")
+    said = read_json(transformer / "sentence_bert_config.json").get("max_seq_length")
     if said:
         return int(said)
-    tokenizer = _json(transformer / "tokenizer_config.json").get("model_max_length")
+    tokenizer = read_json(transformer / "tokenizer_config.json").get("model_max_length")
     limits = [tokenizer, config.get("max_position_embeddings")]
     known = [int(limit) for limit in limits if limit and limit < _NO_LIMIT]
     return min(known) if known else None
 
 
-def _license(path: Path) -> str | None:
+def read_license(path: Path) -> str | None:
     """The licence from the front matter of the model card."""
     try:
         lines = (path / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()

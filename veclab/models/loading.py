@@ -43,6 +43,8 @@ def open_provider(
     """
     _check(engine, precision, threads, device)
     folder = find_model(name)
+    if folder.static is not None:
+        return _static(folder, engine or precision, device, max_tokens, normalize), []
     if threads is not None:  # tokenizers' own pool, which is made when it is first used
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
     chosen = engine or _from_environment()
@@ -71,6 +73,20 @@ def open_provider(
         threads=threads,
     )
     return model, [*notes, *model.notes]
+
+
+def _static(
+    folder: ModelFolder,
+    option: str | None,
+    device: str | None,
+    max_tokens: int | None,
+    normalize: bool,
+) -> Provider:
+    from veclab.models.static import StaticModel
+
+    if option is not None:
+        raise InputError(f"{folder.name} is a static model: {option!r} does not go with it")
+    return StaticModel(folder, device=device, max_tokens=max_tokens, normalize=normalize)
 
 
 def _check(

@@ -23,7 +23,8 @@ class Piece:
 
     Attributes:
         text: as prepared, without the prompt.
-        tokens: of the whole text, special tokens and prompt included.
+        tokens: of the whole text, special tokens and prompt included; 0 where the model can read
+            nothing in it, so that there is no vector to be had.
         ids: int32 token ids, already cut at the limit, where the provider wants them back.
     """
 
@@ -49,6 +50,7 @@ class Limits:
         batch_cost: what one more batch costs, in tokens; it weighs against padding.
         flight_tokens: of all batches under way together, those that wait their turn included;
             None for as many as there are.
+        worth_keeping: whether a vector costs more to compute than to keep in the cache.
     """
 
     max_tokens: int | None
@@ -60,6 +62,7 @@ class Limits:
     price: float | None = 0.0
     batch_cost: int = 12
     flight_tokens: int | None = None
+    worth_keeping: bool = True
 
     @property
     def block_chars(self) -> int:

@@ -1,0 +1,67 @@
+"""The benchmark runs, and an engine that cannot run is a row that says why."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import table
+from benchmarks.peers import REFERENCE
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_a_quick_run_writes_both_files(tiny_bert, environment, tmp_path):
+    (tmp_path / "not-a-model").mkdir()
+    command = [sys.executable, "-m", "benchmarks.engines", "--quick", "--model", str(tiny_bert)]
+    command += ["--engines", f"{REFERENCE},products-f32,st-onnx,veclab-static"]
+    command += ["--work", str(tmp_path / "work"), "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out" / "engines.json").read_text())
+    reference = result["engines"][REFERENCE]
+    assert reference["error"] is None
+    assert reference["cosine"]["min"] == pytest.approx(1)
+    assert reference["long"]["tokens_per_s"] > 0
+    assert reference["peak_mb"] > 50
+    assert result["texts"]["short"] == {"texts": 24, "tokens": result["texts"]["short"]["tokens"]}
+    for name, engine in result["engines"].items():
+        assert engine["error"] or engine.get("long") or engine.get("many"), name
+    page = (tmp_path / "out" / "engines.md").read_text()
+    assert page == done.stdout.removesuffix("\n")
+    assert "A quick run" in page
+    assert result["machine"]["cpu"] in page
+
+
+def test_an_unknown_engine_is_refused_with_those_there_are():
+    command = [sys.executable, "-m", "benchmarks.engines", "--engines", "nonesuch"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "nonesuch; there are veclab," in done.stderr
+
+
+class TestFigures:
+    @pytest.fixture
+    def task(self, tiny_bert):
+        from benchmarks.peers import Task
+
+        texts = {"long": ["the cat"], "short": ["a", "b"], "many": ["c"]}
+        return Task("m", str(tiny_bert), "m", 32, 32, 2, 32, 64, 1, "", texts)
+
+    def test_tokens_are_those_the_model_reads(self, task):
+        assert table.texts_of(task)["long"] == {"texts": 1, "tokens": 4}  # [CLS] the cat [SEP]
+
+    def test_ratios_are_taken_within_a_round(self, task):
+        """The machine was twice as slow in round two; the ratio is three all the same."""
+
+        def runs(*walls):
+            return {"long": [{"wall": wall, "cpu": wall} for wall in walls]}
+
+        rows = {REFERENCE: runs(3.0, 6.0, 3.0), "veclab": runs(1.0, 2.0, 1.0)}
+        figures = table.summary("veclab", None, rows, "veclab", task)["long"]
+        assert figures["times_reference"] == 3
+        assert figures["times_reference_range"] == [3, 3]
+        assert figures["tokens_per_s"] == 4
