@@ -18,6 +18,8 @@ from veclab.models.static_folder import NAMED, describe_static
 # What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
 _HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
+# A second copy of the weights, which only those need who have no torch to convert a model.
+_HUB_CONVERTED = ["openvino/openvino_model.xml", "openvino/openvino_model.bin", "onnx/model.onnx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ def _from_hub(name: str) -> Path:
     except ImportError:
         raise MissingExtra("local", f"the model {name}") from None
     wanted = {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_IGNORED}
+    if find_spec("torch") is None and find_spec("openvino") is not None:
+        wanted = {"allow_patterns": [*_HUB_FILES, *_HUB_CONVERTED], "ignore_patterns": []}
     try:
         return Path(snapshot_download(name, local_files_only=True, **wanted))
     except Exception as missing:
