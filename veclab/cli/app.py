@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
+from veclab.cli.analogy import analogy
 from veclab.cli.cache import cache
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
@@ -37,7 +38,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, similar, models, inspect, cache):
+for command in (embed, plan, similar, analogy, models, inspect, cache):
     app.add_command(command)
 
 
