@@ -2,8 +2,8 @@
 
 A text's vector is the mean of the vectors of its words, the usual way to make a text's vector from
 words'. Words are found like this: what stands between white space is looked up as it is, then in
-lower case; where that fails, its runs of letters and digits are looked up one by one. Marks alone
-are passed over. What is in no vocabulary is counted and named in the report, never a vector of
+lower case; where that fails, it is looked up without the marks around it, and last in parts
+("nation's" as "nation" and "'s"). Marks alone are passed over. What is in no vocabulary is counted and named in the report, never a vector of
 zeros; a text of which no word is known is an error.
 """
 
@@ -28,7 +28,8 @@ from veclab.space import Role, Space
 
 # Raise it when a text's words are found in another way.
 _WORDS_VERSION = "words.1"
-_RUNS = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\w+(?:['’.-]\w+)*")
+_PART = re.compile(r"['’]?\w+")
 _NAMED = 5
 
 
@@ -262,18 +263,20 @@ def find_words(vectors: WordVectors, text: str) -> tuple[list[int], list[str]]:
         return [whole], []
     known: list[int] = []
     missing: list[str] = []
-    for token in text.split():
-        runs = _RUNS.findall(token)
-        if not runs:  # marks only
-            continue
+
+    def look_up(token: str, *finer: re.Pattern[str]) -> None:
         row = vectors.row(token)
-        for run, found in (
-            [(token, row)] if row is not None else [(r, vectors.row(r)) for r in runs]
-        ):
-            if found is None:
-                missing.append(run)
-            else:
-                known.append(found)
+        if row is not None:
+            known.append(row)
+        elif not finer:
+            missing.append(token)
+        else:
+            for part in finer[0].findall(token):
+                look_up(part, *finer[1:])
+
+    for token in text.split():
+        if _PART.search(token):  # not marks only
+            look_up(token, _WORD, _PART)
     return known, missing
 
 
