@@ -11,6 +11,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from veclab.cli.analogy import analogy
+from veclab.cli.bias import bias
 from veclab.cli.cache import cache
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
@@ -38,7 +39,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, similar, analogy, models, inspect, cache):
+for command in (embed, plan, similar, analogy, bias, models, inspect, cache):
     app.add_command(command)
 
 

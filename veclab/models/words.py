@@ -3,8 +3,8 @@
 A text's vector is the mean of the vectors of its words, the usual way to make a text's vector from
 words'. Words are found like this: what stands between white space is looked up as it is, then in
 lower case; where that fails, it is looked up without the marks around it, and last in parts
-("nation's" as "nation" and "'s"). Marks alone are passed over. What is in no vocabulary is counted and named in the report, never a vector of
-zeros; a text of which no word is known is an error.
+("nation's" as "nation" and "'s"). Marks alone are passed over. What is in no vocabulary is counted
+and named in the report, never a vector of zeros; a text of which no word is known is an error.
 """
 
 from __future__ import annotations
