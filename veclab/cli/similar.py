@@ -320,7 +320,11 @@ def _pairs(
     with progress("embedding", 2 * len(pairs)) as advance:
         found = score_pairs(model, pairs, measure, on_done=advance)
     gold = [None] * len(pairs) if pairs.gold is None else list(map(float, pairs.gold))
-    scored = list(zip(map(float, found.scores), gold, pairs.first, pairs.second, strict=True))
+    scored = list(
+        zip(
+            (round(float(s), 6) for s in found.scores), gold, pairs.first, pairs.second, strict=True
+        )
+    )
     if as_json:
         names = ("score", "gold", "first", "second")
         print_json(
