@@ -81,10 +81,11 @@ def test_a_text_without_a_known_word_is_an_error_with_near_spellings(model):
 
 
 def test_options_that_have_no_meaning_are_refused(file):
-    with pytest.raises(InputError, match="CPU"):
-        veclab.load(str(file), device="cuda")
-    with pytest.raises(InputError, match="any length"):
-        veclab.load(str(file), max_tokens=10)
+    for option in ({"device": "cuda"}, {"max_tokens": 10}, {"dimensions": 1}):
+        with pytest.raises(InputError, match=f"{next(iter(option))} does not go with it"):
+            veclab.load(str(file), **option)
+    with pytest.raises(InputError, match="base_url"):
+        veclab.load(str(file), base_url="http://127.0.0.1:1/v1")
 
 
 def test_the_space_follows_words_and_numbers_not_the_file(tmp_path):

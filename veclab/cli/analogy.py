@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import json_option, print_json, print_table, progress, shorten
+from veclab.cli.options import loading_options
 from veclab.models.names import WORD_MODEL
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class _Signs(click.Command):
     show_default=True,
     help="With --evaluate: use only the first N words, the most frequent ones.",
 )
+@loading_options
 @json_option
 def analogy(
     words: tuple[str, ...],
@@ -79,6 +81,7 @@ def analogy(
     top: int,
     evaluate: Path | None,
     restrict: int,
+    loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Solve an analogy by adding and subtracting vectors: veclab analogy king - man + woman
@@ -88,12 +91,12 @@ def analogy(
     if (not words) == (evaluate is None):
         raise click.UsageError("give an analogy (king - man + woman), or --evaluate FILE")
     if evaluate is not None:
-        _evaluate(evaluate, _vocabulary(model, vocabulary), method, restrict, as_json)
+        _evaluate(evaluate, _vocabulary(model, vocabulary, loading), method, restrict, as_json)
         return
     from veclab.meaning.analogy import parse_analogy, solve
 
     positive, negative = parse_analogy(words)
-    found = solve(_vocabulary(model, vocabulary), positive, negative, k=top, method=method)
+    found = solve(_vocabulary(model, vocabulary, loading), positive, negative, k=top, method=method)
     answers = list(zip(found.words, map(float, found.scores), strict=True))
     if as_json:
         print_json(
@@ -113,12 +116,12 @@ def analogy(
         click.echo(f"read {', '.join(other)}", err=True)
 
 
-def _vocabulary(name: str, file: Path | None) -> Vocabulary:
+def _vocabulary(name: str, file: Path | None, loading: dict[str, Any]) -> Vocabulary:
     from veclab.meaning.analogy import vocabulary_of
     from veclab.model import load
 
     words = None if file is None else _words(file)
-    model = load(name)
+    model = load(name, **loading)
     with progress("embedding the vocabulary", None if words is None else len(words)) as advance:
         return vocabulary_of(model, words, on_done=advance)
 

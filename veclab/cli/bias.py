@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from veclab.cli.console import (
-    device_option,
     json_option,
     model_option,
-    no_cache_option,
     print_facts,
     print_json,
     print_table,
     progress,
 )
+from veclab.cli.options import loading_options
 from veclab.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Draw the effect sizes to a .png, .svg or .pdf.",
 )
-@device_option
-@no_cache_option
+@loading_options
 @json_option
 def bias(
     model: str,
@@ -55,8 +53,7 @@ def bias(
     lists: Path | None,
     only: tuple[str, ...],
     output: Path | None,
-    device: str | None,
-    no_cache: bool,
+    loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Measure how a model associates groups of words: WEAT and SEAT effect sizes.
@@ -73,7 +70,7 @@ def bias(
     tests = _chosen(published_tests() if lists is None else read_tests(lists), only)
     if output is not None:
         check_picture(output)
-    loaded = load(model, device=device, cache=not no_cache)
+    loaded = load(model, **loading)
     with progress("embedding", None) as advance:
         results = measure(loaded, tests, sentences=sentences, on_done=advance)
     method = "SEAT" if sentences else "WEAT"

@@ -149,6 +149,7 @@ def _matrix(
     from veclab.model import load
 
     vectors = load(name, **loading).embed(texts)
+    texts = list(vectors.texts or ())  # an endpoint may have refused some, which a note says
     scores = similarity(vectors, vectors, measure)
     _notes(vectors)
     if as_json:
@@ -188,6 +189,7 @@ def _nearest(
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
     queries = model.embed(texts, role=role)
     _notes(queries)
+    texts = list(queries.texts or ())
     _print_nearest(texts, None, vectors, nearest(queries, vectors, top, measure), as_json)
 
 
@@ -365,7 +367,7 @@ def _notes(vectors: Vectors) -> None:
 
 def _remarks(report: Any) -> list[str]:
     """What the user must know of the texts: cut, left out, words not known."""
-    told = {"truncated", "empty", "note"}
+    told = {"truncated", "empty", "refused", "note"}
     return [
         line if label == "note" else f"{label}: {line}"
         for label, line in report.lines()

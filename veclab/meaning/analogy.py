@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from veclab.checks import normalise
 from veclab.errors import InputError
+from veclab.meaning.embedall import embed_all
 from veclab.model import Model
 from veclab.models.words import WordModel, WordVectors, unknown_words
 from veclab.space import Space
@@ -81,7 +82,7 @@ def vocabulary_of(
     distinct = list(dict.fromkeys(word for w in words if (word := w.strip())))
     if len(distinct) < 2:
         raise InputError(f"a vocabulary needs two words or more, not {len(distinct)}")
-    vectors = model.embed(distinct, on_done=on_done)
+    vectors = embed_all(model, distinct, distinct, on_done)
     array = vectors.array if model.space.normalized else normalise(vectors.array)
     name = f"the words given for {model.space.model}"
     return Vocabulary(WordVectors(name, distinct, array), model.space)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError
 from veclab.meaning.biaslists import BiasTest, WordSet
+from veclab.meaning.embedall import embed_all
 from veclab.meaning.similarity import comparable
 from veclab.model import Model
 from veclab.models.words import WordModel, find_words
@@ -141,7 +142,7 @@ def bias(
                     f"vocabulary of {model.space.model}; an effect size needs two or more"
                 )
     texts = list(dict.fromkeys(text for sets in items.values() for s in sets for text in s))
-    array = comparable(model.embed(texts, ids=texts, on_done=on_done)).astype(np.float64)
+    array = comparable(embed_all(model, texts, texts, on_done)).astype(np.float64)
     place = {text: i for i, text in enumerate(texts)}
     results = []
     for name, test in tests.items():

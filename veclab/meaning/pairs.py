@@ -15,6 +15,7 @@ from veclab.errors import InputError
 from veclab.files.find import find
 from veclab.files.formats import File
 from veclab.files.roles import listed
+from veclab.meaning.embedall import embed_all
 from veclab.meaning.similarity import Measure, Scores, pairwise
 from veclab.model import Model
 from veclab.report import Report
@@ -108,7 +109,7 @@ def score_pairs(
     """
     n = len(pairs)
     ids = [f"pair {i + 1} ({side})" for side in pairs.columns[:2] for i in range(n)]
-    both = model.embed([*pairs.first, *pairs.second], ids=ids, on_done=on_done)
+    both = embed_all(model, [*pairs.first, *pairs.second], ids, on_done)
     assert both.report is not None
     scores = pairwise(both[:n], both[n:], measure)
     if pairs.gold is None:
