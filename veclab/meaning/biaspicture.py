@@ -53,7 +53,7 @@ def draw(results: Sequence[BiasResult], title: str, path: Path) -> Path:
         )
         if result.published is not None:
             axes.plot(result.published, row, marker="|", markersize=14, color="#b04a2f")
-    names = [f"{r.x} / {r.y}\n{r.a} / {r.b}" for r in reversed(results)]
+    names = [f"{r.test}\n{r.x} / {r.y}, {r.a} / {r.b}" for r in reversed(results)]
     axes.set_yticks(range(len(results)), names, fontsize=8)
     axes.set_ylim(-0.6, len(results) - 0.4)
     axes.set_xlim(-2.05, 2.05)

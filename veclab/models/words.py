@@ -75,6 +75,7 @@ class PackagedWords:
         name: what to load them by.
         module, words, array: where the vocabulary (Parquet) and the vectors (npy) lie.
         column: of the words.
+        dimensions: length of a vector.
         extra: of veclab that installs it.
         digest: SHA-256 that `WordVectors.digest` must be.
         license: SPDX identifier of the vectors.
@@ -85,6 +86,7 @@ class PackagedWords:
     words: str
     array: str
     column: str
+    dimensions: int
     extra: str
     digest: str
     license: str
@@ -98,6 +100,7 @@ PACKAGED_WORDS = (
         words="data/glove_6B_index.parquet",
         array="data/glove_6B_50d_emb.npy",
         column="index",
+        dimensions=50,
         extra="glove",
         digest="7ef22fe268a062aa7fe28e49651f741a4f8c5c3b5fedbc4bdd27acecb34a456c",
         license="PDDL-1.0",
