@@ -11,6 +11,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from veclab.cli.cache import cache
+from veclab.cli.compare import compare
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
 from veclab.cli.models import models
@@ -37,7 +38,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, similar, models, inspect, cache):
+for command in (embed, plan, similar, compare, models, inspect, cache):
     app.add_command(command)
 
 

@@ -291,12 +291,23 @@ def recommend(boards: Sequence[Board]) -> tuple[str | None, str]:
         named = "; ".join(f"{top.label} on {board.name}" for board, top in bests)
         return None, f"No one row is near the best on all data. The best: {named}."
     chosen = min(near, key=lambda label: _cost(boards[0], label))
-    return chosen, _because(chosen, bests)
+    reason = _because(chosen, bests)
+    # Intervals overlap long before a paired test lets a difference pass: say what costs nothing.
+    equal = [label for label in near if all(_no_loss(board, label) for board, _ in bests)]
+    free = min(equal, key=lambda label: _cost(boards[0], label), default=chosen)
+    if free != chosen and chosen not in equal:
+        reason += f" To lose nothing that these data can show, take {free}."
+    return chosen, reason
 
 
 def _near(board: Board, top: Row, label: str) -> bool:
     row = board.row(label)
     return row is not None and row.main.overlaps(top.main)
+
+
+def _no_loss(board: Board, label: str) -> bool:
+    row = board.row(label)
+    return row is not None and (row.best or (row.p is not None and row.p >= SIGNIFICANT))
 
 
 def _cost(board: Board, label: str) -> tuple[float, float]:

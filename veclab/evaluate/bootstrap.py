@@ -48,9 +48,7 @@ def draws(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[Floa
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
-def distributions(
-    statistics: Sequence[Statistic], n: int, resamples: int = RESAMPLES
-) -> Floats:
+def distributions(statistics: Sequence[Statistic], n: int, resamples: int = RESAMPLES) -> Floats:
     """Each statistic on the same resamples: float64 (len(statistics), resamples)."""
     blocks = [
         np.stack([statistic(weights) for statistic in statistics])

@@ -132,7 +132,9 @@ def _run(
     try:
         model = entry.model or load(entry.name, **settings.loading)
     except Exception as error:
-        failed = [Outcome(entry.name + str(v), str(v), error=_reason(error)) for v in entry.variants]
+        failed = [
+            Outcome(entry.name + str(v), str(v), error=_reason(error)) for v in entry.variants
+        ]
         settings.on_done(sum(len(side) for d in datasets for side in d.sides))
         return [failed for _ in datasets]
     return [_measure(entry, model, dataset, results, settings) for dataset in datasets]
@@ -245,7 +247,9 @@ def _time(
     result.speed = measure_speed(model, texts, role=role, on_long=settings.on_long)
     result.machine = machine.to_dict()
     if entry.model is None:
-        options = [f"--device={settings.loading['device']}"] if settings.loading.get("device") else []
+        options = (
+            [f"--device={settings.loading['device']}"] if settings.loading.get("device") else []
+        )
         entry.cold_start = entry.cold_start or measure_cold_start(entry.name, options)
         if isinstance(entry.cold_start, str):
             result.notes.append(entry.cold_start)

@@ -51,7 +51,7 @@ def pearson(gold: Floats, scores: Floats) -> Statistic:
         mx, my = weights @ x / n, weights @ y / n
         covariance = weights @ (x * y) / n - mx * my
         spread = (weights @ (x * x) / n - mx**2) * (weights @ (y * y) / n - my**2)
-        return _ratio(covariance, np.sqrt(np.maximum(spread, 0)))
+        return ratio(covariance, np.sqrt(np.maximum(spread, 0)))
 
     return statistic
 
@@ -67,7 +67,7 @@ def spearman(gold: Floats, scores: Floats) -> Statistic:
         y = rank_scores(weights) - (n + 1) / 2
         covariance = (weights * x * y).sum(axis=1)
         spread = (weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1)
-        return _ratio(covariance, np.sqrt(spread))
+        return ratio(covariance, np.sqrt(spread))
 
     return statistic
 
@@ -105,9 +105,9 @@ def average_precision(gold: Floats, scores: Floats) -> Statistic:
 
     def statistic(weights: Floats) -> Floats:
         hits, taken = counts(weights)
-        precision = _ratio(hits, taken)
+        precision = ratio(hits, taken)
         gained = np.diff(hits, axis=1, prepend=0)
-        return _ratio(np.nansum(gained * precision, axis=1), hits[:, -1])
+        return ratio(np.nansum(gained * precision, axis=1), hits[:, -1])
 
     return statistic
 
@@ -118,7 +118,8 @@ def best_f1(gold: Floats, scores: Floats) -> Statistic:
 
     def statistic(weights: Floats) -> Floats:
         hits, taken = counts(weights)
-        return _ratio(2 * hits, taken + hits[:, -1:]).max(axis=1)
+        best: Floats = ratio(2 * hits, taken + hits[:, -1:]).max(axis=1)
+        return best
 
     return statistic
 
@@ -130,9 +131,7 @@ def best_threshold(gold: Floats, scores: Floats) -> float:
     return float(np.unique(scores)[::-1][place])
 
 
-def _hits_by_threshold(
-    gold: Floats, scores: Floats
-) -> Callable[[Floats], tuple[Floats, Floats]]:
+def _hits_by_threshold(gold: Floats, scores: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
     """Matches found, and units taken, at each distinct score from the highest down: (b, t) each."""
     order, starts, _ = tie_groups(-scores)
 
@@ -159,22 +158,25 @@ def v_measure(classes: NDArray[np.intp], clusters: NDArray[np.intp]) -> Statisti
         of_class, of_cluster = _entropy(joint.sum(axis=2)), _entropy(joint.sum(axis=1))
         shared = of_class + of_cluster - _entropy(joint.reshape(len(joint), -1))
         # One class or one cluster has nothing to mix or to break: 1, as in the paper.
-        homogeneity = np.where(of_class > 0, shared / np.where(of_class > 0, of_class, 1), 1)
-        whole = np.where(of_cluster > 0, shared / np.where(of_cluster > 0, of_cluster, 1), 1)
-        return _ratio(2 * homogeneity * whole, homogeneity + whole, otherwise=0)
+        homogeneity = np.where(of_class > 0, shared / np.where(of_class > 0, of_class, 1), 1.0)
+        whole = np.where(of_cluster > 0, shared / np.where(of_cluster > 0, of_cluster, 1), 1.0)
+        return ratio(2 * homogeneity * whole, homogeneity + whole, otherwise=0)
 
     return statistic
 
 
 def _entropy(shares: Floats) -> Floats:
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    entropy: Floats = -(shares * logs).sum(axis=1)
+    entropy = -(shares * logs).sum(axis=1)
     # Rounding must not make an entropy of nothing look like one of something.
-    return np.where(entropy > 1e-12, entropy, 0)
+    settled: Floats = np.where(entropy > 1e-12, entropy, 0.0)
+    return settled
 
 
-def _ratio(top: Floats, bottom: Floats, otherwise: float = np.nan) -> Floats:
-    return np.divide(top, bottom, out=np.full(np.shape(top), otherwise), where=bottom > 0)
+def ratio(top: Floats, bottom: Floats, otherwise: float = np.nan) -> Floats:
+    """Top over bottom, and `otherwise` where bottom is 0."""
+    out = np.full(np.shape(top), otherwise, dtype=np.float64)
+    return np.divide(top, bottom, out=out, where=bottom > 0)
 
 
 def rank(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
@@ -211,7 +213,9 @@ def retrieval(
         import pytrec_eval
     except ImportError:
         raise MissingExtra("compare", "measuring retrieval") from None
-    evaluator = pytrec_eval.RelevanceEvaluator(relevant, {"ndcg_cut.10", "recip_rank", "recall.10,100", "map"})
+    evaluator = pytrec_eval.RelevanceEvaluator(
+        relevant, {"ndcg_cut.10", "recip_rank", "recall.10,100", "map"}
+    )
     found = evaluator.evaluate(run)
     figures = {
         ours: {query: float(values[theirs]) for query, values in found.items()}

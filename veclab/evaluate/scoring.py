@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +121,7 @@ def _known_mean(values: NDArray[np.float64]) -> Statistic:
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         units = weights @ known
-        return np.divide(weights @ filled, units, out=np.full(len(units), np.nan), where=units > 0)
+        return metrics.ratio(weights @ filled, units)
 
     return statistic
 
@@ -134,9 +133,7 @@ def _retrieve(dataset: RetrievalData, queries: Array, documents: Array) -> Evide
     )
     ids = [dataset.document_ids[i] for i in order]
     ordered = documents[order]
-    same = {
-        name: text for name, text in zip(dataset.document_ids, dataset.documents, strict=True)
-    }
+    same = dict(zip(dataset.document_ids, dataset.documents, strict=True))
     figures: dict[str, list[float]] = {}
     said: list[str] = []
     for start in range(0, len(queries), _BLOCK):

@@ -29,7 +29,15 @@ _GOLD = {"score", "similarity", "label", "labels", "gold", "is_duplicate", "dupl
 _GOLD |= {"class", "category", "section", "topic", "intent", "target", "relevance", "sentiment"}
 _YES = {"1", "yes", "true", "duplicate", "match", "same", "paraphrase", "similar", "positive"}
 _NO = {"0", "no", "false", "not", "not_duplicate", "not duplicate", "non-duplicate", "different"}
-_NO |= {"no match", "no_match", "other", "not_paraphrase", "dissimilar", "negative", "not-duplicate"}
+_NO |= {
+    "no match",
+    "no_match",
+    "other",
+    "not_paraphrase",
+    "dissimilar",
+    "negative",
+    "not-duplicate",
+}
 
 
 @dataclass(frozen=True, slots=True)

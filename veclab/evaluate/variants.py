@@ -49,7 +49,9 @@ class Variant:
         kept = self.cut or dimensions
         return {"int8": kept, "binary": -(-kept // 8), None: 4 * kept}[self.quantised]
 
-    def apply(self, sides: Sequence[Vectors], stored: int | None = None) -> list[NDArray[np.float32]]:
+    def apply(
+        self, sides: Sequence[Vectors], stored: int | None = None
+    ) -> list[NDArray[np.float32]]:
         """Cut and quantise, and decode again: float32 (n, dim) of unit length for each side.
 
         Quantisation is what sentence-transformers' `quantize_embeddings` does. int8 takes 256
@@ -72,7 +74,9 @@ class Variant:
             return [_signs(array) for array in arrays]
         source = np.concatenate(arrays) if stored is None else arrays[stored]
         low, step = int8_steps(source)
-        return [normalise(int8_decode(int8_encode(array, low, step), low, step)) for array in arrays]
+        return [
+            normalise(int8_decode(int8_encode(array, low, step), low, step)) for array in arrays
+        ]
 
 
 def _signs(array: NDArray[np.float32]) -> NDArray[np.float32]:
