@@ -25,7 +25,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }
+main { max-width: 1280px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 26px; margin: 0 0 4px; letter-spacing: -0.01em; }
 h2 { font-size: 20px; margin: 44px 0 2px; }
 h3 { font-size: 15px; margin: 28px 0 8px; }
@@ -49,7 +49,7 @@ svg .dot { fill: var(--mark); }
 svg .ring { fill: none; stroke: var(--good); stroke-width: 2.5; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 7px 10px; text-align: right; white-space: nowrap;
+th, td { padding: 7px 8px; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
 th { font-weight: 600; font-size: 13px; color: var(--soft); vertical-align: bottom; }
@@ -226,7 +226,7 @@ def _differences(board: Board, groups: dict[str, int]) -> str:
         return ""
     units = "".join(_unit(difference, board, groups) for difference in board.differences)
     return (
-        f"<h3>Where the models differ most</h3>"
+        "<h3>Where the models differ most</h3>"
         f'<p class="soft">{escape(_MEANING[board.task])}</p>{units}'
     )
 
