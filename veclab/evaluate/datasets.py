@@ -297,7 +297,7 @@ def label_data(head: Head, texts: Sequence[str | None], labels: Sequence[str | N
     names = [str(labels[i]) for i in kept]
     classes, places, sizes = np.unique(names, return_inverse=True, return_counts=True)
     if len(classes) < 2:
-        only = f"only one class, {classes[0]!r}" if len(classes) else "no class at all"
+        only = f"only one class, {str(classes[0])!r}" if len(classes) else "no class at all"
         raise InputError(
             f"{head.name}: there is {only}, so there is nothing to tell apart; name another "
             "column with --gold, or measure without labels: --task self-retrieval"

@@ -93,15 +93,12 @@ def int8_encode(
     array: NDArray[np.float32], low: NDArray[np.float32], step: NDArray[np.float32]
 ) -> NDArray[np.int8]:
     """Codes from -128 to 127: int8 (n, dim)."""
-    codes = (array - low) / np.where(step > 0, step, 1) - 128
-    return np.clip(codes, -128, 127).astype(np.int8)
+    steps = np.floor((array - low) / np.where(step > 0, step, 1))
+    return (np.clip(steps, 0, 255) - 128).astype(np.int8)
 
 
 def int8_decode(
     codes: NDArray[np.int8], low: NDArray[np.float32], step: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """The values in the middle of their steps: float32 (n, dim)."""
-    # Codes are cut off towards zero, as sentence-transformers does it: below zero a code stands
-    # for the step above its own.
-    middle = np.where(codes > 0, 0.5, np.where(codes < 0, -0.5, 0)).astype(np.float32)
-    return (codes.astype(np.float32) + middle + np.float32(128)) * step + low
+    return (codes.astype(np.float32) + np.float32(128.5)) * step + low
