@@ -186,10 +186,17 @@ def _embed(
     settings: Settings,
     result: Result,
 ) -> list[Vectors]:
-    """The vectors of all sides; what happened to the texts goes into the result."""
-    sides: list[Vectors] = []
+    """The vectors of all sides; what happened to the texts goes into the result.
+
+    Sides of one role go together, so that a text on both is computed (and paid for) once.
+    """
+    places: dict[Role | None, list[int]] = {}
+    for place, role in enumerate(roles):
+        places.setdefault(role, []).append(place)
+    sides: dict[int, Vectors] = {}
     total = Report()
-    for texts, role in zip(dataset.sides, roles, strict=True):
+    for role, together in places.items():
+        texts = [text for place in together for text in dataset.sides[place]]
         vectors = model.embed(texts, role=role, on_long=settings.on_long, on_done=settings.on_done)
         report = vectors.report or Report()
         total.texts += report.texts
@@ -197,14 +204,18 @@ def _embed(
         total.truncated += report.truncated
         total.tokens_lost += report.tokens_lost
         total.note(*report.notes)
-        sides.append(vectors)
+        start = 0
+        for place in together:
+            stop = start + len(dataset.sides[place])
+            sides[place] = vectors[start:stop]
+            start = stop
     result.texts, result.tokens = total.texts, total.tokens
     result.truncated, result.tokens_lost = total.truncated, total.tokens_lost
-    result.notes = [*total.notes]
+    result.notes = list(total.notes)
     price = dollars_per_million_tokens(model)
     if price is not None and total.texts:
         result.dollars = price * total.tokens / total.texts
-    return sides
+    return [sides[place] for place in range(len(roles))]
 
 
 def dollars_per_million_tokens(model: Model) -> float | None:
