@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import SHARED
 from tests.fakes import FakeProvider
 from veclab import InputError, compare
+from veclab.evaluate.board import Board, Row, recommend
+from veclab.evaluate.bootstrap import Estimate
 from veclab.evaluate.datasets import Head, label_data, pair_data, retrieval_data
 from veclab.evaluate.page import page
 from veclab.evaluate.timing import measure_cold_start, speed_sample, this_machine
@@ -58,7 +60,7 @@ def test_the_better_model_is_best_and_the_worse_differs(scored):
     assert bad.main.value < good.main.value
     assert bad.p < 0.05
     assert found.choice == "good"
-    assert "the smallest whose interval overlaps the best's" in found.recommendation
+    assert "good: it is the best, and no smaller row keeps up" in found.recommendation
 
 
 def test_rows_stand_as_they_were_named(tiny_bert, scored):
@@ -76,7 +78,51 @@ def test_a_smaller_row_within_the_interval_is_recommended(tiny_bert, scored):
     full, small = found.boards[0].rows
     assert small.main.value == pytest.approx(full.main.value, abs=0.05)
     if full.best:
+        assert "the smallest whose interval overlaps the best's" in found.recommendation
         assert "A million vectors take 32 MB instead of 128." in found.recommendation
+
+
+class TestRecommendation:
+    """On boards made by hand: (value, low, high), p and MB for a million vectors."""
+
+    def board(self, name="data", n=100, **rows):
+        top = max(rows, key=lambda label: rows[label][0][0])
+        made = [
+            Row(label, {"ap": Estimate(*figure)}, label == top, p, 8, int(size * 1e6))
+            for label, (figure, p, size) in rows.items()
+        ]
+        return Board(name, "pairs", "", "pairs", n, tuple(made), (), ())
+
+    def test_is_the_smallest_without_a_loss(self):
+        board = self.board(
+            best=((0.8, 0.7, 0.9), None, 100),
+            equal=((0.79, 0.7, 0.9), 0.4, 50),
+            small=((0.75, 0.6, 0.8), 0.01, 10),
+            tiny=((0.5, 0.4, 0.6), 0.001, 5),
+        )
+        chosen, reason = recommend([board])
+        assert chosen == "equal"
+        assert reason == (
+            "equal: the smallest whose interval overlaps the best's, with no loss these data can "
+            "show. ap 0.7900 on data (best 0.8000, p = 0.400). A million vectors take 50 MB "
+            "instead of 100. Smaller still (10 MB), small is near the best by its interval but "
+            "does lose: ap 0.7500 on data (best 0.8000, p = 0.010)."
+        )
+
+    def test_must_keep_up_on_every_data_set(self):
+        wide = (0.8, 0.7, 0.9)
+        one = self.board("one", big=(wide, None, 100), small=((0.79, 0.7, 0.9), 0.5, 10))
+        two = self.board("two", big=(wide, None, 100), small=((0.3, 0.2, 0.4), 0.001, 10))
+        assert recommend([one])[0] == "small"
+        assert recommend([one, two])[0] == "big"
+
+    def test_is_none_where_each_data_set_has_its_own_winner(self):
+        high, low = (0.8, 0.7, 0.9), (0.3, 0.2, 0.4)
+        one = self.board("one", a=(high, None, 10), b=(low, 0.001, 10))
+        two = self.board("two", a=(low, 0.001, 10), b=(high, None, 10))
+        chosen, reason = recommend([one, two])
+        assert chosen is None
+        assert "The best: a on one; b on two." in reason
 
 
 def test_all_tasks_run_and_have_their_metrics(scored):

@@ -270,9 +270,13 @@ def make_comparison(boards: Sequence[Board]) -> Comparison:
 
 
 def recommend(boards: Sequence[Board]) -> tuple[str | None, str]:
-    """The smallest row whose interval overlaps the best's on every data set, and why.
+    """The smallest row that loses nothing these data can show, and why.
 
-    Smallest by bytes of a vector; of equals the faster. None where nothing can be recommended.
+    Its interval overlaps the best's, and the paired test finds no difference to the best, on every
+    data set. (Intervals alone overlap long before models are equal: the paired test, which
+    compares unit by unit, is the sharper of the two.) Smallest by bytes of a vector; of equals
+    the faster. A smaller row whose interval overlaps too is named with what it gives up. None
+    where nothing can be recommended.
     """
     tops = [(board, board.best) for board in boards]
     if any(top is None for _, top in tops):
@@ -285,19 +289,15 @@ def recommend(boards: Sequence[Board]) -> tuple[str | None, str]:
         )
     labels = [row.label for row in boards[0].rows]
     if len(labels) == 1:
-        return labels[0], f"{labels[0]} is the only model: there is nothing to choose from."
+        return labels[0], f"{labels[0]} is the only row: there is nothing to choose from."
     near = [label for label in labels if all(_near(board, top, label) for board, top in bests)]
-    if not near:
-        named = "; ".join(f"{top.label} on {board.name}" for board, top in bests)
-        return None, f"No one row is near the best on all data. The best: {named}."
-    chosen = min(near, key=lambda label: _cost(boards[0], label))
-    reason = _because(chosen, bests)
-    # Intervals overlap long before a paired test lets a difference pass: say what costs nothing.
     equal = [label for label in near if all(_no_loss(board, label) for board, _ in bests)]
-    free = min(equal, key=lambda label: _cost(boards[0], label), default=chosen)
-    if free != chosen and chosen not in equal:
-        reason += f" To lose nothing that these data can show, take {free}."
-    return chosen, reason
+    if not equal:
+        named = "; ".join(f"{top.label} on {board.name}" for board, top in bests)
+        return None, f"No one row keeps up with the best on all data. The best: {named}."
+    chosen = min(equal, key=lambda label: _cost(boards[0], label))
+    smaller = [label for label in near if _cost(boards[0], label)[0] < _cost(boards[0], chosen)[0]]
+    return chosen, _because(chosen, bests) + _smaller(smaller, bests)
 
 
 def _near(board: Board, top: Row, label: str) -> bool:
@@ -317,29 +317,43 @@ def _cost(board: Board, label: str) -> tuple[float, float]:
 
 
 def _because(chosen: str, bests: Sequence[tuple[Board, Row]]) -> str:
-    """The reason, and what the choice gives up."""
-    parts, saved = [], ""
+    """The reason, and what the choice saves."""
+    sizes = [(board.row(chosen) or top, top) for board, top in bests]
+    saved = max(((top.bytes_per_million or 0), (row.bytes_per_million or 0)) for row, top in sizes)
+    if all(row.best for row, _ in sizes):
+        reason = "it is the best, and no smaller row keeps up with it."
+    else:
+        whose = "the best's" if len(bests) == 1 else "the best's on every data set"
+        reason = f"the smallest whose interval overlaps {whose}, with no loss these data can show."
+    size = ""
+    if saved[1] < saved[0]:
+        size = f" A million vectors take {megabytes(saved[1])} MB instead of {megabytes(saved[0])}."
+    return f"{chosen}: {reason} {_figures(chosen, bests)}.{size}"
+
+
+def _smaller(labels: Sequence[str], bests: Sequence[tuple[Board, Row]]) -> str:
+    """The smallest of the rows that are near the best but lose something, and what."""
+    if not labels:
+        return ""
+    label = min(labels, key=lambda name: _cost(bests[0][0], name))
+    row = bests[0][0].row(label)
+    size = megabytes(row.bytes_per_million if row is not None else None)
+    return (
+        f" Smaller still ({size} MB), {label} is near the best by its interval but does lose: "
+        f"{_figures(label, bests)}."
+    )
+
+
+def _figures(label: str, bests: Sequence[tuple[Board, Row]]) -> str:
+    """What a row reaches on each data set, beside the best."""
+    parts = []
     for board, top in bests:
-        row = board.row(chosen)
+        row = board.row(label)
         assert row is not None
-        metric = board.metrics[0]
-        if row.best:
-            parts.append(f"On {board.name} it is the best itself ({metric} {row.main.value:.4f}).")
-            continue
-        lost = top.main.value - row.main.value
-        p = 1.0 if row.p is None else row.p
-        verdict = "a real loss" if p < SIGNIFICANT else "no loss that these data can show"
-        parts.append(
-            f"On {board.name} its {metric} is {row.main.value:.4f}, {lost:.4f} under "
-            f"{top.label}: {verdict} (p = {p:.3f})."
-        )
-        if (row.bytes_per_million or 0) < (top.bytes_per_million or 0):
-            saved = (
-                f" A million vectors take {megabytes(row.bytes_per_million)} MB instead of "
-                f"{megabytes(top.bytes_per_million)}."
-            )
-    where = "the best's" if len(bests) == 1 else "the best's on every data set"
-    return f"{chosen}: the smallest whose interval overlaps {where}. {' '.join(parts)}{saved}"
+        reached = f"{board.metrics[0]} {row.main.value:.4f} on {board.name}"
+        lost = f"{top.label} {top.main.value:.4f}, p = {row.p:.3f}" if row.p is not None else ""
+        parts.append(f"{reached} ({lost or 'the best'})")
+    return "; ".join(parts)
 
 
 def megabytes(count: int | None) -> str:

@@ -129,8 +129,7 @@ def _unit(values: Any) -> NDArray[np.float32]:
     """Unit length; MTEB may hand back zeros or other types than it was given."""
     array = np.asarray(values, dtype=np.float32)
     norms = np.linalg.norm(array, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = array / np.where(norms > 0, norms, 1)
-    return unit
+    return (array / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 def _name(task_metadata: Any) -> str:
