@@ -1,6 +1,7 @@
 """The bake-off: what a user compares, what is kept, and what happens when something fails."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from veclab.evaluate.datasets import Head, label_data, pair_data, retrieval_data
 from veclab.evaluate.page import page
 from veclab.evaluate.timing import measure_cold_start, speed_sample, this_machine
 from veclab.model import Model
+from veclab.models.provider import Answer
 from veclab.space import Space
 
 pytest.importorskip("pytrec_eval")
@@ -32,6 +34,17 @@ class Knowing(FakeProvider):
         words = text.split()
         total = sum(super(Knowing, self).vector(word) for word in words)
         return (total + self.noise * super().vector(text, role)).astype(np.float32)
+
+
+class Paid(Knowing):
+    """Asks two dollars for a million tokens."""
+
+    def __init__(self, name):
+        super().__init__(name, 0, price=2.0)
+
+    def embed_batch(self, pieces, role):
+        vectors = super().embed_batch(pieces, role)
+        return Answer(vectors, requests=1, tokens=sum(piece.tokens for piece in pieces))
 
 
 @pytest.fixture
@@ -292,14 +305,43 @@ class TestWhatItCosts:
         assert max(map(provider.embedded.count, provider.embedded)) > 1
 
     def test_a_paid_model_is_not_bought_again_to_time_it(self, scored):
-        provider = Knowing("paid", 0)
-        provider.price = 2.0
+        provider = Paid("paid")
         found = compare([Model(provider, None)], [scored])
         row = found.boards[0].rows[0]
         assert len(provider.embedded) == len(set(scored.first) | set(scored.second))
         assert row.texts_per_second is None
         assert row.dollars == pytest.approx(2.0 * 8)  # eight tokens a text
         assert "speed not measured: it would have to be paid for" in found.boards[0].notes[0]
+
+    def test_a_limit_of_dollars_holds_for_all_models_together(self, scored):
+        tokens = 8 * len(set(scored.first) | set(scored.second))
+        once = tokens * 2.0 / 1e6
+        paid = [Model(Paid(n), None) for n in ("one", "two")]
+        found = compare(paid, [scored], timing=False, max_cost=1.5 * once)
+        one, two = found.boards[0].rows
+        assert one.figures
+        assert "over the limit" in two.error
+
+    def test_after_a_paid_model_failed_nothing_more_is_bought(self, scored):
+        class Breaks(Paid):
+            def embed_batch(self, pieces, role):
+                super().embed_batch(pieces, role)
+                raise RuntimeError("gone")
+
+        other = Paid("other")
+        models = [Model(Breaks("breaks"), None), Model(other, None)]
+        found = compare(models, [scored], timing=False, max_cost=1.0)
+        assert [row.error is not None for row in found.boards[0].rows] == [True, True]
+        assert other.embedded == []
+
+    def test_a_refused_text_fails_the_model_and_is_named(self, scored):
+        class Refuses(Paid):
+            def embed_batch(self, pieces, role):
+                return replace(super().embed_batch(pieces, role), refused={0: "not allowed"})
+
+        found = compare([Model(Refuses("picky"), None)], [scored], timing=False)
+        assert "were refused" in found.boards[0].rows[0].error
+        assert "not allowed" in found.boards[0].rows[0].error
 
     def test_the_sample_is_spread_over_distinct_texts(self):
         texts = [str(n // 2) for n in range(1000)]

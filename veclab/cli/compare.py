@@ -16,6 +16,7 @@ from veclab.cli.console import (
     progress,
     shorten,
 )
+from veclab.cli.options import max_cost_option
 
 if TYPE_CHECKING:
     from veclab.evaluate.board import Board, Comparison, Row
@@ -78,6 +79,7 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     help="Prompt for texts compared as equals; queries and documents have theirs anyway.",
 )
 @click.option("--timing/--no-timing", default=True, help="Measure speed, start and memory.")
+@max_cost_option
 @device_option
 @no_cache_option
 @json_option
@@ -94,6 +96,7 @@ def compare(
     on_long: Any,
     role: Any,
     timing: bool,
+    max_cost: float | None,
     device: str | None,
     no_cache: bool,
     as_json: bool,
@@ -124,6 +127,7 @@ def compare(
             timing=timing,
             loading={"device": device, "cache": not no_cache},
             on_done=advance,
+            max_cost=max_cost,
         )
     if output is not None:
         from veclab.evaluate.page import write_page

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from veclab.errors import InputError, OutputError, VeclabError
+from veclab.errors import BadVectors, InputError, OutputError, VeclabError
 from veclab.evaluate.board import Board, Comparison, Outcome, make_board, make_comparison
 from veclab.evaluate.datasets import Dataset, RetrievalData
 from veclab.evaluate.results import Result, Results
@@ -28,20 +28,23 @@ from veclab.evaluate.timing import (
 )
 from veclab.evaluate.variants import Variant
 from veclab.model import Model, load
+from veclab.models.names import OPENAI
 from veclab.report import Report
 from veclab.space import OnLong, Role
 from veclab.vectors import Vectors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settings:
-    """How models are run; see `compare`."""
+    """How models are run (see `compare`), and the dollars spent so far."""
 
     on_long: OnLong = "truncate"
     role: Role | None = None
     timing: bool = True
     loading: Mapping[str, Any] = field(default_factory=dict)
     on_done: Callable[[int], None] = lambda texts: None
+    max_cost: float | None = None
+    spent: float = 0.0
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ def compare(
     timing: bool = True,
     loading: Mapping[str, Any] | None = None,
     on_done: Callable[[int], None] | None = None,
+    max_cost: float | None = None,
 ) -> Comparison:
     """Compare models on data sets.
 
@@ -79,6 +83,7 @@ def compare(
         timing: measure speed, cold start and peak memory.
         loading: further arguments of `veclab.load`.
         on_done: called with the number of texts finished since the last call.
+        max_cost: dollars for all models together; one that would go beyond fails.
 
     Returns:
         A Comparison. A model that fails has rows that say why; the others finish.
@@ -93,7 +98,8 @@ def compare(
         raise InputError("on_long='error' would stop at the first long text; truncate or split")
     entries = _entries(models)
     datasets = [d if isinstance(d, Dataset) else read_dataset(d, choice) for d in data]
-    settings = Settings(on_long, role, timing, loading or {}, on_done or (lambda texts: None))
+    done = on_done or (lambda texts: None)
+    settings = Settings(on_long, role, timing, loading or {}, done, max_cost)
     results = Results(out)
     outcomes: list[list[Outcome]] = [[] for _ in datasets]
     for entry in entries:
@@ -130,7 +136,7 @@ def _run(
 ) -> list[list[Outcome]]:
     """One model on every data set: for each, the outcomes of its variants."""
     try:
-        model = entry.model or load(entry.name, **settings.loading)
+        model = entry.model or load(entry.name, **_loading(entry.name, settings))
     except Exception as error:
         failed = [
             Outcome(entry.name + str(v), str(v), error=_reason(error)) for v in entry.variants
@@ -138,6 +144,12 @@ def _run(
         settings.on_done(sum(len(side) for d in datasets for side in d.sides))
         return [failed for _ in datasets]
     return [_measure(entry, model, dataset, results, settings) for dataset in datasets]
+
+
+def _loading(name: str, settings: Settings) -> dict[str, Any]:
+    """Arguments for `load`; a device is for the models that run here."""
+    remote = name.startswith(OPENAI)
+    return {key: v for key, v in settings.loading.items() if not (remote and key == "device")}
 
 
 def _measure(
@@ -197,8 +209,13 @@ def _embed(
     total = Report()
     for role, together in places.items():
         texts = [text for place in together for text in dataset.sides[place]]
-        vectors = model.embed(texts, role=role, on_long=settings.on_long, on_done=settings.on_done)
+        vectors = _bought(model, texts, role, settings)
         report = vectors.report or Report()
+        if len(vectors) != len(texts):
+            raise BadVectors(
+                f"{len(texts) - len(vectors):,} text(s) were refused, and without them the figures "
+                f"would not be comparable: {'; '.join(report.notes)}"
+            )
         total.texts += report.texts
         total.tokens += report.tokens
         total.truncated += report.truncated
@@ -212,16 +229,27 @@ def _embed(
     result.texts, result.tokens = total.texts, total.tokens
     result.truncated, result.tokens_lost = total.truncated, total.tokens_lost
     result.notes = list(total.notes)
-    price = dollars_per_million_tokens(model)
-    if price is not None and total.texts:
+    price = model.provider.limits.price
+    if price and total.texts:
         result.dollars = price * total.tokens / total.texts
     return [sides[place] for place in range(len(roles))]
 
 
-def dollars_per_million_tokens(model: Model) -> float | None:
-    """What a provider charges, as its `price` says; None where nothing is paid."""
-    price: float | None = getattr(model.provider, "price", None)
-    return price
+def _bought(model: Model, texts: list[str], role: Role | None, settings: Settings) -> Vectors:
+    """`Model.embed` within what is left of the dollars."""
+    limit, left = settings.max_cost, None
+    if limit is not None:
+        left = max(0.0, limit - settings.spent)
+        if model.provider.limits.paid:
+            # What a run that fails has spent, nobody knows: then nothing more is bought.
+            settings.spent = limit
+    vectors = model.embed(
+        texts, role=role, on_long=settings.on_long, on_done=settings.on_done, max_cost=left
+    )
+    if limit is not None and left is not None and model.provider.limits.paid:
+        spent = 0.0 if vectors.report is None else vectors.report.dollars or 0.0
+        settings.spent = limit - left + spent
+    return vectors
 
 
 def _examine(
@@ -250,7 +278,7 @@ def _time(
     machine = this_machine()
     if result.speed is not None and result.timed_on(machine):
         return False
-    if dollars_per_million_tokens(model) is not None:
+    if model.provider.limits.paid:
         result.notes.append("speed not measured: it would have to be paid for")
         return False
     texts = speed_sample(max(dataset.sides, key=len))

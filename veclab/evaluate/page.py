@@ -163,7 +163,8 @@ def _pictures(board: Board, groups: dict[str, int], choice: str | None) -> str:
             picture = scatter(points, f"{label} (log scale)", board.metrics[0])
             pictures.append(
                 f'<figure class="card">{picture}<figcaption>Higher is better, {hint}. Bars are '
-                "95% intervals; numbers are those of the table.</figcaption></figure>"
+                "95% intervals, numbers those of the table. Equal ones stand side by side."
+                "</figcaption></figure>"
             )
     return "".join(pictures)
 

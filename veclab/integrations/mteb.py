@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError, MissingExtra
+from veclab.errors import BadVectors, InputError, MissingExtra
 from veclab.model import Model
 from veclab.report import Report
 from veclab.space import OnLong, Role
@@ -71,6 +71,7 @@ class MTEBModel:
             kwargs: `batch_size` and `show_progress_bar` are veclab's own affair.
 
         Raises:
+            BadVectors: an endpoint refused a text.
             InputError: a batch holds no texts (images, say), or a `precision` is asked for.
             Whatever `Model.embed` raises.
         """
@@ -91,6 +92,11 @@ class MTEBModel:
         role = self._role(prompt_type)
         vectors = self.model.embed(texts, role=role, on_long=self.on_long)
         self._add(vectors.report)
+        if len(vectors) != len(texts):
+            raise BadVectors(
+                f"{len(texts) - len(vectors):,} text(s) of {_name(task_metadata)} were refused, "
+                f"and MTEB needs a vector for each: {'; '.join(self.report.notes)}"
+            )
         return vectors.array
 
     def _role(self, prompt_type: Any) -> Role | None:
