@@ -109,13 +109,14 @@ def compare(
     """
     from veclab.evaluate.compare import compare as run
     from veclab.evaluate.shapes import Choice, read_dataset
+    from veclab.evaluate.variants import Variant
     from veclab.vectorfile import check_output
 
     if output is not None:
         check_output(output)
     choice = Choice(task, column, gold, header, None, sample)
     datasets = [read_dataset(path, choice) for path in data]
-    names = {name.partition("@")[0].partition("+")[0] for name in models}
+    names = {Variant.parse(model)[0] for model in models}
     total = len(names) * sum(len(side) for dataset in datasets for side in dataset.sides)
     with progress("comparing", total) as advance:
         found = run(
