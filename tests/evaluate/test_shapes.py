@@ -137,7 +137,8 @@ class TestBeir:
         assert "1 documents have no text: they are never found" in notes
 
     def test_a_blank_document_that_is_relevant_is_a_miss(self, tmp_path):
-        found = read_dataset(self.folder(tmp_path, "q0\td1\t1\nq0\tblank\t1\n"))
+        found = read_dataset(self.folder(tmp_path, "q0\tblank\t1\nq0\td1\t1\n"))
+        assert found.unit_answer(0).startswith("relevant: [blank]")
         assert found.relevant["q0"] == {"d1": 1, "blank": 1}
         assert "blank" not in found.document_ids
 

@@ -151,9 +151,9 @@ class RetrievalData(Dataset):
         """The relevant documents, the first of them with its text."""
         found = self.relevant[self.query_ids[unit]]
         first = next(iter(found))
-        text = self.documents[list(self.document_ids).index(first)] if len(found) else ""
+        known = dict(zip(self.document_ids, self.documents, strict=True))
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        return f"relevant: [{first}] {text[:120]}{more}"
+        return f"relevant: [{first}] {brief(known.get(first, ''))}{more}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -355,6 +355,12 @@ def sampled(n: int, sample: int | None) -> NDArray[np.intp]:
         return np.arange(n)
     chosen = np.random.default_rng(_SAMPLE_SEED).choice(n, sample, replace=False)
     return np.sort(chosen).astype(np.intp)
+
+
+def brief(text: str, width: int = 120) -> str:
+    """One line of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _empty(text: str | None) -> bool:

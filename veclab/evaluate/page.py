@@ -49,10 +49,10 @@ svg .dot { fill: var(--mark); }
 svg .ring { fill: none; stroke: var(--good); stroke-width: 2.5; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 7px 8px; text-align: right; white-space: nowrap;
+th, td { padding: 7px 6px; font-size: 13.5px; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
-th { font-weight: 600; font-size: 13px; color: var(--soft); vertical-align: bottom; }
+th { font-weight: 600; font-size: 12.5px; color: var(--soft); vertical-align: bottom; }
 th.left, td.left { text-align: left; }
 td.why { text-align: left; white-space: normal; color: var(--bad); min-width: 30ch; }
 tr.chosen td { background: var(--good-soft); }

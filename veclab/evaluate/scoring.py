@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import MissingExtra
 from veclab.evaluate import metrics
-from veclab.evaluate.datasets import Dataset, LabelData, PairData, RetrievalData
+from veclab.evaluate.datasets import Dataset, LabelData, PairData, RetrievalData, brief
 from veclab.evaluate.metrics import Statistic
 
 NEIGHBOURS = 5
@@ -163,7 +163,7 @@ def _said(
     places = [n for n, name in enumerate(run, 1) if name in dataset.relevant[query]]
     place = f"first relevant at {places[0]:,}" if places else f"none relevant in {len(run):,}"
     first = next(iter(run))
-    return f"{place}; at 1: [{first}] {texts[first][:120]}"
+    return f"{place}; at 1: [{first}] {brief(texts[first])}"
 
 
 def _classify(dataset: LabelData, vectors: Array) -> Evidence:
