@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import SHARED
 from tests.fakes import FakeProvider
-from veclab import InputError, compare
+from veclab import InputError, OutputError, compare
 from veclab.evaluate.board import Board, Row, recommend
 from veclab.evaluate.bootstrap import Estimate
 from veclab.evaluate.datasets import Head, label_data, pair_data, retrieval_data
@@ -194,6 +194,11 @@ class TestKept:
         file.write_text(file.read_text()[:100])
         assert compare([model("a")], [scored], timing=False).to_dict()["data"] == before
         json.loads(file.read_text())
+
+    def test_a_folder_that_cannot_be_made_is_an_error(self, scored, tmp_path):
+        (tmp_path / "file").write_text("not a folder")
+        with pytest.raises(OutputError, match="for results cannot be made"):
+            compare([model("a")], [scored], out=tmp_path / "file" / "r", timing=False)
 
     def test_timings_of_another_machine_are_taken_again(self, scored, home):
         compare([model("a")], [scored])

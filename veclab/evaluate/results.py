@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from veclab.errors import OutputError
 from veclab.evaluate.scoring import Evidence
 from veclab.evaluate.timing import ColdStart, Machine, Speed
 from veclab.home import home
@@ -94,7 +95,13 @@ class Results:
 
     def save(self, path: Path, result: Result) -> None:
         """Write a result, whole or not at all; raises OutputError where that cannot be done."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"the folder {path.parent} for results cannot be made: {error.strerror or error}; "
+                "name another one (--out)"
+            ) from error
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(result.to_dict(), ensure_ascii=False), encoding="utf-8")
 

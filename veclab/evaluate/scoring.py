@@ -21,7 +21,7 @@ from veclab.evaluate.metrics import Statistic
 NEIGHBOURS = 5
 PROBE_FOLDS = 5
 # A probe over more texts than this takes minutes and tells nothing more.
-PROBE_TEXTS = 4000
+PROBE_TEXTS = 2000
 
 _BLOCK = 256
 
