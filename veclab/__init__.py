@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         TextTooLong,
         VeclabError,
     )
+    from veclab.evaluate.compare import compare
+    from veclab.evaluate.shapes import read_dataset
     from veclab.files import open_source
     from veclab.meaning.similarity import Nearest, nearest, similarity
     from veclab.model import Model, load, load_for
@@ -55,6 +57,8 @@ _MODULES = {
         "TextTooLong",
         "VeclabError",
     ),
+    "evaluate.compare": ("compare",),
+    "evaluate.shapes": ("read_dataset",),
     "files": ("open_source",),
     "meaning.similarity": ("Nearest", "nearest", "similarity"),
     "model": ("Model", "load", "load_for"),

@@ -15,6 +15,7 @@ from veclab.cli.batch import batch
 from veclab.cli.bias import bias
 from veclab.cli.cache import cache
 from veclab.cli.distill import distill
+from veclab.cli.compare import compare
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
 from veclab.cli.models import models
@@ -41,7 +42,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, batch, similar, analogy, bias, models, distill, inspect, cache):
+for command in (embed, plan, batch, similar, analogy, compare, bias, models, distill, inspect, cache):
     app.add_command(command)
 
 
