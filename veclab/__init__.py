@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         VeclabError,
     )
     from veclab.files import open_source
+    from veclab.meaning.audit import Audit, audit
+    from veclab.meaning.findings import Finding
     from veclab.meaning.similarity import Nearest, nearest, similarity
     from veclab.model import Model, load, load_for
     from veclab.plan import Plan, plan_file
@@ -56,6 +58,8 @@ _MODULES = {
         "VeclabError",
     ),
     "files": ("open_source",),
+    "meaning.audit": ("Audit", "audit"),
+    "meaning.findings": ("Finding",),
     "meaning.similarity": ("Nearest", "nearest", "similarity"),
     "model": ("Model", "load", "load_for"),
     "plan": ("Plan", "plan_file"),

@@ -88,6 +88,9 @@ class VectorSource(Protocol):
     def texts(self, positions: Sequence[int]) -> list[str | None]:
         """The texts of some rows, in the order asked; None where there is none."""
 
+    def all_texts(self) -> Iterator[list[str | None]]:
+        """The texts of all rows, in runs of consecutive rows; nothing where there are none."""
+
 
 def open_vectors(
     path: str | Path, *, column: str | None = None, text_column: str | None = None
@@ -168,6 +171,11 @@ class ArrayVectors:
         if known is None or known.texts is None:
             return [None] * len(positions)
         return [known.texts[p] for p in positions]
+
+    def all_texts(self) -> Iterator[list[str | None]]:
+        """The texts of all rows."""
+        if self._vectors is not None and self._vectors.texts is not None:
+            yield list(self._vectors.texts)
 
 
 def _npz(path: Path, column: str | None) -> ArrayVectors:
@@ -303,9 +311,7 @@ class ParquetVectors:
                 array,
                 missing,
                 known["tokens"].to_numpy().astype(np.int64) if "tokens" in known else None,
-                known["truncated"].to_numpy(zero_copy_only=False)
-                if "truncated" in known
-                else None,
+                known["truncated"].to_numpy(zero_copy_only=False) if "truncated" in known else None,
             )
             done += len(lists)
 
@@ -318,6 +324,12 @@ class ParquetVectors:
     def texts(self, positions: Sequence[int]) -> list[str | None]:
         """The texts of some rows."""
         return [None] * len(positions) if self._text is None else self._take(self._text, positions)
+
+    def all_texts(self) -> Iterator[list[str | None]]:
+        """The texts of all rows, batch by batch."""
+        if self._text is not None:
+            for batch in self._batches([self._text]):
+                yield batch[self._text].to_pylist()
 
     def _take(self, column: str, positions: Sequence[int]) -> list[Any]:
         """Values of some rows of a column, in one pass through it."""

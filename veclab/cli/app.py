@@ -11,6 +11,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from veclab.cli.batch import batch
+from veclab.cli.audit import audit
 from veclab.cli.cache import cache
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
@@ -39,7 +40,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, batch, similar, models, distill, inspect, cache):
+for command in (embed, plan, batch, similar, models, distill, inspect, audit, cache):
     app.add_command(command)
 
 

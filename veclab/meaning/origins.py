@@ -169,7 +169,7 @@ def norm_groups(norms: NDArray[np.float64]) -> Mask | None:
     1994) is over 4, twice what they ask for, and the widest gap between norms lies between them
     and is over ten times the mean gap. Rounding (1 +- 0.001) is no cluster.
     """
-    logs = np.log(norms)
+    logs: NDArray[np.float64] = np.log(norms)
     if len(logs) < 20 or np.ptp(logs) < 2e-3:
         return None
     order = np.sort(logs)
@@ -183,7 +183,8 @@ def norm_groups(norms: NDArray[np.float64]) -> Mask | None:
     gap = float(order[cut] - order[cut - 1])
     if separation < 4 or gap < 2e-3 or min(len(a), len(b)) < 2:
         return None
-    return logs > (order[cut] + order[cut - 1]) / 2
+    upper: Mask = logs > (order[cut] + order[cut - 1]) / 2
+    return upper
 
 
 def nearest_rows(unit: Floats, k: int) -> NDArray[np.intp]:

@@ -63,7 +63,8 @@ class Moments:
     def singular_values(self) -> NDArray[np.float64]:
         """Of the matrix of unit vectors, descending: float64 (dim,)."""
         values = np.linalg.eigvalsh(self.gram)[::-1]
-        return np.sqrt(np.maximum(values, 0.0))
+        roots: NDArray[np.float64] = np.sqrt(np.maximum(values, 0.0))
+        return roots
 
     def effective_rank(self) -> float:
         """Exponential of the entropy of the singular values, scaled to sum 1.
