@@ -16,6 +16,7 @@ from veclab.cli.cache import cache
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
+from veclab.cli.inspect_text import inspect_text
 from veclab.cli.models import models
 from veclab.cli.plan import plan
 from veclab.cli.similar import similar
@@ -40,7 +41,7 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, batch, similar, models, distill, inspect, audit, cache):
+for command in (embed, plan, batch, similar, models, distill, inspect, inspect_text, audit, cache):
     app.add_command(command)
 
 

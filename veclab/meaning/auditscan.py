@@ -67,7 +67,7 @@ def scan(source: VectorSource) -> Scan:
         finite = np.isfinite(array).all(axis=1)
         clean = np.where(finite[:, None], array, np.float32(0))
         norms[part] = np.sqrt(np.einsum("ij,ij->i", clean, clean, dtype=np.float64))
-        good: NDArray[np.bool_] = np.asarray(norms[part] > 0)
+        good: NDArray[np.bool_] = np.array(norms[part] > 0, dtype=np.bool_)
         masks["missing"][part] = block.missing
         masks["nan"][part] = ~finite & ~block.missing
         masks["zero"][part] = finite & ~good

@@ -25,16 +25,15 @@ def near_duplicates(source: VectorSource, near: Neighbourhood) -> Finding:
     found = f"{share:.1%} of the distinct vectors have another at a cosine of {NEAR} or more"
     if not exact:
         found += f" (from {m:,} of them, compared with all; +-{margin:.1%})"
+    if share <= 0.01:
+        return Finding("near-duplicates", "ok", found, figures=figures)
     return Finding(
         "near-duplicates",
-        "warning" if share > 0.3 else "note" if share > 0.01 else "ok",
+        "warning" if share > 0.3 else "note",
         found,
-        "Versions of one text crowd results: the tenth result says what the first said."
-        if share > 0.01
-        else "",
-        "--near-duplicates lists the groups; keep one of each, or group the results."
-        if share > 0.01
-        else "",
+        "Versions of one text crowd results: the tenth result says what the first said.",
+        f"`veclab similar --within FILE --duplicates {NEAR}` lists them in groups. Keep one of "
+        "each, or group the results.",
         figures,
     )
 
