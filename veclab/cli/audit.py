@@ -95,4 +95,8 @@ def _print_finding(finding: Finding) -> None:
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(text, 88, subsequent_indent=_INDENT, break_on_hyphens=False)
+    """Lines of at most 98 columns, set in; the first is to follow a label as wide."""
+    lines = textwrap.fill(
+        text, 98, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+    )
+    return lines[len(_INDENT) :]

@@ -64,10 +64,10 @@ def scan(source: VectorSource) -> Scan:
         array = block.array
         part = slice(start, start + len(array))
         start += len(array)
-        finite = np.isfinite(array).all(axis=1)
+        finite: NDArray[np.bool_] = np.array(np.isfinite(array).all(axis=1))
         clean = np.where(finite[:, None], array, np.float32(0))
         norms[part] = np.sqrt(np.einsum("ij,ij->i", clean, clean, dtype=np.float64))
-        good: NDArray[np.bool_] = np.array(norms[part] > 0, dtype=np.bool_)
+        good = norms[part] > 0
         masks["missing"][part] = block.missing
         masks["nan"][part] = ~finite & ~block.missing
         masks["zero"][part] = finite & ~good

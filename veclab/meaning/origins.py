@@ -210,7 +210,7 @@ def _cuts(unit: Floats, neighbours: NDArray[np.intp], least: int) -> Iterator[Ma
     cut by its leading eigenvectors (normalised cut, Shi and Malik 2000). Small clusters keep
     groups of near-duplicates, which no link leaves, from being cut off as if they were an origin.
     """
-    cluster = _clusters(unit, min(_CLUSTERS, len(unit) // 16))
+    cluster = clusters(unit, min(_CLUSTERS, len(unit) // 16))
     count = int(cluster.max()) + 1
     pairs = np.repeat(cluster, neighbours.shape[1]) * count + cluster[neighbours].ravel()
     links = np.bincount(pairs, minlength=count * count).reshape(count, count).astype(float)
@@ -246,7 +246,7 @@ def _best_threshold(
     return None if best is None else best[1]
 
 
-def _clusters(unit: Floats, count: int) -> NDArray[np.intp]:
+def clusters(unit: Floats, count: int) -> NDArray[np.intp]:
     """Spherical k-means, ten rounds: the cluster of each row, numbered without gaps."""
     rng = np.random.default_rng(0)
     centres = unit[rng.choice(len(unit), count, replace=False)]
