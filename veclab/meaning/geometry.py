@@ -61,9 +61,9 @@ def rank(source: VectorSource, scanned: Scan) -> Finding:
     if dead:
         found += f"; {dead:,} dimension(s) never change"
     share = effective / possible
-    if dead >= dim / 2 or share < 0.03:
+    if dead >= dim / 2 or share < 0.05:
         severity: Severity = "problem"
-    elif dead > 0.05 * dim or share < 0.15:
+    elif dead > 0.05 * dim or share < 0.25:
         severity = "warning"
     else:
         return Finding("rank", "note" if dead else "ok", found, *_dead(dead), figures)
@@ -234,5 +234,5 @@ def _where(positions: NDArray[np.intp], n: int) -> str:
     """Where in the file a group of sampled rows lies."""
     low, high = int(np.quantile(positions, 0.02)), int(np.quantile(positions, 0.98))
     if high - low < 0.9 * n:
-        return f"(rows {low + 1:,} to {high + 1:,})"
+        return f"(mostly rows {low + 1:,} to {high + 1:,})"
     return "(all over the file)"
