@@ -86,8 +86,6 @@ def test_languages_are_told(tmp_path):
     english = "This package contains the documentation of the library and some examples."
     german = "Dieses Paket enth\u00e4lt die Dokumentation der Bibliothek und einige Beispiele."
     chinese = "\u8fd9\u4e2a\u8f6f\u4ef6\u5305\u542b\u5e93\u7684\u6587\u6863"
-        "\u8fd9\u4e2a\u8f6f\u4ef6\u5305\u5305\u542b\u5e93\u7684\u6587\u6863\u548c\u793a\u4f8b\u3002"
-    )
     path.write_text("\n".join([english] * 5 + [german] * 3 + [chinese]), encoding="utf-8")
     habits = inspect_texts(open_source(path), "all-MiniLM-L6-v2")
     assert habits.languages == {"en": 5, "de": 3, "zh": 1}
@@ -102,6 +100,13 @@ def test_a_sample_is_said_to_be_one(tmp_path):
     assert (habits.texts, habits.sampled, changed["whitespace"]) == (300, 100, 100)
     assert any("random sample of 100" in note for note in habits.notes)
     assert len(habits.tokens) == 300
+
+
+def test_a_very_long_text_is_counted_in_segments(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("cat " * 120_000 + "\nthe cat\n")
+    habits = inspect_texts(open_source(path), "all-MiniLM-L6-v2")
+    assert habits.tokens.tolist() == [120_002, 4]
 
 
 def test_the_histogram_holds_every_text_once(habits):

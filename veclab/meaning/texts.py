@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import MissingExtra, ModelUnavailable
+from veclab.longtext import count_all
 from veclab.report import extend_ids
 from veclab.seen import Seen
 from veclab.space import Role
@@ -296,7 +297,7 @@ class _Tally:
         for text in given:
             habits.control += _CONTROL.search(text) is not None
             habits.surrogates += has_surrogates(text)
-        tokens = np.array(count(prepared), dtype=np.int32)
+        tokens = np.array(count_all(prepared, count), dtype=np.int32)
         self._tokens.append(tokens)
         if habits.max_tokens is not None:
             over = np.flatnonzero(tokens > habits.max_tokens)
