@@ -5,7 +5,7 @@
 Every corpus is embedded with the default model (from the cache where it was before).
 
 Clean files. Topics are made by k-means (24 clusters); a file is a random draw of 2, 3, 6 or 24
-topics of one corpus, or all of two corpora at once, at most 1,500 rows, shuffled or topic by
+topics of one corpus, or all of two corpora at once, at most 1,000 rows, shuffled or topic by
 topic. That is harder than most real files, whose topics are not so far apart. The same draws are
 made from three further "models": the first 128 dimensions, the vectors turned by a random rotation
 (no dimension stands out any more), and the last layer's first token instead of the mean.
@@ -29,8 +29,8 @@ from veclab.checks import normalise
 from veclab.files import open_source
 from veclab.meaning.origins import clusters, find_split
 
-ROWS = 1500
-VARIANT_TEXTS = 1000
+ROWS = 1000
+VARIANT_TEXTS = 400
 TOPICS = 24
 
 
@@ -136,7 +136,7 @@ def mixed_table(rng, sets, others, count):
 @click.command()
 @click.argument("corpora", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-@click.option("--draws", "count", default=48, show_default=True, help="Of clean files, a model.")
+@click.option("--draws", "count", default=24, show_default=True, help="Of clean files, a model.")
 @click.option("--repeats", default=3, show_default=True, help="Of each mixture, a corpus.")
 def main(corpora, output, count, repeats):
     model = veclab.load()

@@ -325,7 +325,7 @@ def test_help_and_import_load_nothing_heavy(environment):
 class TestAudit:
     @pytest.fixture
     def vectors(self, tmp_path):
-        array = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
+        array = np.random.default_rng(0).normal(size=(300, 96)).astype(np.float32)
         array /= np.linalg.norm(array, axis=1, keepdims=True)
         np.save(tmp_path / "good.npy", array)
         array[7] = np.nan
@@ -337,7 +337,7 @@ class TestAudit:
         assert "no Space is known" in good.stdout
         assert "0 problem" not in good.stdout
         assert bad.returncode == 1
-        assert "not finite: 1 vectors" in bad.stdout
+        assert "not finite: 1 row with NaN" in bad.stdout
         assert "- row 8" in bad.stdout
         assert "What to do: Embed these texts again" in bad.stdout
         assert "1 problem" in bad.stdout.splitlines()[-1]

@@ -109,7 +109,7 @@ def test_one_vector_for_many_rows_is_a_problem(good):
 
 def test_near_duplicates_are_counted(good):
     rng = np.random.default_rng(0)
-    near = normalise((good[:100] + 0.005 * rng.normal(size=(100, 96))).astype(np.float32))
+    near = normalise((good[:100] + 0.004 * rng.normal(size=(100, 192))).astype(np.float32))
     array = np.concatenate([good, near])
     scores = array @ array.T
     np.fill_diagonal(scores, 0)

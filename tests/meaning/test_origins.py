@@ -7,7 +7,7 @@ from veclab.checks import normalise
 from veclab.meaning.origins import find_split, norm_groups, profile_agreements
 
 
-def make_model(seed, dim=96):
+def make_model(seed, dim=192):
     """A stand-in for a model: what a text is about, through this model's own directions.
 
     Its dimensions vary more or less (the profile), as those of real models do.

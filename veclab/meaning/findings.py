@@ -102,14 +102,14 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
         (
             "missing",
             scanned.missing,
-            "rows without a vector",
+            "without a vector",
             "warning",
             "These texts can never be found.",
         ),
         (
             "not finite",
             scanned.not_finite,
-            "vectors with NaN or infinite numbers",
+            "with NaN or infinite numbers",
             "problem",
             "A cosine with NaN is NaN: such a row sorts anywhere in a result, and many indexes "
             "refuse it or break.",
@@ -117,7 +117,7 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
         (
             "zero",
             scanned.zero,
-            "vectors of zeros",
+            "of zeros",
             "problem",
             "They have no direction, so no cosine. They are often what a failed request or an "
             "empty text left behind.",
@@ -125,7 +125,7 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
         (
             "constant",
             scanned.constant,
-            "vectors of one number repeated",
+            "of one number repeated",
             "problem",
             "They look like a placeholder: no model gives the same number in every dimension.",
         ),
@@ -133,7 +133,9 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
     findings = []
     for name, positions, words, worst, means in kinds:
         count = len(positions)
-        found = f"{count:,} {words}" + (f" ({percent(count, n)})" if count else "")
+        found = f"{count:,} {'row' if count == 1 else 'rows'} {words}" + (
+            f" ({percent(count, n)})" if count else ""
+        )
         if not count:
             findings.append(Finding(name, "ok", found, figures={"count": 0}))
             continue

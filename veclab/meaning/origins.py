@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Below this agreement the sides do not share coordinates. `benchmarks/results/mixed_origins.md` has
-# what was measured on clean files, topics far apart included, and on mixtures.
-PROFILE_LIMIT = 0.2
+# Fewer dimensions make a profile of chance.
+MIN_DIMENSIONS = 64
 # Fewer rows on a side make a profile of noise.
 MIN_SHARE = 0.05
 MIN_ROWS = 60
-# Halves of one side must agree at least this well for its profile to be one.
-_MIN_RELIABILITY = 0.3
+# A side whose profile is less reliable than this has none to speak of.
+_MIN_RELIABILITY = 0.5
 
 _NEIGHBOURS = 10
 _CLUSTERS = 64
@@ -44,17 +43,29 @@ class Split:
             about 0 for two models'.
         crossing: share of links to the nearest neighbours that cross, divided by the share
             expected were the groups drawn by lot.
+        dimensions: of the vectors.
     """
 
     side: Mask
     by: str
     agreement: float
     crossing: float
+    dimensions: int
 
     @property
     def mixed(self) -> bool:
         """Whether the groups come from different models, as far as this test can tell."""
-        return self.agreement < PROFILE_LIMIT
+        return self.agreement < limit(self.dimensions)
+
+
+def limit(dimensions: int) -> float:
+    """The agreement below which two groups do not share coordinates.
+
+    0.19 for 384 dimensions. With fewer, agreement strays more by chance (as 1 / sqrt(dimensions)),
+    and the limit is lower, so that topics of one model are not taken for two models.
+    `benchmarks/results/mixed_origins.md` has what was measured.
+    """
+    return 0.25 - 1.2 / float(np.sqrt(dimensions))
 
 
 def find_split(unit: Floats, norms: NDArray[np.float64]) -> Split | None:
@@ -65,10 +76,10 @@ def find_split(unit: Floats, norms: NDArray[np.float64]) -> Split | None:
         norms: float64 (n,), the lengths they had.
 
     Returns:
-        None where nothing can be said: fewer than 2 x MIN_ROWS rows, or dimensions whose variances
-        are all alike.
+        None where nothing can be said: fewer than 2 x MIN_ROWS rows or MIN_DIMENSIONS dimensions,
+        or dimensions whose variances are all alike.
     """
-    if len(unit) < 2 * MIN_ROWS or unit.shape[1] < 8:
+    if len(unit) < 2 * MIN_ROWS or unit.shape[1] < MIN_DIMENSIONS:
         return None
     neighbours = nearest_rows(unit, _NEIGHBOURS)
     candidates = list(_candidates(unit, norms, neighbours))
@@ -79,7 +90,9 @@ def find_split(unit: Floats, norms: NDArray[np.float64]) -> Split | None:
     for (by, side), agreement in zip(candidates, agreements, strict=True):
         if not np.isnan(agreement):
             smaller = side if side.sum() * 2 <= len(side) else ~side
-            found.append(Split(smaller, by, float(agreement), _crossing(smaller, neighbours)))
+            found.append(
+                Split(smaller, by, float(agreement), _crossing(smaller, neighbours), unit.shape[1])
+            )
     # Of several splits that tell of two origins, the one that cuts cleanest says whose is whose.
     apart = [split for split in found if split.mixed]
     if apart:
@@ -115,9 +128,10 @@ def profile_agreements(unit: Floats, sides: Mask) -> NDArray[np.float64]:
         wholes = [
             _profile(*(value[i] + value[i + 1] for value in (count, sums, powers))) for i in (0, 2)
         ]
-        reliability = _reliability(*parts[:2]) * _reliability(*parts[2:])
-        if reliability >= _MIN_RELIABILITY**2:
-            agreements[index] = min(1.0, _correlation(*wholes) / float(np.sqrt(reliability)))
+        reliable = _reliability(*parts[:2]), _reliability(*parts[2:])
+        if min(reliable) >= _MIN_RELIABILITY:
+            attenuation = float(np.sqrt(reliable[0] * reliable[1]))
+            agreements[index] = min(1.0, _correlation(*wholes) / attenuation)
     return agreements
 
 
