@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from veclab.meaning.auditscan import Neighbourhood, Scan
 from veclab.meaning.findings import SHOWN, Finding, Severity, percent, rows
-from veclab.meaning.origins import MIN_SHARE, find_split, limit
+from veclab.meaning.origins import MIN_SHARE, agreement_limit, find_split
 from veclab.meaning.shape import occurrences, skewness
 from veclab.vectorsource import VectorSource
 
@@ -220,7 +220,7 @@ def origins(source: VectorSource, scanned: Scan, near: Neighbourhood) -> Finding
         "problem",
         f"about {share:.0%} of the vectors {where} look like another model's: their dimensions "
         f"vary in another pattern (agreement {split.agreement:.2f}, where topics of one model "
-        f"stay over {limit(split.dimensions):.2f})",
+        f"stay over {agreement_limit(split.dimensions):.2f})",
         "Similarities between the two groups mean nothing. Each query finds only the rows of the "
         "model it was embedded with; the other rows are lost.",
         "Compare the rows below with the rest: another model, pooling or prompt, or numbers that "

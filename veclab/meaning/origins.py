@@ -55,10 +55,10 @@ class Split:
     @property
     def mixed(self) -> bool:
         """Whether the groups come from different models, as far as this test can tell."""
-        return self.agreement < limit(self.dimensions)
+        return self.agreement < agreement_limit(self.dimensions)
 
 
-def limit(dimensions: int) -> float:
+def agreement_limit(dimensions: int) -> float:
     """The agreement below which two groups do not share coordinates.
 
     0.19 for 384 dimensions. With fewer, agreement strays more by chance (as 1 / sqrt(dimensions)),
