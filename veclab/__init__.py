@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from veclab.evaluate.compare import compare
     from veclab.evaluate.shapes import read_dataset
     from veclab.files import open_source
+    from veclab.meaning.audit import Audit, audit
+    from veclab.meaning.findings import Finding
     from veclab.meaning.similarity import Nearest, nearest, similarity
     from veclab.model import Model, load, load_for
     from veclab.plan import Plan, plan_file
@@ -60,6 +62,8 @@ _MODULES = {
     "evaluate.compare": ("compare",),
     "evaluate.shapes": ("read_dataset",),
     "files": ("open_source",),
+    "meaning.audit": ("Audit", "audit"),
+    "meaning.findings": ("Finding",),
     "meaning.similarity": ("Nearest", "nearest", "similarity"),
     "model": ("Model", "load", "load_for"),
     "plan": ("Plan", "plan_file"),
