@@ -29,7 +29,7 @@ from veclab.text import (
     has_surrogates,
     is_blank,
     repair_surrogates,
-    text_digest,
+    text_digests,
 )
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ class _Tally:
 
 
 def _add(seen: Seen, texts: list[str]) -> int:
-    return seen.add([text_digest(text) for text in dict.fromkeys(texts)])
+    return int(seen.add(text_digests(dict.fromkeys(texts))).sum())
 
 
 def _badness() -> Callable[[str], bool]:
