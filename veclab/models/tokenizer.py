@@ -37,7 +37,8 @@ class FolderTokenizer:
 
 
 def open_tokenizer(folder: ModelFolder) -> FolderTokenizer | None:
-    """The tokenizer of a model folder; None where it is in no `tokenizer.json`.
+    """The tokenizer of a model folder; None where it is in no `tokenizer.json`, and for static
+    models, which count tokens in their own way (`veclab.load` is light for them).
 
     Raises:
         ModelUnavailable: the file is there and cannot be read.
@@ -45,7 +46,7 @@ def open_tokenizer(folder: ModelFolder) -> FolderTokenizer | None:
     from tokenizers import Tokenizer, normalizers
 
     file = folder.transformer / "tokenizer.json"
-    if not file.exists():
+    if folder.static is not None or not file.exists():
         return None
     try:
         tokenizer = Tokenizer.from_file(str(file))
