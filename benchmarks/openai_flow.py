@@ -1,6 +1,6 @@
 """Requests, throughput and faults of OpenAI-compatible endpoints, against the server of the tests.
 
-    python -m benchmarks.openai_flow
+    python -m benchmarks.openai_flow [packing] [throughput] [faults] [full_size]
 
 The server runs as a process of its own on loopback (`tests/openai_server.py`); its vectors are a
 fast function of the text, so that what is measured is the way there and back, not a model. Writes
@@ -158,13 +158,15 @@ def full_size() -> dict:
 
 
 def main() -> None:
+    measures = {f.__name__: f for f in (packing, throughput, faults, full_size)}
     os.environ["OPENAI_API_KEY"] = KEY
-    results = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"}
-    for measure in (packing, throughput, faults, full_size):
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    for name in sys.argv[1:] or measures:
         with tempfile.TemporaryDirectory() as home:
             os.environ["VECLAB_HOME"] = home
-            results[measure.__name__] = measure()
-        print(measure.__name__, json.dumps(results[measure.__name__], indent=2), flush=True)
+            results[name] = measures[name]()
+        print(name, json.dumps(results[name], indent=2), flush=True)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 

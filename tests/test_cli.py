@@ -320,3 +320,68 @@ def test_help_and_import_load_nothing_heavy(environment):
     )
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+class TestAudit:
+    @pytest.fixture
+    def vectors(self, tmp_path):
+        array = np.random.default_rng(0).normal(size=(300, 96)).astype(np.float32)
+        array /= np.linalg.norm(array, axis=1, keepdims=True)
+        np.save(tmp_path / "good.npy", array)
+        array[7] = np.nan
+        np.save(tmp_path / "bad.npy", array)
+
+    def test_exit_code_0_without_a_problem_and_1_with_one(self, run, vectors):
+        good, bad = run("audit", "good.npy"), run("audit", "bad.npy")
+        assert good.returncode == 0, good.stderr
+        assert "no Space is known" in good.stdout
+        assert "0 problem" not in good.stdout
+        assert bad.returncode == 1
+        assert "not finite: 1 row with NaN" in bad.stdout
+        assert "- row 8" in bad.stdout
+        assert "What to do: Embed these texts again" in bad.stdout
+        assert "1 problem" in bad.stdout.splitlines()[-1]
+
+    def test_json_has_every_figure(self, run, vectors):
+        done = run("audit", "bad.npy", "--json")
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["worst"], found["rows"]) == (1, "problem", 300)
+        names = [finding["name"] for finding in found["findings"]]
+        assert {"space", "proof", "norms", "rank", "hubness", "mixed origins"} <= set(names)
+
+    def test_what_cannot_be_read_is_exit_code_2(self, run, tmp_path):
+        (tmp_path / "x.parquet").write_bytes(b"no")
+        done = run("audit", "x.parquet")
+        assert done.returncode == 2
+        assert done.stderr.startswith("veclab: ")
+        assert done.stderr.count("\n") == 1
+
+
+class TestInspectText:
+    def test_a_page_of_lengths_faults_and_options(self, run, tiny_e5, tmp_path):
+        texts = ["the cat sits", "the cat  sits", "cat " * 60, ""]
+        rows = [{"id": f"r{i}", "text": text} for i, text in enumerate(texts)]
+        (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        done = run("inspect-text", "c.jsonl", "-m", tiny_e5)
+        assert done.returncode == 0, done.stderr
+        assert "(reads 32 tokens)" in done.stdout
+        assert "\u2588" in done.stdout
+        assert "empty  1: r3" in done.stdout
+        command = done.stdout.strip().splitlines()[-1]
+        assert "--role document --on-long split --prepare whitespace" in command
+        asked = run(*command.split()[1:])
+        assert asked.returncode == 0, asked.stderr
+
+    def test_the_chart_is_plain_where_the_terminal_cannot_do_more(self, run, tiny_bert, tmp_path):
+        (tmp_path / "c.txt").write_text("the cat\n")
+        plain = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+        done = run("inspect-text", "c.txt", "-m", tiny_bert, env=plain)
+        assert done.returncode == 0, done.stderr
+        assert "####" in done.stdout
+
+    def test_json(self, run, tiny_bert, corpus):
+        done = run("inspect-text", corpus, "-m", tiny_bert, "--json")
+        found = json.loads(done.stdout)
+        assert found["texts"] == 12
+        assert found["distinct"] == 4
+        assert sum(row["texts"] for row in found["histogram"]) == 12

@@ -7,10 +7,10 @@ import pytest
 
 from veclab.space import Recipe, Space
 from veclab.stored import find_vectors, keep_vectors
-from veclab.text import text_digest
+from veclab.text import text_digests
 
 RECIPE = Recipe(Space("fake", "m", 4), max_tokens=10)
-SHORT, LONG = text_digest("short"), text_digest("long")
+SHORT, LONG = text_digests(["short", "long"])
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def kept(cache):
 
 
 def test_both_are_found_by_the_same_recipe(kept):
-    found = find_vectors(kept, RECIPE, [LONG, text_digest("never seen"), SHORT])
+    found = find_vectors(kept, RECIPE, [LONG, *text_digests(["never seen"]), SHORT])
     assert found.hit.tolist() == [True, False, True]
     assert found.tokens.tolist() == [30, 0, 3]
     assert found.truncated.tolist() == [True, False, False]

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
         TextTooLong,
         VeclabError,
     )
+    from veclab.evaluate.compare import compare
+    from veclab.evaluate.shapes import read_dataset
     from veclab.files import open_source
+    from veclab.meaning.audit import Audit, audit
+    from veclab.meaning.findings import Finding
     from veclab.meaning.similarity import Nearest, nearest, similarity
     from veclab.model import Model, load, load_for
     from veclab.plan import Plan, plan_file
@@ -55,7 +59,11 @@ _MODULES = {
         "TextTooLong",
         "VeclabError",
     ),
+    "evaluate.compare": ("compare",),
+    "evaluate.shapes": ("read_dataset",),
     "files": ("open_source",),
+    "meaning.audit": ("Audit", "audit"),
+    "meaning.findings": ("Finding",),
     "meaning.similarity": ("Nearest", "nearest", "similarity"),
     "model": ("Model", "load", "load_for"),
     "plan": ("Plan", "plan_file"),

@@ -41,6 +41,15 @@ def tokenize(
     return pieces
 
 
+def count_all(texts: Sequence[str], count: Callable[[list[str]], list[int]]) -> list[int]:
+    """Tokens of each text, in memory that stays small however long one is."""
+    counts: list[int] = []
+    for group in _groups(texts):
+        long = len(group) == 1 and len(group[0]) > LONG_CHARS
+        counts += [count_long(group[0], count)] if long else count(group)
+    return counts
+
+
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
     """The texts in order, in groups of limited size; a long one is a group of its own."""
     group: list[str] = []

@@ -15,7 +15,7 @@ import numpy as np
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
 from veclab.models.names import DEFAULT_MODEL, OPENAI
-from veclab.models.provider import Provider
+from veclab.models.provider import Provider, Remarking
 from veclab.pipeline import Embedded, Job, OnEmpty, embed_block
 from veclab.report import shorten
 from veclab.space import OnLong, Recipe, Role, Space
@@ -80,6 +80,8 @@ class Model:
             raise InputError(f"max_cost must be a number of dollars, 0 or more, not {max_cost!r}")
         job = Job(self.provider, recipe, preparation, on_long, on_empty, self.cache, max_cost)
         job.report.note(*self.notes)
+        if isinstance(self.provider, Remarking):
+            self.provider.remarks()  # what a run that failed has left
         if role is None and {"query", "document"} & {name for name, _ in self.space.prompts}:
             job.report.note(
                 f"{self.space.model} has prompts for queries and documents and none was used: "
@@ -168,8 +170,10 @@ class Model:
         )
 
     def finish(self, job: Job, start: float) -> None:
-        """Close a job's report: its time, and what the cache has to say."""
+        """Close a job's report: its time, and what the provider and the cache have to say."""
         job.report.seconds = round(time.perf_counter() - start, 4)
+        if isinstance(self.provider, Remarking):
+            job.report.note(*self.provider.remarks())
         if self.cache is not None:
             job.report.note(*self.cache.notes)
 
@@ -194,8 +198,9 @@ def load(
     """Load a model by name or path.
 
     Args:
-        name: of a Sentence Transformers model, or the path of its folder; or `openai:` and the
-            name of a model of OpenAI or of another endpoint of its kind.
+        name: of a Sentence Transformers model, or the path of its folder; `openai:` and the name
+            of a model of OpenAI or of another endpoint of its kind; `glove-6b-50d`, or the path
+            of a file of word vectors (GloVe, word2vec, fastText `.vec`).
         dimensions: shorter vectors than the model's own: their first numbers, at unit length.
         base_url: of an OpenAI-compatible endpoint; by default OPENAI_BASE_URL, else OpenAI's own.
         engine: `openvino` or `torch`; by default an accelerator through torch where there is one,
@@ -207,8 +212,8 @@ def load(
         device: `cpu`, `cuda`, `mps`; by default the best there is.
         max_tokens: read fewer tokens than the model could.
         normalize: scale vectors to unit length.
-        cache: True for the user's own, False for none, or where it is. A static model uses only
-            one that is named: a vector that takes microseconds is not worth a kilobyte of disk.
+        cache: True for the user's own, False for none, or where it is. Static models and word
+            vectors use only one that is named: they are quicker than a cache.
 
     Raises:
         InputError: an option is unknown, or does not go with this model or with another.
@@ -243,6 +248,19 @@ def load(
     else:
         if base_url is not None:
             raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
+        from veclab.models.words import is_words
+
+        if is_words(name):
+            _refuse_for_words(
+                name,
+                dimensions=dimensions,
+                max_tokens=max_tokens,
+                device=device,
+                engine=engine,
+                precision=precision,
+                threads=threads,
+            )
+            return _load_words(name, normalize)
         from veclab.models.loading import open_provider
 
         provider, notes = open_provider(
@@ -296,6 +314,19 @@ def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Mo
     if options.get("dimensions") is None and model.space.dimensions != space.dimensions:
         model = load(name, base_url=base_url, **options | {"dimensions": space.dimensions})
     return model
+
+
+def _refuse_for_words(name: str, **options: object) -> None:
+    for option, value in options.items():
+        if value not in (None, "cpu", "f32"):
+            raise InputError(f"{name} holds word vectors: {option} does not go with it")
+
+
+def _load_words(name: str, normalize: bool) -> Model:
+    from veclab.models.words import WordModel, load_words
+
+    vectors = load_words(name)
+    return Model(WordModel(vectors, normalize=normalize), None, vectors.notes)
 
 
 def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str]]:

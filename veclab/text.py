@@ -83,6 +83,11 @@ _STEPS: dict[str, Callable[[str], str]] = {
 }
 
 
+def apply_step(step: str, text: str) -> str:
+    """One step alone, for a text without surrogates; to show what it does."""
+    return _STEPS[step](text)
+
+
 def _step_label(step: str) -> str:
     """The step's entry in the Recipe: name and version, the library's version where one acts."""
     label = f"{step}.{_VERSIONS[step]}"

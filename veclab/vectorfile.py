@@ -224,6 +224,17 @@ def read(path: str | Path) -> Vectors:
     return _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
 
 
+def holds_vectors(path: Path) -> bool:
+    """Whether a file holds vectors with their Space, rather than texts; False if it is missing."""
+    if path.suffix == ".npz":
+        return True
+    try:
+        with open_parquet(path):
+            return True
+    except InputError:
+        return False
+
+
 def _not_ours(path: Path) -> InputError:
     return InputError(
         f"{path} does not say which Space its vectors belong to, so nothing can be compared with "

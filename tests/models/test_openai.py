@@ -339,7 +339,9 @@ class TestRefusedTexts:
         assert "400 '$.input' is invalid" in vectors.report.notes[-1]
         good = [text for text in texts if text not in server.reject]
         assert list(vectors.texts) == good
-        assert server.bought - Counter(["hello"]) == Counter(good)
+        bought = server.bought
+        assert bought.pop("hello") <= 2 * len(bad)  # the harmless text that proves the others bad
+        assert bought == Counter(good)
         np.testing.assert_allclose(vectors.array, hash_vectors(good, 64), atol=1e-6)
 
     def test_take_a_few_requests_to_find(self, server):

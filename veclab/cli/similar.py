@@ -1,39 +1,74 @@
-"""`veclab similar`: how alike are texts, or a text and a file of vectors?"""
+"""`veclab similar`: how alike are texts, pairs of texts, and the texts of a file?"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from veclab.cli.console import (
     json_option,
+    print_facts,
     print_json,
     print_table,
+    progress,
     shorten,
 )
 from veclab.cli.options import loading_options
 from veclab.models.names import DEFAULT_MODEL
 
+if TYPE_CHECKING:
+    from veclab.meaning.similarity import Measure, Nearest
+    from veclab.vectors import Vectors
+
+_FILE = click.Path(path_type=Path)
+
 
 @click.command()
-@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.argument("texts", metavar="TEXT...", nargs=-1)
 @click.option(
     "--model",
     "-m",
     metavar="NAME",
-    help="Name or folder of a model, or openai:MODEL; by default the file's own, or "
+    help="Name or path of a model, or openai:MODEL; by default the file's own, or "
     f"{DEFAULT_MODEL}.",
 )
 @click.option(
-    "--to",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Find the nearest texts in this file of vectors.",
+    "--to", metavar="FILE", type=_FILE, help="Find the nearest texts in this file of vectors."
 )
 @click.option(
-    "--top", "-k", type=click.IntRange(min=1), default=5, show_default=True, help="How many."
+    "--within",
+    metavar="FILE",
+    type=_FILE,
+    help="Find each text's nearest others in this file, of texts or of vectors.",
+)
+@click.option(
+    "--duplicates",
+    metavar="COSINE",
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    help="With --within: find groups of texts linked by this cosine or more, 0.95 for instance.",
+)
+@click.option("--pairs", metavar="FILE", type=_FILE, help="Score the pairs of texts in this file.")
+@click.option("--top", "-k", type=click.IntRange(min=1), help="How many nearest.  [default: 5]")
+@click.option(
+    "--measure",
+    type=click.Choice(["cosine", "dot", "euclidean"]),
+    default="cosine",
+    show_default=True,
+    help="What to score by; euclidean is a distance, with a minus sign: more is more alike.",
+)
+@click.option("--column", "-c", metavar="NAME", multiple=True, help="Of texts; for pairs twice.")
+@click.option("--gold", metavar="NAME", help="With --pairs: the column of scores by people.")
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether a .csv or .tsv begins with column names; for pairs its first row tells.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
+    help="Of a file of texts or pairs, where its name does not tell.",
 )
 @loading_options
 @json_option
@@ -41,28 +76,82 @@ def similar(
     texts: tuple[str, ...],
     model: str | None,
     to: Path | None,
-    top: int,
+    within: Path | None,
+    duplicates: float | None,
+    pairs: Path | None,
+    top: int | None,
+    measure: Measure,
+    column: tuple[str, ...],
+    gold: str | None,
+    header: bool | None,
+    format: str | None,
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Print how similar texts are: cosine similarity, 1 for the same meaning.
 
-    With --to FILE, print the texts of the file nearest to each text given.
+    Give two texts or more; or a text and --to FILE; or --within FILE, to compare its texts with
+    each other; or --pairs FILE (.csv, .tsv, .jsonl, .parquet: two columns of texts, and scores if
+    there are any, with which the correlation is told).
     """
-    if to is not None:
-        _nearest(list(texts), to, model, loading, top, as_json)
-        return
-    if len(texts) < 2:
-        raise click.UsageError("give two texts or more, or --to FILE")
-    _matrix(list(texts), model or DEFAULT_MODEL, loading, as_json)
+    _check(locals())
+    if pairs is not None:
+        reading = {"columns": column, "gold": gold, "header": header, "format": format}
+        _pairs(pairs, model or DEFAULT_MODEL, loading, reading, measure, as_json)
+    elif within is not None:
+        own = {"column": next(iter(column), None), "header": header, "format": format}
+        vectors = _vectors_of(within, model, loading, own)
+        if duplicates is not None:
+            _duplicates(vectors, duplicates, as_json)
+        else:
+            _within(vectors, top or 5, measure, as_json)
+    elif to is not None:
+        _nearest(list(texts), to, model, loading, top or 5, measure, as_json)
+    else:
+        _matrix(list(texts), model or DEFAULT_MODEL, loading, measure, as_json)
 
 
-def _matrix(texts: list[str], name: str, loading: dict[str, Any], as_json: bool) -> None:
+def _check(given: dict[str, Any]) -> None:
+    """Refuse options that would have no effect."""
+    modes = [name for name in ("to", "within", "pairs") if given[name] is not None]
+    if len(modes) > 1:
+        raise click.UsageError(f"give one of --{' and --'.join(modes)}")
+    mode = modes[0] if modes else None
+    if mode in (None, "to") and len(given["texts"]) < (1 if mode else 2):
+        raise click.UsageError(
+            "give a text to look for"
+            if mode
+            else "give two texts or more; or --to FILE, --within FILE or --pairs FILE"
+        )
+    if mode in ("within", "pairs") and given["texts"]:
+        raise click.UsageError(f"--{mode} takes its texts from the file; leave TEXT out")
+    allowed = {
+        "top": mode == "to" or (mode == "within" and given["duplicates"] is None),
+        "duplicates": mode == "within",
+        "column": mode in ("within", "pairs"),
+        "gold": mode == "pairs",
+        "header": mode in ("within", "pairs"),
+        "format": mode in ("within", "pairs"),
+    }
+    for name, fits in allowed.items():
+        if not fits and given[name] not in (None, ()):
+            raise click.UsageError(f"--{name} has no meaning here; see veclab similar --help")
+    if given["duplicates"] is not None and given["measure"] != "cosine":
+        raise click.UsageError("--duplicates goes by cosine; leave --measure out")
+    if mode == "within" and len(given["column"]) > 1:
+        raise click.UsageError("--within reads one column of texts")
+
+
+def _matrix(
+    texts: list[str], name: str, loading: dict[str, Any], measure: Measure, as_json: bool
+) -> None:
     from veclab.meaning.similarity import similarity
     from veclab.model import load
 
     vectors = load(name, **loading).embed(texts)
-    scores = similarity(vectors, vectors)
+    texts = list(vectors.texts or ())  # an endpoint may have refused some, which a note says
+    scores = similarity(vectors, vectors, measure)
+    _notes(vectors)
     if as_json:
         print_json(
             {
@@ -74,7 +163,7 @@ def _matrix(texts: list[str], name: str, loading: dict[str, Any], as_json: bool)
         return
     header = ["", "", *(str(i + 1) for i in range(len(texts)))]
     rows = [
-        [str(i + 1), shorten(text), *(f"{x:.3f}" for x in scores[i])]
+        [str(i + 1), shorten(text), *(f"{x:z.3f}" for x in scores[i])]
         for i, text in enumerate(texts)
     ]
     print_table(header, rows, left=2)
@@ -86,6 +175,7 @@ def _nearest(
     name: str | None,
     loading: dict[str, Any],
     top: int,
+    measure: Measure,
     as_json: bool,
 ) -> None:
     from veclab.meaning.similarity import nearest
@@ -98,26 +188,188 @@ def _nearest(
     require_same(vectors.space, model.space, names=(file.name, "the query"))
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
     queries = model.embed(texts, role=role)
-    found = nearest(queries, vectors, top)
+    _notes(queries)
+    texts = list(queries.texts or ())
+    _print_nearest(texts, None, vectors, nearest(queries, vectors, top, measure), as_json)
+
+
+def _vectors_of(
+    file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
+) -> Vectors:
+    """The vectors in a file of vectors; or a file's texts, embedded."""
+    from veclab.vectorfile import holds_vectors, read
+
+    if holds_vectors(file):
+        if name is not None or any(value is not None for value in reading.values()):
+            raise click.UsageError(
+                f"{file.name} holds vectors: leave --model and the options for reading texts out"
+            )
+        return read(file)
+    from veclab.files import open_source
+    from veclab.model import load
+
+    source = open_source(file, **reading | {"header": reading["header"] is not False})
+    ids: list[str] = []
+    texts: list[str | None] = []
+    for block in source.blocks():
+        ids += block.ids
+        texts += block.texts
+    model = load(name or DEFAULT_MODEL, **loading)
+    with progress("embedding", len(texts)) as advance:
+        vectors = model.embed(texts, ids=ids, on_empty="skip", on_done=advance)  # type: ignore[arg-type]
+    for note in source.notes:
+        click.echo(f"note: {note}", err=True)
+    _notes(vectors)
+    return vectors
+
+
+def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None:
+    from veclab.meaning.similarity import neighbours
+
+    found = neighbours(vectors, top, measure)
+    queries = list(vectors.ids) if vectors.texts is None else list(vectors.texts)
+    _print_nearest(queries, list(vectors.ids), vectors, found, as_json)
+
+
+def _print_nearest(
+    queries: list[str], ids: list[str] | None, vectors: Vectors, found: Nearest, as_json: bool
+) -> None:
+    """The nearest of each query; `ids` where the queries are rows of the file themselves."""
+    texts = vectors.texts
     if as_json:
         print_json(
             [
-                {
+                ({} if ids is None else {"id": ids[q]})
+                | {
                     "query": query,
                     "nearest": [
-                        {"id": vectors.ids[i], "score": round(float(s), 6), "text": row_text}
+                        {
+                            "id": vectors.ids[i],
+                            "score": round(float(s), 6),
+                            "text": None if texts is None else texts[i],
+                        }
                         for i, s in zip(found.positions[q], found.scores[q], strict=True)
-                        for row_text in [None if vectors.texts is None else vectors.texts[i]]
                     ],
                 }
-                for q, query in enumerate(texts)
+                for q, query in enumerate(queries)
             ]
         )
         return
-    for q, query in enumerate(texts):
-        click.echo(f"nearest to: {shorten(query)}")
+    for q, query in enumerate(queries):
+        label = "" if ids is None or ids[q] == query else f" {ids[q]}:"
+        click.echo(f"nearest to{label or ':'} {shorten(query)}")
         rows = [
-            [f"{s:.3f}", vectors.ids[i], "" if vectors.texts is None else shorten(vectors.texts[i])]
+            [f"{s:z.3f}", vectors.ids[i], "" if texts is None else shorten(texts[i])]
             for i, s in zip(found.positions[q], found.scores[q], strict=True)
         ]
         print_table(["score", "id", "text"], rows, left=3)
+
+
+def _duplicates(vectors: Vectors, threshold: float, as_json: bool) -> None:
+    from veclab.meaning.similarity import near_duplicates, similarity
+
+    groups = near_duplicates(vectors, threshold)
+    texts = vectors.texts
+    rows = [
+        [
+            (vectors.ids[i], float(score), None if texts is None else texts[i])
+            for i, score in zip(
+                group, similarity(vectors[group[:1]], vectors[group])[0], strict=True
+            )
+        ]
+        for group in map(list, groups)
+    ]
+    inside = sum(map(len, groups))
+    if as_json:
+        print_json(
+            {
+                "threshold": threshold,
+                "texts": len(vectors),
+                "in_groups": inside,
+                "groups": [
+                    [{"id": i, "cosine_with_first": round(s, 6), "text": t} for i, s, t in group]
+                    for group in rows
+                ],
+            }
+        )
+        return
+    for number, group in enumerate(rows, start=1):
+        click.echo(f"group {number}: {len(group)} texts")
+        print_table(
+            ["cosine with first", "id", "text"],
+            [[f"{score:z.3f}", name, shorten(text or "")] for name, score, text in group],
+            left=3,
+        )
+    click.echo(
+        f"{len(groups):,} group(s) of {inside:,} of {len(vectors):,} texts, "
+        f"linked by a cosine of {threshold} or more"
+    )
+
+
+def _pairs(
+    file: Path,
+    name: str,
+    loading: dict[str, Any],
+    reading: dict[str, Any],
+    measure: Measure,
+    as_json: bool,
+) -> None:
+    from veclab.meaning.pairs import read_pairs, score_pairs
+    from veclab.model import load
+
+    pairs = read_pairs(file, **reading)
+    model = load(name, **loading)
+    with progress("embedding", 2 * len(pairs)) as advance:
+        found = score_pairs(model, pairs, measure, on_done=advance)
+    gold = [None] * len(pairs) if pairs.gold is None else list(map(float, pairs.gold))
+    scored = list(
+        zip(
+            (round(float(s), 6) for s in found.scores), gold, pairs.first, pairs.second, strict=True
+        )
+    )
+    if as_json:
+        names = ("score", "gold", "first", "second")
+        print_json(
+            {
+                "space_id": model.space.id,
+                "measure": measure,
+                "columns": pairs.columns,
+                "spearman": found.spearman,
+                "pearson": found.pearson,
+                "pairs": [dict(zip(names, row, strict=True)) for row in scored],
+            }
+        )
+        return
+    rows = [
+        [f"{score:z.3f}", "" if by is None else f"{by:g}", shorten(a, 45), shorten(b, 45)]
+        for score, by, a, b in scored
+    ]
+    print_table(["score", "gold" if pairs.gold is not None else "", *pairs.columns[:2]], rows, 4)
+    facts = [("pairs", f"{len(pairs):,} from columns {', '.join(map(repr, pairs.columns))}")]
+    if pairs.gold is not None:
+        facts += [("Spearman", _times_100(found.spearman)), ("Pearson", _times_100(found.pearson))]
+        if len(pairs) < 10:
+            facts.append(("note", f"a correlation over {len(pairs)} pairs means little"))
+    click.echo()
+    print_facts([*facts, *(("note", note) for note in _remarks(found.report))])
+
+
+def _times_100(correlation: float | None) -> str:
+    if correlation is None:
+        return "undefined: all scores are equal on one side"
+    return f"{100 * correlation:.2f} (x 100)"
+
+
+def _notes(vectors: Vectors) -> None:
+    for note in _remarks(vectors.report):
+        click.echo(f"note: {note}", err=True)
+
+
+def _remarks(report: Any) -> list[str]:
+    """What the user must know of the texts: cut, left out, words not known."""
+    told = {"truncated", "empty", "refused", "note"}
+    return [
+        line if label == "note" else f"{label}: {line}"
+        for label, line in report.lines()
+        if label in told and line != "0"
+    ]

@@ -7,6 +7,7 @@ that a space can be compared, a cache looked up and a fast engine started withou
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -72,6 +73,18 @@ class ModelFolder:
     transformer: Path
     license: str | None
     static: StaticFiles | None = None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages the model card names; () where it names none."""
+        lines = _front_matter(self.path)
+        for number, line in enumerate(lines):
+            if line.startswith("language:"):
+                said = line.split(":", 1)[1].strip().strip("[]")
+                listed = itertools.takewhile(lambda li: li.startswith("- "), lines[number + 1 :])
+                codes = said.split(",") if said else [item[2:] for item in listed]
+                return tuple(code.strip().strip("'\"") for code in codes)
+        return ()
 
     @property
     def tokenizer_digest(self) -> str | None:
@@ -258,16 +271,21 @@ def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
 
 def read_license(path: Path) -> str | None:
     """The licence from the front matter of the model card."""
-    try:
-        lines = (path / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    if not lines or lines[0].strip() != "---":
-        return None
-    for line in lines[1:60]:
+    for line in _front_matter(path):
         if line.startswith("license:"):
             return line.split(":", 1)[1].strip() or None
     return None
+
+
+def _front_matter(path: Path) -> list[str]:
+    """The first lines between the dashes of the model card; [] where there are none."""
+    try:
+        lines = (path / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    if not lines or lines[0].strip() != "---":
+        return []
+    return list(itertools.takewhile(lambda line: line.strip() != "---", lines[1:300]))
 
 
 def file_digest(path: Path) -> str:

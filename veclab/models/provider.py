@@ -153,3 +153,11 @@ class Stoppable(Protocol):
 
     def stop(self) -> None:
         """Let batches that wait fail at once; those already asked for are answered as usual."""
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """What a provider may offer besides: what the report should say of the texts it computed."""
+
+    def remarks(self) -> list[str]:
+        """Sentences about the texts since the last call."""

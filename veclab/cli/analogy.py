@@ -1,0 +1,163 @@
+"""`veclab analogy`: king - man + woman, and sets of such questions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import json_option, print_json, print_table, progress, shorten
+from veclab.cli.options import loading_options
+from veclab.models.names import WORD_MODEL
+
+if TYPE_CHECKING:
+    from veclab.meaning.analogy import Method, Vocabulary
+    from veclab.meaning.analogyset import Category
+
+
+class _Signs(click.Command):
+    """Says what is wrong with `king -man`, which would otherwise be the option -m with `an`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args[: args.index("--")] if "--" in args else args:
+            if re.fullmatch(r"[-+][^\W\d]{2,}", word):
+                raise click.UsageError(
+                    f"{word!r}: put a space on both sides of a sign: king - man + woman",
+                    ctx,
+                )
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Signs)
+@click.argument("words", metavar="WORD - WORD + WORD ...", nargs=-1)
+@click.option(
+    "--model",
+    "-m",
+    metavar="NAME",
+    default=WORD_MODEL,
+    show_default=True,
+    help="Word vectors by name or path, or any other model together with --vocabulary.",
+)
+@click.option(
+    "--vocabulary",
+    "-v",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The words that may be an answer, one a line.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["add", "mul"]),
+    default="add",
+    show_default=True,
+    help="3CosAdd (Mikolov et al. 2013) or 3CosMul (Levy and Goldberg 2014).",
+)
+@click.option(
+    "--top", "-k", type=click.IntRange(min=1), default=5, show_default=True, help="How many."
+)
+@click.option(
+    "--evaluate",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Answer a set of questions in the layout of questions-words.txt; accuracy by category.",
+)
+@click.option(
+    "--restrict",
+    metavar="N",
+    type=click.IntRange(min=2),
+    default=300_000,
+    show_default=True,
+    help="With --evaluate: use only the first N words, the most frequent ones.",
+)
+@loading_options
+@json_option
+def analogy(
+    words: tuple[str, ...],
+    model: str,
+    vocabulary: Path | None,
+    method: Method,
+    top: int,
+    evaluate: Path | None,
+    restrict: int,
+    loading: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Solve an analogy by adding and subtracting vectors: veclab analogy king - man + woman
+
+    The words of the question are never the answer. --evaluate FILE answers a whole set instead.
+    """
+    if (not words) == (evaluate is None):
+        raise click.UsageError("give an analogy (king - man + woman), or --evaluate FILE")
+    if evaluate is not None:
+        _evaluate(evaluate, _vocabulary(model, vocabulary, loading), method, restrict, as_json)
+        return
+    from veclab.meaning.analogy import parse_analogy, solve
+
+    positive, negative = parse_analogy(words)
+    found = solve(_vocabulary(model, vocabulary, loading), positive, negative, k=top, method=method)
+    answers = list(zip(found.words, map(float, found.scores), strict=True))
+    if as_json:
+        print_json(
+            {
+                "positive": found.positive,
+                "negative": found.negative,
+                "method": method,
+                "answers": [{"word": word, "score": round(score, 6)} for word, score in answers],
+            }
+        )
+        return
+    click.echo(f"{' '.join(words)} =")
+    rows = [[f"{score:.4f}", shorten(word)] for word, score in answers]
+    print_table(["score", "word"], rows, left=2)
+    asked = zip([*positive, *negative], [*found.positive, *found.negative], strict=True)
+    if other := [f"{mine} as {read}" for mine, read in asked if mine != read]:
+        click.echo(f"read {', '.join(other)}", err=True)
+
+
+def _vocabulary(name: str, file: Path | None, loading: dict[str, Any]) -> Vocabulary:
+    from veclab.meaning.analogy import vocabulary_of
+    from veclab.model import load
+
+    words = None if file is None else _words(file)
+    model = load(name, **loading)
+    with progress("embedding the vocabulary", None if words is None else len(words)) as advance:
+        return vocabulary_of(model, words, on_done=advance)
+
+
+def _words(file: Path) -> list[str]:
+    from veclab.errors import InputError
+
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the vocabulary {file} cannot be read: {error}") from None
+
+
+def _evaluate(
+    file: Path, vocabulary: Vocabulary, method: Method, restrict: int, as_json: bool
+) -> None:
+    from veclab.meaning.analogyset import evaluate, read_questions
+
+    questions = read_questions(file)
+    with progress("answering", sum(map(len, questions.values()))) as advance:
+        result = evaluate(vocabulary, questions, method=method, restrict=restrict, on_done=advance)
+    if as_json:
+        print_json({"model": vocabulary.space.to_dict(), **result.to_dict()})
+        return
+    rows = [_row(category) for category in (*result.categories, *result.totals())]
+    print_table(["category", "accuracy", "right", "asked", "skipped"], rows)
+    if result.missing:
+        shown = ", ".join(result.missing[:5]) + (", …" if len(result.missing) > 5 else "")
+        click.echo(
+            f"skipped: {result.total().skipped:,} questions with words that are not among the "
+            f"{result.vocabulary:,} used: {shown}",
+            err=True,
+        )
+
+
+def _row(category: Category) -> list[Any]:
+    accuracy = "none asked" if category.accuracy is None else f"{category.accuracy:.2%}"
+    counts = (category.correct, category.asked, category.skipped)
+    return [category.name, accuracy, *(f"{count:,}" for count in counts)]

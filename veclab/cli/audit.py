@@ -1,0 +1,102 @@
+"""`veclab audit`: what is wrong with a file of vectors?"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from veclab.cli.console import json_option, print_json, progress, shorten
+
+if TYPE_CHECKING:
+    from veclab.meaning.audit import Audit
+    from veclab.meaning.findings import Finding
+
+_COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
+_INDENT = " " * 10
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--column", "-c", metavar="NAME", help="The column of vectors, where there are more.")
+@click.option("--text-column", metavar="NAME", help="The column that holds the texts.")
+@click.option(
+    "--prove/--no-prove",
+    default=True,
+    help="Embed 64 texts again with the model the file names.  [default: prove]",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=100),
+    default=4096,
+    show_default=True,
+    help="Vectors that are compared with each other; more is slower and finer.",
+)
+@json_option
+def audit(
+    file: Path,
+    column: str | None,
+    text_column: str | None,
+    prove: bool,
+    sample: int,
+    as_json: bool,
+) -> int:
+    """Look for what is wrong in a file of vectors.
+
+    FILE is .parquet, .npz or .npy, written by veclab or by any other tool. Each finding says what
+    it means for search and what to do.
+
+    Exit code: 0 when nothing is a problem, 1 when something is, 2 when the file cannot be read.
+    """
+    from veclab.meaning.audit import audit as look_into
+
+    with progress("auditing", None):
+        found = look_into(file, prove=prove, column=column, text_column=text_column, sample=sample)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+    return 1 if found.worst == "problem" else 0
+
+
+def _print(audit: Audit) -> None:
+    about = audit.about
+    click.echo(
+        f"{about.name}: {about.rows:,} vectors of {about.dimensions:,} dimensions "
+        f"(column {about.column}, {about.dtype})\n"
+    )
+    for finding in audit.findings:
+        _print_finding(finding)
+    counts = ", ".join(
+        f"{count} {severity}" for severity, count in reversed(audit.count().items()) if count
+    )
+    click.echo(f"\n{counts}; {audit.seconds:.1f} s")
+
+
+def _print_finding(finding: Finding) -> None:
+    label = click.style(f"{finding.severity:>8}", fg=_COLOURS[finding.severity])
+    click.echo(f"{label}  {_wrapped(f'{finding.name}: {finding.found}')}")
+    if finding.severity == "ok":
+        return
+    if finding.means:
+        click.echo(f"{_INDENT}{_wrapped(finding.means)}")
+    if finding.do:
+        click.echo(f"{_INDENT}{_wrapped(f'What to do: {finding.do}')}")
+    for example in finding.examples:
+        more = [
+            f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value:,}"
+            for key, value in example.items()
+            if key not in ("id", "text")
+        ]
+        text = f": {shorten(example['text'], 50)}" if example["text"] else ""
+        click.echo(f"{_INDENT}- {' '.join([example['id'], *more])}{text}")
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 98 columns, set in; the first is to follow a label as wide."""
+    lines = textwrap.fill(
+        text, 98, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+    )
+    return lines[len(_INDENT) :]

@@ -1,0 +1,136 @@
+"""`veclab bias`: association tests over a model's vectors."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import (
+    json_option,
+    model_option,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+)
+from veclab.cli.options import loading_options
+from veclab.errors import InputError
+
+if TYPE_CHECKING:
+    from veclab.meaning.bias import BiasResult
+    from veclab.meaning.biaslists import BiasTest
+
+
+@click.command()
+@model_option
+@click.option(
+    "--sentences", is_flag=True, help="Put the words into plain sentences (SEAT), not alone (WEAT)."
+)
+@click.option(
+    "--lists",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Your own word lists, .toml or .json, in place of the published ones.",
+)
+@click.option(
+    "--test", "-t", "only", metavar="NAME", multiple=True, help="Run only this test; repeatable."
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="PICTURE",
+    type=click.Path(path_type=Path),
+    help="Draw the effect sizes to a .png, .svg or .pdf.",
+)
+@loading_options
+@json_option
+def bias(
+    model: str,
+    sentences: bool,
+    lists: Path | None,
+    only: tuple[str, ...],
+    output: Path | None,
+    loading: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Measure how a model associates groups of words: WEAT and SEAT effect sizes.
+
+    Without --lists it runs the ten published tests: flowers and insects, instruments and weapons,
+    names, gender and career, and others.
+    """
+    from veclab.meaning.bias import STATEMENT
+    from veclab.meaning.bias import bias as measure
+    from veclab.meaning.biaslists import published_tests, read_tests
+    from veclab.meaning.biaspicture import check_picture, draw
+    from veclab.model import load
+
+    tests = _chosen(published_tests() if lists is None else read_tests(lists), only)
+    if output is not None:
+        check_picture(output)
+    loaded = load(model, **loading)
+    with progress("embedding", None) as advance:
+        results = measure(loaded, tests, sentences=sentences, on_done=advance)
+    method = "SEAT" if sentences else "WEAT"
+    if output is not None:
+        draw(results, f"{method}: {loaded.space.model}", output)
+    if as_json:
+        print_json(
+            {
+                "model": loaded.space.to_dict(),
+                "method": method,
+                "results": [result.to_dict() for result in results],
+                "statement": STATEMENT,
+            }
+        )
+        return
+    _print(results, method, loaded.space.model)
+    click.echo(f"\n{STATEMENT}")
+    if output is not None:
+        click.echo(f"\nwritten  {output}")
+
+
+def _chosen(tests: dict[str, BiasTest], only: tuple[str, ...]) -> dict[str, BiasTest]:
+    for name in only:
+        if name not in tests:
+            near = get_close_matches(name, tests, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"there is no test {name!r}{hint} There are {', '.join(tests)}")
+    return {name: tests[name] for name in only} if only else tests
+
+
+def _print(results: list[BiasResult], method: str, model: str) -> None:
+    published = any(result.published is not None for result in results)
+    header = ["test", "d", "95% interval", "p", "items"]
+    rows = []
+    for r in results:
+        interval = f"{r.low:+.2f} to {r.high:+.2f}"
+        rows.append([r.test, f"{r.effect:+.2f}", interval, _p(r), f"{r.sizes[0]}+{r.sizes[1]}"])
+        if published:
+            rows[-1].append("" if r.published is None else f"{r.published:+.2f}")
+    click.echo(f"{method} effect sizes of {model}\n")
+    print_table([*header, "published"] if published else header, rows)
+    click.echo("\nd > 0 where the first goes with the first, and the second with the second:")
+    print_facts([(r.test, f"{r.x} / {r.y} with {r.a} / {r.b}") for r in results])
+    sampled = [r for r in results if not r.exact]
+    if sampled:
+        click.echo(
+            f"\n~ p from {sampled[0].partitions:,} partitions drawn with a fixed seed; "
+            "the others from all there are"
+        )
+    if published:
+        click.echo("published: by Caliskan et al. 2017 on GloVe 840B, 300-d, single words")
+    if method == "SEAT":
+        click.echo("sentences of one word are no independent items: p is too small rather than big")
+    missing = dict.fromkeys(word for r in results for word in r.missing)
+    if missing:
+        click.echo(f"not in the vocabulary, left out: {', '.join(missing)}")
+    if sources := list(dict.fromkeys(r.source for r in results if r.source)):
+        click.echo(f"words: {'; '.join(sources)}")
+
+
+def _p(result: BiasResult) -> str:
+    number = f"{result.p:.4f}" if result.p >= 0.0001 else f"{result.p:.0e}"
+    return number if result.exact else f"~{number}"

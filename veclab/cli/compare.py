@@ -1,0 +1,221 @@
+"""`veclab compare`: which model is best on your data?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import (
+    device_option,
+    json_option,
+    no_cache_option,
+    print_json,
+    print_table,
+    progress,
+    shorten,
+)
+from veclab.cli.options import max_cost_option
+
+if TYPE_CHECKING:
+    from veclab.evaluate.board import Board, Comparison, Row
+
+_TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
+
+
+@click.command()
+@click.option(
+    "--model",
+    "-m",
+    "models",
+    metavar="NAME",
+    multiple=True,
+    required=True,
+    help="Name or folder of a model; NAME@128 cuts its vectors, NAME+int8 and NAME+binary "
+    "quantise them, NAME@128+binary does both. Repeatable.",
+)
+@click.option(
+    "--data",
+    "-d",
+    metavar="PATH",
+    multiple=True,
+    required=True,
+    help="A file of texts with scores, yes and no, classes or nothing, or a folder in BEIR "
+    "layout. Repeatable.",
+)
+@click.option("--task", type=click.Choice(_TASKS), help="Where the shape of the data misleads.")
+@click.option("--column", "-c", metavar="NAME", multiple=True, help="A column of texts; up to two.")
+@click.option("--gold", metavar="NAME", help="The column of scores, yes and no, or classes.")
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether a .csv or .tsv begins with column names; by default its first row tells.",
+)
+@click.option("--sample", type=click.IntRange(min=1), help="Measure this many rows or queries.")
+@click.option(
+    "--output",
+    "-o",
+    metavar="REPORT.html",
+    type=click.Path(path_type=Path),
+    help="Write a report with pictures, one file for any browser.",
+)
+@click.option(
+    "--out",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Keep the results of each model here; by default in veclab's own directory.",
+)
+@click.option(
+    "--on-long",
+    type=click.Choice(["truncate", "split"]),
+    default="truncate",
+    show_default=True,
+    help="For texts over a model's limit: read the beginning, or embed in windows.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(["query", "document"]),
+    help="Prompt for texts compared as equals; queries and documents have theirs anyway.",
+)
+@click.option("--timing/--no-timing", default=True, help="Measure speed, start and memory.")
+@max_cost_option
+@device_option
+@no_cache_option
+@json_option
+def compare(
+    models: tuple[str, ...],
+    data: tuple[str, ...],
+    task: Any,
+    column: tuple[str, ...],
+    gold: str | None,
+    header: bool | None,
+    sample: int | None,
+    output: Path | None,
+    out: Path | None,
+    on_long: Any,
+    role: Any,
+    timing: bool,
+    max_cost: float | None,
+    device: str | None,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Find the model that is best on your data: quality, speed, memory and size, side by side.
+
+    The task is told from the shape of the data. Every figure comes with its 95% interval, and
+    every difference to the best with its p-value. What was measured is kept: the same command
+    with one more model measures only that one.
+    """
+    from veclab.evaluate.compare import compare as run
+    from veclab.evaluate.shapes import Choice, read_dataset
+    from veclab.evaluate.variants import Variant
+    from veclab.vectorfile import check_output
+
+    if output is not None:
+        check_output(output)
+    choice = Choice(task, column, gold, header, None, sample)
+    datasets = [read_dataset(path, choice) for path in data]
+    names = {Variant.parse(model)[0] for model in models}
+    total = len(names) * sum(len(side) for dataset in datasets for side in dataset.sides)
+    with progress("comparing", total) as advance:
+        found = run(
+            models,
+            datasets,
+            out=out,
+            on_long=on_long,
+            role=role,
+            timing=timing,
+            loading={"device": device, "cache": not no_cache},
+            on_done=advance,
+            max_cost=max_cost,
+        )
+    if output is not None:
+        from veclab.evaluate.page import write_page
+
+        write_page(found, output)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found, output)
+    if all(row.error for board in found.boards for row in board.rows):
+        raise click.exceptions.Exit(1)
+
+
+def _print(found: Comparison, output: Path | None) -> None:
+    for board in found.boards:
+        click.echo(f"{board.name}: {board.n:,} {board.units}, task {board.task}")
+        click.echo(f"  because: {board.reason}\n")
+        good = [row for row in board.rows if row.figures]
+        if good:
+            print_table(*quality_table(board, good))
+            click.echo()
+            print_table(*cost_table(good))
+            click.echo()
+        for row in board.rows:
+            if row.error:
+                click.echo(f"failed  {row.label}: {row.error}")
+        for note in board.notes:
+            click.echo(f"note  {note}")
+        click.echo()
+    click.echo(found.recommendation)
+    if output is not None:
+        click.echo(f"\nreport: {output}")
+
+
+def quality_table(board: Board, rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells: figures, interval, p-value."""
+    first, *others = board.metrics
+    header = ["model", first, "95% interval", "p", *others]
+    cells = []
+    for row in rows:
+        main = row.main
+        interval = "" if main.low is None else f"{main.low:.3f} to {main.high:.3f}"
+        p = "best" if row.best else "" if row.p is None else f"{row.p:.3f}"
+        cells.append(
+            [
+                shorten(row.label, 40),
+                f"{main.value:.4f}",
+                interval,
+                p,
+                *(f"{row.figures[name].value:.4f}" for name in others),
+            ]
+        )
+    return header, cells
+
+
+def cost_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells: speed, start, memory, size, what was cut; columns about nothing go."""
+    header = [
+        "model",
+        "texts/s",
+        "tokens/s",
+        "start",
+        "memory",
+        "dims",
+        "MB/million",
+        "cut",
+        "lost",
+    ]
+    header += ["$/million"]
+    cells = [
+        [
+            shorten(row.label, 40),
+            _number(row.texts_per_second),
+            _number(row.tokens_per_second),
+            "" if row.start_seconds is None else f"{row.start_seconds:.1f} s",
+            "" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:,.0f} MB",
+            str(row.dimensions),
+            _number(None if row.bytes_per_million is None else row.bytes_per_million / 1e6),
+            f"{row.truncated or 0:.1%}",
+            f"{row.lost or 0:.1%}",
+            "" if row.dollars is None else f"{row.dollars:,.2f}",
+        ]
+        for row in rows
+    ]
+    kept = [i for i in range(len(header)) if any(row[i] for row in cells)]
+    return [header[i] for i in kept], [[row[i] for i in kept] for row in cells]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"

@@ -1,0 +1,1 @@
+"""veclab in other tools' terms."""
