@@ -3,7 +3,7 @@
     python benchmarks/main_path.py CORPUS --column description -o benchmarks/results/main_path.json
 
 Embeds the first 2,000 texts, then the whole corpus, then the whole corpus again, each as a process
-of its own (`veclab embed`), with a cache of its own, and writes peak memory (maximum resident set
+of its own (`veclab embed`), with a cache of their own, and writes peak memory (maximum resident set
 size, as the system counts it for the finished process), the report of each run and the norms.
 """
 
@@ -63,17 +63,21 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--column", default="text")
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument(
+        "--home", type=Path, help="keep the cache here: an interrupted measurement goes on with it"
+    )
     options = parser.parse_args()
     opened = gzip.open if options.corpus.suffix == ".gz" else open
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        home = here / "home"
+        home = options.home or here / "home"
         with opened(options.corpus, "rt", encoding="utf-8") as file:
             lines = [line for line, _ in zip(file, range(FIRST), strict=False)]
         first = here / "first.jsonl"
         first.write_text("".join(lines), encoding="utf-8")
         # A first run may have to convert the model, which takes more memory than embedding.
-        run(home, "embed", "--text", "hello", "--no-cache")
+        for place in (home, here / "other"):
+            run(place, "embed", "--text", "hello", "--no-cache")
         result = {
             "machine": {
                 "cpu": _cpu(),
@@ -81,7 +85,9 @@ def main() -> None:
                 "python": platform.python_version(),
                 "load": os.getloadavg()[0],
             },
-            f"first {FIRST:,}": embed(first, options.column, here / "first.parquet", home),
+            f"first {FIRST:,}": embed(
+                first, options.column, here / "first.parquet", here / "other"
+            ),
             "whole": embed(options.corpus, options.column, here / "whole.parquet", home),
             "again": embed(options.corpus, options.column, here / "again.parquet", home),
         }

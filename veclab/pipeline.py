@@ -482,6 +482,8 @@ def _store(job: Job, rows: Rows, finished: NDArray[np.intp]) -> None:
             rows.tokens[finished],
             rows.truncated[finished],
         )
+        # Writing reads the pages on the way to each record: soon all of the cache would be mapped.
+        job.cache.release()
     job.report.embedded += len(finished)
     job.on_done(int(rows.repeats[finished].sum()))
 
