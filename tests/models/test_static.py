@@ -203,9 +203,12 @@ def test_no_cache_unless_one_is_named(folder, tmp_path):
     assert veclab.load(str(folder), cache=tmp_path / "cache").cache is not None
 
 
-def test_a_device_is_refused(folder):
-    with pytest.raises(InputError, match="cuda"):
-        veclab.load(str(folder), device="cuda")
+@pytest.mark.parametrize(
+    "option", [{"device": "cuda"}, {"engine": "torch"}, {"precision": "int8"}], ids=str
+)
+def test_what_does_not_go_with_it_is_refused(folder, option):
+    with pytest.raises(InputError, match=next(iter(option.values()))):
+        veclab.load(str(folder), **option)
 
 
 def test_wordllama_is_what_its_own_code_gives():
