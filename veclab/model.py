@@ -213,7 +213,7 @@ def load(
         max_tokens: read fewer tokens than the model could.
         normalize: scale vectors to unit length.
         cache: True for the user's own, False for none, or where it is. Static models and word
-            vectors use only one that is named: they are quicker than a cache.
+            vectors use only one that is named: they are cheap, and a cache takes room.
 
     Raises:
         InputError: an option is unknown, or does not go with this model or with another.
