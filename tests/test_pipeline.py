@@ -81,7 +81,9 @@ def test_duplicates_far_apart_are_found(model, provider):
     texts = [f"text {i % 9000}" for i in range(20_000)]
     vectors = model.embed(texts)
     assert len(provider.embedded) == 9000
-    assert vectors.report.distinct == 9000
+    assert vectors.report.distinct == vectors.report.embedded == 9000
+    assert vectors.report.cached == 0
+    assert model.embed(texts).report.cached == 9000
 
 
 class TestLongTexts:

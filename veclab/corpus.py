@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from veclab.errors import CostTooHigh, InputError
+from veclab.job import OnEmpty
 from veclab.model import Model
-from veclab.pipeline import OnEmpty, embed_block
+from veclab.pipeline import embed_block
 from veclab.report import Report
 from veclab.space import OnLong, Role
 from veclab.text import repair_surrogates

@@ -14,9 +14,10 @@ import numpy as np
 
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
+from veclab.job import Embedded, Job, OnEmpty
 from veclab.models.names import DEFAULT_MODEL, OPENAI
 from veclab.models.provider import Provider, Remarking
-from veclab.pipeline import Embedded, Job, OnEmpty, embed_block
+from veclab.pipeline import embed_block
 from veclab.report import shorten
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.text import Preparation, repair_surrogates

@@ -10,95 +10,20 @@ costs one lookup and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.batching import Batch, Unit, batch_size, cut_batches, run_batches
-from veclab.cache import Cache
+from veclab.batching import Batch, Unit, batch_size, run_batches
 from veclab.checks import check_vectors, normalise
-from veclab.errors import CostTooHigh, EmptyText, TextTooLong
-from veclab.longtext import tokenize
-from veclab.models.provider import Answer, Piece, Provider, read_tokens
-from veclab.report import Report, extend_ids, shorten
-from veclab.seen import Seen
-from veclab.space import OnLong, Recipe
+from veclab.errors import EmptyText
+from veclab.job import Embedded, Job, Rows
+from veclab.layout import CHUNK, affordable, lay_out, refuse_long, tokenize_missing
+from veclab.models.provider import Answer, read_tokens
+from veclab.report import extend_ids, shorten
 from veclab.stored import find_vectors, keep_vectors
-from veclab.text import Preparation, has_surrogates, is_blank, prepare_all, text_digests
-from veclab.windows import split_text
-
-OnEmpty = Literal["error", "skip"]
-
-# Texts whose tokens are counted together: enough for even batches, few enough that the model
-# starts soon.
-_CHUNK = 1024
-
-
-@dataclass(slots=True)
-class Job:
-    """One run of texts through one model: what to do, and what has happened so far."""
-
-    provider: Provider
-    recipe: Recipe
-    preparation: Preparation
-    on_long: OnLong = "truncate"
-    on_empty: OnEmpty = "error"
-    cache: Cache | None = None
-    # Dollars; what would cost more is not asked for.
-    max_cost: float | None = None
-    report: Report = field(default_factory=Report)
-    # Called with the number of texts finished since the last call.
-    on_done: Callable[[int], None] = lambda texts: None
-    seen: Seen = field(default_factory=Seen)
-    # Tokens of all batches given to the model so far, answered or not.
-    asked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What became of a block of n texts: m were neither empty, nor refused, nor unknown.
-
-    Attributes:
-        kept: (m,) positions in the block, ascending.
-        vectors: float32 (m, dim).
-        tokens: int32 (m,), of the whole text.
-        truncated: bool (m,).
-    """
-
-    kept: NDArray[np.intp]
-    vectors: NDArray[np.float32]
-    tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
-
-
-@dataclass(slots=True)
-class Rows:
-    """The distinct texts of a block, filled in as their vectors arrive."""
-
-    texts: list[str]
-    ids: Sequence[str]
-    digests: list[bytes]
-    repeats: NDArray[np.intp]
-    vectors: NDArray[np.float32]
-    tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
-    ready: NDArray[np.bool_]
-    # Not met in an earlier block of this run.
-    fresh: NDArray[np.bool_]
-    refused: NDArray[np.bool_]
-    # Windows still to come, by text, for texts that were split.
-    waiting: dict[int, int] = field(default_factory=dict)
-
-
-def embed_blocks(
-    job: Job, blocks: Iterable[tuple[Sequence[str], Sequence[str | None]]]
-) -> Iterator[Embedded]:
-    """Embed a stream of (ids, texts) blocks; yields one Embedded per block, in order."""
-    for ids, texts in blocks:
-        yield embed_block(job, ids, texts)
+from veclab.text import has_surrogates, is_blank, prepare_all, text_digests
 
 
 def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Embedded:
@@ -121,7 +46,7 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     run_batches(
         job.provider,
         job.recipe.role,
-        _affordable(job, _batches(job, rows)),
+        affordable(job, lay_out(job, rows)),
         lambda units, batch: _commit(job, rows, units, batch),
     )
     if job.cache is not None:
@@ -143,7 +68,7 @@ def plan_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Ite
     it would be by then.
     """
     kept, rows, inverse = _plan_rows(job, ids, texts)
-    yield from _batches(job, rows)
+    yield from lay_out(job, rows)
     tokens = rows.tokens[inverse]
     _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
 
@@ -163,9 +88,9 @@ def missing(
     kept, rows, inverse = _plan_rows(job, ids, texts)
     new = np.flatnonzero(~rows.ready).tolist()
     units: dict[int, list[Unit]] = {i: [] for i in new}
-    for start in range(0, len(new), _CHUNK):
+    for start in range(0, len(new), CHUNK):
         whole: dict[int, Unit] = {}
-        windows = _tokenize(job, rows, new[start : start + _CHUNK], whole)
+        windows = tokenize_missing(job, rows, new[start : start + CHUNK], whole)
         for unit in (*whole.values(), *windows):
             units[unit.text].append(unit)
     tokens = rows.tokens[inverse]
@@ -201,33 +126,6 @@ def _leave_out_refused(
     job.report.refused += int(out.sum())
     extend_ids(job.report.refused_ids, (ids[i] for i in kept[out]))
     return kept[~out], inverse[~out]
-
-
-def _affordable(job: Job, batches: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
-    """The same batches, as long as `max_cost` pays for them.
-
-    Raises:
-        CostTooHigh: it does not pay for the next one, or nobody knows what that would cost.
-    """
-    price, limit = job.provider.limits.price, job.provider.limits.max_tokens
-    for units in batches:
-        job.asked += sum(read_tokens(unit.piece.tokens, limit) for unit in units)
-        # Answers that had to be thrown away were paid for as well.
-        wasted = max(0, job.report.tokens_bought - job.report.tokens_embedded)
-        if job.max_cost is not None:
-            if price is None:
-                raise CostTooHigh(
-                    f"the price of {job.recipe.space.model} is not known, so a limit cannot be "
-                    "held to: write it into prices.json (docs/openai.md), or leave the limit out"
-                )
-            cost = (job.asked + wasted) * price / 1e6
-            if cost > job.max_cost:
-                raise CostTooHigh(
-                    f"the next request would bring the cost to {cost:.4f} dollars, over the limit "
-                    f"of {job.max_cost:.4f}. What was bought is in the cache; a higher limit goes "
-                    "on from there"
-                )
-        yield units
 
 
 def _prepare(
@@ -323,98 +221,10 @@ def _look_up(job: Job, rows: Rows) -> None:
     found = find_vectors(job.cache, job.recipe, rows.digests)
     rows.vectors, rows.tokens = found.vectors, found.tokens
     rows.truncated, rows.ready = found.truncated, found.hit
-    _refuse_long(job, rows, np.flatnonzero(rows.ready & rows.truncated))
-    job.report.cached += int(rows.ready.sum())
+    refuse_long(job, rows, np.flatnonzero(rows.ready & rows.truncated))
+    # A text of an earlier block of this run was counted there.
+    job.report.cached += int((rows.ready & rows.fresh).sum())
     job.on_done(int(rows.repeats[rows.ready].sum()))
-
-
-def _refuse_long(job: Job, rows: Rows, long: NDArray[np.intp]) -> None:
-    if not len(long) or job.on_long != "error":
-        return
-    named = [f"{rows.ids[i]} ({rows.tokens[i]:,} tokens)" for i in long]
-    raise TextTooLong(
-        f"{len(named):,} text(s) are over the limit of {job.recipe.max_tokens:,} tokens: "
-        f"{shorten(named)}. Shorten them, embed them in windows (on_long='split', "
-        "--on-long split), or cut them and have it reported (on_long='truncate')"
-    )
-
-
-def _batches(job: Job, rows: Rows) -> Iterator[list[Unit]]:
-    """Batches of what is still missing, longest texts first.
-
-    Batches are laid out over all texts of the block, the known ones included, and those without
-    a known text go as they are: a run that was killed and started again then computes the very
-    batches it would have computed undisturbed, and its vectors are the same to the last bit.
-    Texts missing between known ones, and windows of split texts, are batched among themselves.
-    """
-    if rows.ready.all():
-        return
-    limits = job.provider.limits
-    # Characters tell the order well enough to begin before everything is tokenised.
-    order = sorted(range(len(rows.texts)), key=lambda i: -len(rows.texts[i]))
-    units: dict[int, Unit] = {}
-    scattered: list[Unit] = []
-    carried: list[int] = []
-    for start in range(0, len(order), _CHUNK):
-        chunk = order[start : start + _CHUNK]
-        scattered += _tokenize(job, rows, chunk, units)
-        laid = sorted(
-            carried + [i for i in chunk if rows.ready[i] or i in units],
-            key=lambda i: -int(rows.tokens[i]),
-        )
-        last = start + _CHUNK >= len(order)
-        done = 0
-        sizes = [read_tokens(int(rows.tokens[i]), limits.max_tokens) for i in laid]
-        for part in cut_batches(sizes, limits, keep_tail=last):
-            missing = [units.pop(i) for i in laid[part] if i in units]
-            if len(missing) == part.stop - part.start:
-                yield missing
-            else:
-                scattered += missing
-            done = part.stop
-        carried = laid[done:]
-    scattered.sort(key=lambda unit: -unit.piece.tokens)
-    for part in cut_batches([unit.piece.tokens for unit in scattered], limits):
-        yield scattered[part]
-
-
-def _tokenize(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) -> list[Unit]:
-    """Count the tokens of what is missing in the chunk; cut or split what is too long.
-
-    Puts texts that are one piece into `units`; returns the windows of those that are several.
-    """
-    missing = [i for i in chunk if not rows.ready[i]]
-    if not missing:
-        return []
-    role, limit = job.recipe.role, job.recipe.max_tokens
-    pieces = tokenize(job.provider, [rows.texts[i] for i in missing], role, limit)
-    windows: list[Unit] = []
-    over: list[int] = []
-    for i, piece in zip(missing, pieces, strict=True):
-        rows.tokens[i] = piece.tokens
-        if piece.tokens == 0:
-            rows.ready[i] = True  # left out at the end of the block
-        elif limit is None or piece.tokens <= limit:
-            units[i] = Unit(i, piece)
-        elif job.on_long == "split":
-            parts = _split(job, rows.texts[i], piece.tokens, limit)
-            rows.waiting[i] = len(parts)
-            windows += [Unit(i, part) for part in parts]
-        else:
-            over.append(i)
-            rows.truncated[i] = True
-            units[i] = Unit(i, piece)
-    _refuse_long(job, rows, np.array(over, dtype=np.intp))
-    return windows
-
-
-def _split(job: Job, text: str, tokens: int, limit: int) -> list[Piece]:
-    def count(parts: list[str]) -> list[int]:
-        return [piece.tokens for piece in job.provider.tokenize(parts, job.recipe.role)]
-
-    windows = split_text(text, tokens, limit, count)
-    pieces = tokenize(job.provider, windows, job.recipe.role, limit)
-    return [piece for piece in pieces if piece.tokens]  # nothing in a window: nothing to pool
 
 
 def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from veclab.job import Job
 from veclab.model import Model
 from veclab.models.provider import Limits, read_tokens
-from veclab.pipeline import Job, plan_block
+from veclab.pipeline import plan_block
 from veclab.report import shorten
 from veclab.space import OnLong, Role
 

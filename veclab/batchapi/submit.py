@@ -16,8 +16,9 @@ from veclab.batchapi.progress import absent, recipe_of
 from veclab.batchapi.remote import Refusal, Remote
 from veclab.cache import Cache
 from veclab.errors import InputError
+from veclab.job import Job, Rows
 from veclab.models.provider import read_tokens
-from veclab.pipeline import Job, Rows, missing
+from veclab.pipeline import missing
 from veclab.seen import Seen
 from veclab.stored import find_vectors
 from veclab.text import text_digests
