@@ -63,7 +63,7 @@ def agreement_limit(dimensions: int) -> float:
 
     0.19 for 384 dimensions. With fewer, agreement strays more by chance (as 1 / sqrt(dimensions)),
     and the limit is lower, so that topics of one model are not taken for two models.
-    `benchmarks/results/mixed_origins.md` has what was measured.
+    `benchmarks/mixed_origins.py` measures finds and false alarms.
     """
     return 0.25 - 1.2 / float(np.sqrt(dimensions))
 
