@@ -25,6 +25,26 @@ def home(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture(scope="session")
+def converted_home(tmp_path_factory):
+    """A home whose converted models many tests may share: converting takes longer than they do."""
+    path = tmp_path_factory.mktemp("converted")
+    (path / "models").mkdir()
+    return path
+
+
+@pytest.fixture
+def share_converted(converted_home):
+    """A function that makes a home use the shared converted models."""
+
+    def share(home):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "models").symlink_to(converted_home / "models")
+        return home
+
+    return share
+
+
 @pytest.fixture
 def provider():
     return FakeProvider()

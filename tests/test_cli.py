@@ -21,6 +21,11 @@ from veclab import read
 TEXTS = ["the cat sits on the mat", "a feline rests on the carpet", "stock markets fell", "z"]
 
 
+@pytest.fixture(autouse=True)
+def converted(home, share_converted):
+    share_converted(home)
+
+
 @pytest.fixture
 def run(environment, tmp_path):
     def run(*arguments, stdin=None, env=None):

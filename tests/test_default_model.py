@@ -20,8 +20,10 @@ PACKAGES = Path(__file__).parents[1] / "examples" / "packages.jsonl.gz"
 
 
 @pytest.fixture(scope="module")
-def minilm(tmp_path_factory):
-    return veclab.load("all-MiniLM-L6-v2", cache=tmp_path_factory.mktemp("cache"))
+def minilm(converted_home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VECLAB_HOME", str(converted_home))
+        return veclab.load("all-MiniLM-L6-v2")
 
 
 def descriptions(n):
@@ -69,7 +71,9 @@ def test_sts_benchmark(minilm):
     assert quality == pytest.approx(82.03, abs=0.05)
 
 
-def test_ten_kills_end_in_the_same_file_as_an_undisturbed_run(environment, tmp_path):
+def test_ten_kills_end_in_the_same_file_as_an_undisturbed_run(
+    environment, tmp_path, minilm, share_converted
+):
     """kill -9 at random moments, ten times over, then once to the end."""
     corpus = tmp_path / "corpus.jsonl"
     with gzip.open(PACKAGES, "rt", encoding="utf-8") as file:
@@ -83,6 +87,8 @@ def test_ten_kills_end_in_the_same_file_as_an_undisturbed_run(environment, tmp_p
             stdout=subprocess.PIPE,
         )
 
+    share_converted(tmp_path / "quiet")
+    share_converted(tmp_path / "killed")
     undisturbed = start("quiet", tmp_path / "quiet.parquet")
     began = time.monotonic()
     assert undisturbed.wait() == 0
