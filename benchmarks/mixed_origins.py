@@ -30,7 +30,7 @@ from veclab.files import open_source
 from veclab.meaning.origins import clusters, find_split
 
 ROWS = 1000
-VARIANT_TEXTS = 400
+VARIANT_TEXTS = 700
 TOPICS = 24
 
 
@@ -136,7 +136,7 @@ def mixed_table(rng, sets, others, count):
 @click.command()
 @click.argument("corpora", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-@click.option("--draws", "count", default=24, show_default=True, help="Of clean files, a model.")
+@click.option("--draws", "count", default=96, show_default=True, help="Of clean files, a model.")
 @click.option("--repeats", default=3, show_default=True, help="Of each mixture, a corpus.")
 def main(corpora, output, count, repeats):
     model = veclab.load()

@@ -74,6 +74,17 @@ def test_topics_of_one_model_are_not_taken_for_models(topics):
             assert not split.mixed
 
 
+@pytest.mark.parametrize("topics", [2, 3, 8])
+def test_topics_are_no_models_where_dimensions_have_no_profile_in_common(topics):
+    # A random rotation leaves all similarities as they are and mixes every dimension with all
+    # others; each topic then has a profile of its own.
+    turn = np.linalg.qr(np.random.default_rng(9).normal(size=(192, 192)))[0].astype(np.float32)
+    for seed in range(5):
+        array = make_model(seed)(texts_about(400, topics, seed)) @ turn
+        split = find_split(array, np.ones(len(array)))
+        assert split is None or not split.mixed
+
+
 def test_nothing_is_said_of_few_rows_or_of_dimensions_that_are_all_alike(one):
     assert find_split(one[:100], np.ones(100)) is None
     noise = np.random.default_rng(0).normal(size=(400, 96)).astype(np.float32)

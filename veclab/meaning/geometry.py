@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from veclab.meaning.auditscan import Neighbourhood, Scan
 from veclab.meaning.findings import SHOWN, Finding, Severity, percent, rows
-from veclab.meaning.origins import MIN_SHARE, agreement_limit, find_split
+from veclab.meaning.origins import MIN_ROWS, MIN_SHARE, agreement_limit, find_split
 from veclab.meaning.shape import occurrences, skewness
 from veclab.vectorsource import VectorSource
 
@@ -200,17 +200,19 @@ def origins(source: VectorSource, scanned: Scan, near: Neighbourhood) -> Finding
     figures = {
         "tested": True,
         "agreement": split.agreement,
+        "contact": split.contact,
         "crossing": split.crossing,
         "share": share,
         "by": split.by,
         "sample": len(near.sample),
     }
+    smallest = max(MIN_SHARE, MIN_ROWS / len(near.sample))
     if not split.mixed:
         return Finding(
             "mixed origins",
             "ok",
             f"no split of the rows looks like two models (lowest agreement {split.agreement:.2f}; "
-            f"sees shares from {MIN_SHARE:.0%} of a sample of {len(near.sample):,})",
+            f"sees shares from {smallest:.0%} of a sample of {len(near.sample):,})",
             figures=figures,
         )
     odd = near.sample[split.side][:SHOWN]
@@ -220,7 +222,8 @@ def origins(source: VectorSource, scanned: Scan, near: Neighbourhood) -> Finding
         "problem",
         f"about {share:.0%} of the vectors {where} look like another model's: their dimensions "
         f"vary in another pattern (agreement {split.agreement:.2f}, where topics of one model "
-        f"stay over {agreement_limit(split.dimensions):.2f})",
+        f"stay over {agreement_limit(split.dimensions):.2f}), and they come no closer to the rest "
+        "than random directions",
         "Similarities between the two groups mean nothing. Each query finds only the rows of the "
         "model it was embedded with; the other rows are lost.",
         "Compare the rows below with the rest: another model, pooling or prompt, or numbers that "
