@@ -226,60 +226,19 @@ def load(
         raise InputError("max_tokens must be 3 or more: a start, a text and an end")
     if dimensions is not None and not normalize:
         raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
-    notes: list[str] = []
-    provider: Provider
-    if name.startswith(OPENAI):
-        from veclab.models.openai import OpenAIModel
+    from veclab.models.loading import open_provider
 
-        here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-        for option, value in here.items():
-            if value is not None:
-                raise InputError(f"{name} runs elsewhere: {option} does not go with it")
-        if not normalize:
-            raise InputError(
-                f"{name} gives vectors of unit length: normalize=False is not to be had"
-            )
-        provider = OpenAIModel(
-            name.removeprefix(OPENAI),
-            dimensions=dimensions,
-            base_url=base_url,
-            max_tokens=max_tokens,
-        )
-        notes += provider.notes
-    else:
-        if base_url is not None:
-            raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
-        from veclab.models.words import is_words
-
-        if is_words(name):
-            _refuse_for_words(
-                name,
-                dimensions=dimensions,
-                max_tokens=max_tokens,
-                device=device,
-                engine=engine,
-                precision=precision,
-                threads=threads,
-            )
-            return _load_words(name, normalize)
-        from veclab.models.loading import open_provider
-
-        provider, notes = open_provider(
-            name,
-            engine=engine,
-            precision=precision,
-            threads=threads,
-            device=device,
-            max_tokens=max_tokens,
-            normalize=normalize,
-        )
-        if dimensions is not None:
-            from veclab.models.shortened import Shortened
-
-            provider = Shortened(provider, dimensions)
-            notes.append(
-                f"only models trained for it keep their quality at {dimensions} dimensions"
-            )
+    provider, notes = open_provider(
+        name,
+        dimensions=dimensions,
+        base_url=base_url,
+        engine=engine,
+        precision=precision,
+        threads=threads,
+        device=device,
+        max_tokens=max_tokens,
+        normalize=normalize,
+    )
     if cache is True and not provider.limits.worth_keeping:
         cache = False
     store, more = open_cache(cache)
@@ -315,19 +274,6 @@ def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Mo
     if options.get("dimensions") is None and model.space.dimensions != space.dimensions:
         model = load(name, base_url=base_url, **options | {"dimensions": space.dimensions})
     return model
-
-
-def _refuse_for_words(name: str, **options: object) -> None:
-    for option, value in options.items():
-        if value not in (None, "cpu", "f32"):
-            raise InputError(f"{name} holds word vectors: {option} does not go with it")
-
-
-def _load_words(name: str, normalize: bool) -> Model:
-    from veclab.models.words import WordModel, load_words
-
-    vectors = load_words(name)
-    return Model(WordModel(vectors, normalize=normalize), None, vectors.notes)
 
 
 def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str]]:

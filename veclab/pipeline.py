@@ -20,6 +20,7 @@ from veclab.checks import check_vectors, normalise
 from veclab.errors import EmptyText
 from veclab.job import Embedded, Job, Rows
 from veclab.layout import CHUNK, affordable, lay_out, refuse_long, tokenize_missing
+from veclab.longtext import tokenize
 from veclab.models.provider import Answer, read_tokens
 from veclab.report import extend_ids, shorten
 from veclab.stored import find_vectors, keep_vectors
@@ -106,7 +107,8 @@ def _plan_rows(
     rows, inverse = _deduplicate(job, [ids[i] for i in kept], prepared)
     _look_up(job, rows)
     met = np.flatnonzero(~rows.ready & ~rows.fresh)
-    pieces = job.provider.tokenize([rows.texts[i] for i in met], job.recipe.role)
+    texts_met = [rows.texts[i] for i in met]
+    pieces = tokenize(job.provider, texts_met, job.recipe.role, job.recipe.max_tokens)
     rows.tokens[met] = [piece.tokens for piece in pieces]
     rows.ready[met] = True
     return kept, rows, inverse

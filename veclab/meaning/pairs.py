@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
+from veclab.evaluate import metrics
 from veclab.files.find import find
 from veclab.files.formats import File
 from veclab.files.roles import listed
@@ -121,20 +122,23 @@ def score_pairs(
 
 def pearson(a: NDArray[Any], b: NDArray[Any]) -> float | None:
     """Pearson's correlation of two (n,) arrays; None where one of them is constant."""
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(np.corrcoef(np.asarray(a, np.float64), np.asarray(b, np.float64))[0, 1])
+    return _correlation(metrics.pearson, a, b)
 
 
 def spearman(a: NDArray[Any], b: NDArray[Any]) -> float | None:
     """Spearman's rank correlation; ties share their mean rank. None where one is constant."""
-    return pearson(_ranks(a), _ranks(b))
+    return _correlation(metrics.spearman, a, b)
 
 
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(count) - (count - 1) / 2)[place]
-    return ranks
+def _correlation(
+    kind: Callable[[NDArray[Any], NDArray[Any]], metrics.Statistic],
+    a: NDArray[Any],
+    b: NDArray[Any],
+) -> float | None:
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    one, other = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return metrics.value_of(kind(one, other), len(a))
 
 
 def _has_header(file: File, said: bool | None) -> bool:

@@ -107,9 +107,3 @@ def occurrences(neighbours: NDArray[np.intp]) -> NDArray[np.intp]:
         intp (n,).
     """
     return np.bincount(neighbours.ravel(), minlength=len(neighbours))
-
-
-def far_out(similarity: NDArray[np.float32]) -> float:
-    """The similarity below which a value is "far out": Q1 - 3 (Q3 - Q1) (Tukey 1977)."""
-    low, high = np.quantile(similarity, [0.25, 0.75])
-    return float(low - 3 * (high - low))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
@@ -15,8 +16,10 @@ from veclab.models.catalog import find_model
 from veclab.models.converted import CannotConvert, find_or_convert
 from veclab.models.folder import ModelFolder
 from veclab.models.int8 import find_or_quantise, has_integer_products
+from veclab.models.names import OPENAI
 from veclab.models.openvino import Engine, OpenVinoModel
 from veclab.models.provider import Provider
+from veclab.models.words import WordModel, is_words, load_words
 
 EngineName = Literal["torch", "openvino"]
 Precision = Literal["f32", "bf16", "f16", "int8"]
@@ -25,6 +28,8 @@ Precision = Literal["f32", "bf16", "f16", "int8"]
 def open_provider(
     name: str,
     *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
     engine: EngineName | None = None,
     precision: Precision | None = None,
     threads: int | None = None,
@@ -32,14 +37,70 @@ def open_provider(
     max_tokens: int | None = None,
     normalize: bool = True,
 ) -> tuple[Provider, list[str]]:
-    """A local model, and what the user should know of how it runs.
+    """What computes a model's vectors, and what the user should know of it.
+
+    The options are those of `veclab.load`. One that does not go with the model is an error.
+
+    Raises:
+        InputError, ModelUnavailable, MissingExtra, ProviderError: as `veclab.load`.
+    """
+    here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
+    if name.startswith(OPENAI):
+        _refuse(f"{name} runs elsewhere", here)
+        return _endpoint(name, dimensions, base_url, max_tokens, normalize)
+    if base_url is not None:
+        raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
+    if is_words(name):
+        here = {option: v for option, v in here.items() if v not in ("cpu", "f32")}
+        words = {"dimensions": dimensions, "max_tokens": max_tokens, **here}
+        _refuse(f"{name} holds word vectors", words)
+        vectors = load_words(name)
+        return WordModel(vectors, normalize=normalize), list(vectors.notes)
+    provider, notes = _local(name, engine, precision, threads, device, max_tokens, normalize)
+    if dimensions is None:
+        return provider, notes
+    from veclab.models.shortened import Shortened
+
+    note = f"only models trained for it keep their quality at {dimensions} dimensions"
+    return Shortened(provider, dimensions), [*notes, note]
+
+
+def _refuse(reason: str, options: Mapping[str, object]) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(f"{reason}: {option} does not go with it")
+
+
+def _endpoint(
+    name: str,
+    dimensions: int | None,
+    base_url: str | None,
+    max_tokens: int | None,
+    normalize: bool,
+) -> tuple[Provider, list[str]]:
+    from veclab.models.openai import OpenAIModel
+
+    if not normalize:
+        raise InputError(f"{name} gives vectors of unit length: normalize=False is not to be had")
+    model = OpenAIModel(
+        name.removeprefix(OPENAI), dimensions=dimensions, base_url=base_url, max_tokens=max_tokens
+    )
+    return model, model.notes
+
+
+def _local(
+    name: str,
+    engine: EngineName | None,
+    precision: Precision | None,
+    threads: int | None,
+    device: str | None,
+    max_tokens: int | None,
+    normalize: bool,
+) -> tuple[Provider, list[str]]:
+    """A local model on the engine asked for.
 
     Without an `engine` (and with no VECLAB_ENGINE set) an accelerator is used through torch where
     there is one, else OpenVINO where it is installed and can run the model, else torch.
-
-    Raises:
-        InputError: the options contradict each other.
-        ModelUnavailable, MissingExtra: as `veclab.load`.
     """
     _check(engine, precision, threads, device)
     folder = find_model(name)

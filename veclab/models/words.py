@@ -207,7 +207,13 @@ class WordModel:
             pooling="mean",
             normalized=normalize,
         )
-        self.limits = Limits(max_tokens=None, batch_tokens=65536, batch_texts=4096, padded=False)
+        self.limits = Limits(
+            max_tokens=None,
+            batch_tokens=65536,
+            batch_texts=4096,
+            padded=False,
+            worth_keeping=False,
+        )
         self._seen = self._texts = self._unknown = 0
         self._missing: dict[str, None] = {}
 
