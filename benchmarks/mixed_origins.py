@@ -1,8 +1,11 @@
 """How often does `veclab audit` find two origins in one file, and how often does it cry wolf?
 
+    python benchmarks/mixed_origins.py ../shared/data -o benchmarks/results/mixed_origins.md
     python benchmarks/mixed_origins.py CORPUS[:COLUMN] ... [-o RESULT.md]
 
-Every corpus is embedded with the default model (from the cache where it was before).
+From a folder of benchmark data (packages/, stsb/) three corpora are drawn with a fixed seed. They
+are not those on which the limits of `veclab.meaning.origins` were chosen. Every corpus is embedded
+with the default model (from the cache where it was before).
 
 Clean files. Topics are made by k-means (24 clusters); a file is a random draw of 2, 3, 6 or 24
 topics of one corpus, or all of two corpora at once, at most 1,000 rows, shuffled or topic by
@@ -18,6 +21,9 @@ prompt "query: " in front.
 
 from __future__ import annotations
 
+import csv
+import gzip
+import random
 import sys
 from pathlib import Path
 
@@ -39,11 +45,30 @@ def distinct(array):
     return np.sort(np.unique(array.round(5), axis=0, return_index=True)[1])
 
 
-def corpus(name, model):
-    """Vectors of the corpus's texts, each once; and the texts."""
+def texts_of(name):
+    """The texts of a file, `FILE[:COLUMN]`."""
     path, _, column = name.partition(":")
     source = open_source(path, column=column or None)
-    texts = [text for block in source.blocks() for text in block.texts if text and text.strip()]
+    return [text for block in source.blocks() for text in block.texts if text and text.strip()]
+
+
+def drawn(folder):
+    """Descriptions and summaries of packages, and sentences, drawn from a folder of data."""
+    rng = random.Random(0)
+    descriptions = texts_of(f"{folder / 'packages/descriptions.jsonl.gz'}:description")
+    with gzip.open(folder / "packages/summaries.tsv.gz", "rt", encoding="utf-8") as lines:
+        summaries = [line.rstrip("\n").partition("\t")[2] for line in lines]
+    with (folder / "stsb/stsb-en-train.csv").open(encoding="utf-8", newline="") as rows:
+        sentences = sorted({sentence for row in csv.reader(rows) for sentence in row[:2]})
+    return {
+        "descriptions": rng.sample(descriptions, 1500),
+        "summaries": rng.sample([text for text in summaries if text.strip()], 2000),
+        "sentences": rng.sample(sentences, 2000),
+    }
+
+
+def embedded(texts, model):
+    """Vectors of texts, each once; and the texts."""
     vectors = model.embed(texts)
     kept = distinct(vectors.array)
     return vectors.array[kept], [texts[i] for i in kept]
@@ -143,11 +168,14 @@ def main(corpora, output, count, repeats):
     rng = np.random.default_rng(0)
     turn = np.linalg.qr(rng.normal(size=(384, 384)))[0].astype(np.float32)
     sets, small, others = {}, {}, {"rotation": {}, "first token": {}, "reversed": {}, "prompt": {}}
-    for name in corpora:
-        array, texts = corpus(name, model)
+    if len(corpora) == 1 and Path(corpora[0]).is_dir():
+        read = drawn(Path(corpora[0]))
+    else:
+        read = {Path(name.partition(":")[0]).name: texts_of(name) for name in corpora}
+    for label, given in read.items():
+        array, texts = embedded(given, model)
         some = np.sort(rng.permutation(len(texts))[:VARIANT_TEXTS])
         chosen = [texts[i] for i in some]
-        label = Path(name.partition(":")[0]).name
         sets[label], small[label] = array, array[some]
         others["rotation"][label] = array[some] @ turn
         others["first token"][label] = first_token(chosen)
@@ -164,10 +192,9 @@ def main(corpora, output, count, repeats):
         [
             "# Two models in one file: finds and false alarms",
             "",
-            f"Made by `python benchmarks/mixed_origins.py {' '.join(corpora)}`"
-            if output is None
-            else f"Made by `python benchmarks/mixed_origins.py` over {', '.join(sets)} "
-            f"({', '.join(f'{len(a):,}' for a in sets.values())} distinct texts).",
+            f"Made by `python benchmarks/mixed_origins.py {' '.join(corpora)}`: "
+            + ", ".join(f"{len(array):,} {name}" for name, array in sets.items())
+            + " (distinct texts).",
             "",
             "Clean files (see the script for how they are drawn):",
             "",

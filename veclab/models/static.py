@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from veclab.models.folder import ModelFolder
 from veclab.models.provider import Limits, Piece
 from veclab.models.static_folder import TABLES
 from veclab.models.tensors import read_tensors
+from veclab.models.wordmemo import WordMemo
 from veclab.space import Role, Space
 
 # Sums of so many texts stay in the processor's cache (1 MB at 256 dimensions).
@@ -59,6 +59,7 @@ class StaticModel:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._check_vocabulary()
+        self._words = WordMemo(self._tokenizer)
         self._unknown = _unknown_token(self._tokenizer) if folder.static.drop_unknown else None
         self.space: Space = folder.space(self._table.shape[1], normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
@@ -97,11 +98,8 @@ class StaticModel:
 
         The count is 0 where none of those tokens is known: there is nothing to average.
         """
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        lists = [encoding.ids for encoding in encodings]
-        counts = np.fromiter(map(len, lists), np.int64, len(lists))
+        ids, counts = self._words.encode(texts)
         ends = np.cumsum(counts)
-        ids = np.fromiter(chain.from_iterable(lists), np.int32, int(counts.sum()))
         keep = np.ones(len(ids), np.bool_)
         if self._unknown is not None:
             keep &= ids != self._unknown
