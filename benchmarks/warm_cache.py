@@ -3,7 +3,7 @@
     python benchmarks/warm_cache.py [TEXTS] [--profile]
 
 Distinct texts of 6 to 16 words, vectors of 384 numbers made by a stand-in for a model, since only
-the way around the model counts here. Prints texts/s of five runs and writes the median to
+the way around the model counts here. Prints texts/s of eleven runs and writes the median to
 benchmarks/results/warm_cache.json.
 """
 
@@ -55,7 +55,7 @@ def main() -> None:
         model = Model(StandIn(), cache)
         model.embed(texts)
         runs = []
-        for _ in range(5):
+        for _ in range(11):
             wall, cpu = time.perf_counter(), time.process_time()
             vectors = model.embed(texts)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

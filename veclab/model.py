@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
-from veclab.job import Embedded, Job, OnEmpty
+from veclab.gather import Gathered
+from veclab.job import Job, OnEmpty
 from veclab.models.names import DEFAULT_MODEL, OPENAI
 from veclab.models.provider import Provider, Remarking
 from veclab.pipeline import embed_block
 from veclab.report import shorten
 from veclab.space import OnLong, Recipe, Role, Space
-from veclab.text import Preparation, repair_surrogates
+from veclab.text import Preparation
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -138,20 +137,12 @@ class Model:
         )
         if on_done is not None:
             job.on_done = on_done
-        kept_ids: list[str] = []
-        kept_texts: list[str] = []
-        parts: list[Embedded] = []
+        gathered = Gathered(self.space, texts)
         for block_ids, block_texts in _blocks(texts, ids, self.provider.limits.block_texts):
             repaired = job.report.repaired
             part = embed_block(job, block_ids, block_texts)
-            parts.append(part)
-            whole = len(part.kept) == len(block_ids)
-            kept_ids += block_ids if whole else [block_ids[i] for i in part.kept]
-            given = block_texts if whole else [block_texts[i] for i in part.kept]
-            if job.report.repaired > repaired:
-                kept_texts += [repair_surrogates(cast(str, text)) for text in given]
-            else:
-                kept_texts += cast(list[str], given)
+            repair = job.report.repaired > repaired
+            gathered.add(part, block_ids, block_texts, repair=repair)
         self.finish(job, start)
         if job.report.refused:  # the caller may count on a row for each text
             warnings.warn(
@@ -159,16 +150,7 @@ class Model:
                 f"out: {shorten(job.report.refused_ids)}; the report's notes say why",
                 stacklevel=2,
             )
-        dim = self.space.dimensions
-        return Vectors(
-            array=np.concatenate([np.zeros((0, dim), np.float32), *(p.vectors for p in parts)]),
-            space=self.space,
-            ids=kept_ids,
-            texts=kept_texts,
-            tokens=np.concatenate([np.zeros(0, np.int32), *(p.tokens for p in parts)]),
-            truncated=np.concatenate([np.zeros(0, np.bool_), *(p.truncated for p in parts)]),
-            report=job.report,
-        )
+        return gathered.vectors(job.report)
 
     def finish(self, job: Job, start: float) -> None:
         """Close a job's report: its time, and what the provider and the cache have to say."""

@@ -136,11 +136,7 @@ def _prepare(
     """Prepared texts that hold something, and their positions."""
     present = ["" if text is None else text for text in texts]
     prepared = prepare_all(job.preparation, present)
-    kept = [
-        position
-        for position, text in enumerate(prepared)
-        if (text and text.isascii() and not text.isspace()) or not is_blank(text)
-    ]
+    kept = _not_blank(prepared)
     empty: list[str] = []
     if len(kept) < len(texts):
         full = set(kept)
@@ -154,11 +150,20 @@ def _prepare(
             "(--on-empty skip)"
         )
     job.report.texts += len(texts)
-    job.report.repaired += sum(not text.isascii() and has_surrogates(text) for text in present)
+    if not all(map(str.isascii, present)):
+        job.report.repaired += sum(map(has_surrogates, present))
     job.report.empty += len(empty)
     extend_ids(job.report.empty_ids, empty)
     job.on_done(len(empty))
     return np.array(kept, dtype=np.intp), prepared
+
+
+def _not_blank(prepared: Sequence[str]) -> Sequence[int]:
+    """Positions of the texts that hold something to read."""
+    # Stripping says it for text in ASCII, a fast look that most blocks need no more than.
+    if all(map(str.isascii, prepared)) and all(map(str.strip, prepared)):
+        return range(len(prepared))
+    return [i for i, text in enumerate(prepared) if not is_blank(text)]
 
 
 def _deduplicate(

@@ -179,6 +179,8 @@ def repair_surrogates(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """True when nothing is there to read: only white space and invisible characters."""
+    if text.isascii():
+        return not text.strip()
     return _VISIBLE.search(text) is None
 
 

@@ -185,9 +185,10 @@ class Cache:
         dtype = record_dtype(found.vectors.shape[1])
 
         def fetch(
-            txn: lmdb.Transaction[memoryview],
+            txn: lmdb.Transaction[bytes],
         ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bytes]:
-            # txn.get over sorted keys: as fast as Cursor.getmulti, which leaves out missing keys.
+            # txn.get over sorted keys is a little faster than Cursor.getmulti; bytes are faster
+            # than memoryviews, which the garbage collector has to follow.
             values = list(map(txn.get, keys.tolist(), repeat(b"")))
             sizes = np.fromiter(map(len, values), np.int64, len(values))
             whole = sizes == dtype.itemsize
@@ -248,7 +249,7 @@ class Cache:
         content = memoryview(records.tobytes())
         values = [content[at : at + size] for at in range(0, len(content), size)]
 
-        def put(txn: lmdb.Transaction[memoryview]) -> None:
+        def put(txn: lmdb.Transaction[bytes]) -> None:
             txn.cursor().putmulti(zip(keys.tolist(), values, strict=True))
 
         self._store.run(put, Op.PUT, keys.tobytes(), size, write=True)
@@ -269,8 +270,7 @@ class Cache:
         survey = self._survey()
         described: dict[bytes, str] = store.run(
             lambda txn: {
-                bytes(key): bytes(text).decode(errors="replace")
-                for key, text in txn.cursor(store.recipes)
+                key: text.decode(errors="replace") for key, text in txn.cursor(store.recipes)
             },
             Op.DESCRIBE,
         )
@@ -328,19 +328,19 @@ class Cache:
         for start in range(0, len(keys), BLOCK):
             block = keys[start : start + BLOCK]
 
-            def delete(txn: lmdb.Transaction[memoryview], block: NDArray[np.void] = block) -> None:
+            def delete(txn: lmdb.Transaction[bytes], block: NDArray[np.void] = block) -> None:
                 for key in block.tolist():
                     txn.delete(key)
 
             self._store.run(delete, Op.DELETE, block.tobytes(), write=True)
 
     def _survey(self) -> _Survey:
-        def walk(txn: lmdb.Transaction[memoryview]) -> Iterator[tuple[bytes, bytes, list[int]]]:
+        def walk(txn: lmdb.Transaction[bytes]) -> Iterator[tuple[bytes, bytes, list[int]]]:
             items = iter(txn.cursor())
             while block := list(islice(items, WALK_BLOCK)):
                 if any(len(key) != KEY_SIZE for key, _ in block):
                     raise lmdb.CorruptedError("there is a key of another length")
-                headers = (bytes(value[:HEADER_SIZE]).ljust(HEADER_SIZE) for _, value in block)
+                headers = (value[:HEADER_SIZE].ljust(HEADER_SIZE) for _, value in block)
                 yield (
                     b"".join(key for key, _ in block),
                     b"".join(headers),
@@ -356,10 +356,11 @@ class Cache:
         )
 
     def release(self) -> None:
-        """Give back the mapped pages read so far, which count as this process's resident memory.
+        """Give back the mapped pages read so far, where they are many (`store.PAGES_KEPT` bytes).
 
-        A long job calls it now and then: the system would take them back itself only under
-        pressure, and a memory limit or a watching user sees them grow with the cache.
+        A long job calls it now and then. They count as this process's resident memory: the system
+        would take them back itself only under pressure, and a memory limit or a watching user
+        sees them grow with the cache.
         """
         self._store.release_pages()
 
