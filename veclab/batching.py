@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import pairwise
 from types import FrameType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ from veclab.space import Role
 Batch = NDArray[np.float32] | Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A piece and the distinct text it belongs to (several windows may belong to one)."""
 
     text: int
@@ -46,15 +45,12 @@ def cut_batches(sizes: Sequence[int], limits: Limits, *, keep_tail: bool = True)
 
 def _filled_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
     """Where batches end when each is filled to the limits."""
-    ends: list[int] = []
-    start = tokens = 0
-    for position, size in enumerate(sizes):
-        full = tokens + size > limits.batch_tokens or position - start >= limits.batch_texts
-        if position > start and full:
-            ends.append(position)
-            start, tokens = position, 0
-        tokens += size
-    return [*ends, len(sizes)] if len(sizes) else []
+    total = np.concatenate([[0], np.cumsum(sizes)])
+    ends = [0]
+    while (start := ends[-1]) < len(sizes):
+        fit = int(np.searchsorted(total, total[start] + limits.batch_tokens, "right")) - 1
+        ends.append(min(max(fit, start + 1), start + limits.batch_texts, len(sizes)))
+    return ends[1:]
 
 
 def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
@@ -90,8 +86,9 @@ def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
 
 def batch_size(units: Sequence[Unit], limits: Limits) -> tuple[int, int]:
     """Tokens of a batch that the model reads, and tokens it computes, padding included."""
-    top = limits.max_tokens
-    sizes = [u.piece.tokens if top is None else min(u.piece.tokens, top) for u in units]
+    sizes = [unit.piece.tokens for unit in units]
+    if limits.max_tokens is not None and max(sizes) > limits.max_tokens:
+        sizes = [min(size, limits.max_tokens) for size in sizes]
     return sum(sizes), max(sizes) * len(sizes) if limits.padded else sum(sizes)
 
 

@@ -35,7 +35,7 @@ class Job:
     # Called with the number of texts finished since the last call.
     on_done: Callable[[int], None] = lambda texts: None
     seen: Seen = field(default_factory=Seen)
-    # Tokens of all batches given to the model so far, answered or not.
+    # Where there is a `max_cost`: tokens of all batches given to the model, answered or not.
     asked: int = 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,20 +45,21 @@ def lay_out(job: Job, rows: Rows) -> Iterator[list[Unit]]:
         return
     limits = job.provider.limits
     # Characters tell the order well enough to begin before everything is tokenised.
-    order = sorted(range(len(rows.texts)), key=lambda i: -len(rows.texts[i]))
+    order = descending(np.fromiter(map(len, rows.texts), np.int64, len(rows.texts))).tolist()
     units: dict[int, Unit] = {}
     scattered: list[Unit] = []
     carried: list[int] = []
     for start in range(0, len(order), CHUNK):
         chunk = order[start : start + CHUNK]
         scattered += tokenize_missing(job, rows, chunk, units)
-        laid = sorted(
-            carried + [i for i in chunk if rows.ready[i] or i in units],
-            key=lambda i: -int(rows.tokens[i]),
-        )
+        there = np.array(carried + [i for i in chunk if rows.ready[i] or i in units], np.intp)
+        tokens = rows.tokens[there]
+        by_length = descending(tokens)
+        laid = there[by_length].tolist()
         last = start + CHUNK >= len(order)
         done = 0
-        sizes = [read_tokens(int(rows.tokens[i]), limits.max_tokens) for i in laid]
+        read = tokens if limits.max_tokens is None else np.minimum(tokens, limits.max_tokens)
+        sizes = read[by_length].tolist()
         for part in cut_batches(sizes, limits, keep_tail=last):
             missing = [units.pop(i) for i in laid[part] if i in units]
             if len(missing) == part.stop - part.start:
@@ -69,6 +71,11 @@ def lay_out(job: Job, rows: Rows) -> Iterator[list[Unit]]:
     scattered.sort(key=lambda unit: -unit.piece.tokens)
     for part in cut_batches([unit.piece.tokens for unit in scattered], limits):
         yield scattered[part]
+
+
+def descending(sizes: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """Positions from the largest size to the smallest; of equals the first comes first."""
+    return np.argsort(-sizes, kind="stable")
 
 
 def tokenize_missing(job: Job, rows: Rows, chunk: list[int], units: dict[int, Unit]) -> list[Unit]:
@@ -83,8 +90,11 @@ def tokenize_missing(job: Job, rows: Rows, chunk: list[int], units: dict[int, Un
     pieces = tokenize(job.provider, [rows.texts[i] for i in missing], role, limit)
     windows: list[Unit] = []
     over: list[int] = []
+    rows.tokens[missing] = counts = [piece.tokens for piece in pieces]
+    if min(counts) > 0 and (limit is None or max(counts) <= limit):  # the usual case
+        units.update(zip(missing, map(Unit, missing, pieces), strict=True))
+        return []
     for i, piece in zip(missing, pieces, strict=True):
-        rows.tokens[i] = piece.tokens
         if piece.tokens == 0:
             rows.ready[i] = True  # left out at the end of the block
         elif limit is None or piece.tokens <= limit:
@@ -116,22 +126,24 @@ def affordable(job: Job, batches: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
     Raises:
         CostTooHigh: it does not pay for the next one, or nobody knows what that would cost.
     """
+    if job.max_cost is None:
+        yield from batches
+        return
     price, limit = job.provider.limits.price, job.provider.limits.max_tokens
     for units in batches:
         job.asked += sum(read_tokens(unit.piece.tokens, limit) for unit in units)
         # Answers that had to be thrown away were paid for as well.
         wasted = max(0, job.report.tokens_bought - job.report.tokens_embedded)
-        if job.max_cost is not None:
-            if price is None:
-                raise CostTooHigh(
-                    f"the price of {job.recipe.space.model} is not known, so a limit cannot be "
-                    "held to: write it into prices.json (docs/openai.md), or leave the limit out"
-                )
-            cost = (job.asked + wasted) * price / 1e6
-            if cost > job.max_cost:
-                raise CostTooHigh(
-                    f"the next request would bring the cost to {cost:.4f} dollars, over the limit "
-                    f"of {job.max_cost:.4f}. What was bought is in the cache; a higher limit goes "
-                    "on from there"
-                )
+        if price is None:
+            raise CostTooHigh(
+                f"the price of {job.recipe.space.model} is not known, so a limit cannot be "
+                "held to: write it into prices.json (docs/openai.md), or leave the limit out"
+            )
+        cost = (job.asked + wasted) * price / 1e6
+        if cost > job.max_cost:
+            raise CostTooHigh(
+                f"the next request would bring the cost to {cost:.4f} dollars, over the limit "
+                f"of {job.max_cost:.4f}. What was bought is in the cache; a higher limit goes "
+                "on from there"
+            )
         yield units

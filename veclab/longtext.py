@@ -52,6 +52,9 @@ def count_all(texts: Sequence[str], count: Callable[[list[str]], list[int]]) -> 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
     """The texts in order, in groups of limited size; a long one is a group of its own."""
+    if 0 < sum(map(len, texts)) <= min(_CALL_CHARS, LONG_CHARS):  # the usual case
+        yield list(texts)
+        return
     group: list[str] = []
     size = 0
     for text in texts:

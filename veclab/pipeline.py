@@ -160,8 +160,9 @@ def _prepare(
 
 def _not_blank(prepared: Sequence[str]) -> Sequence[int]:
     """Positions of the texts that hold something to read."""
-    # Stripping says it for text in ASCII, a fast look that most blocks need no more than.
-    if all(map(str.isascii, prepared)) and all(map(str.strip, prepared)):
+    # Stripping says it for text in ASCII, and most blocks need no more than this look.
+    others = [text for text in prepared if not text.isascii()]
+    if all(map(str.strip, prepared)) and not any(map(is_blank, others)):
         return range(len(prepared))
     return [i for i, text in enumerate(prepared) if not is_blank(text)]
 
@@ -249,12 +250,16 @@ def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:
         raw, len(units), rows.vectors.shape[1], [rows.ids[unit.text] for unit in units]
     )
     unit_length = normalise(vectors)
-    finished = []
     useful, computed = batch_size(units, job.provider.limits)
     job.report.tokens_embedded += useful
     job.report.tokens_padding += computed - useful
-    for row, unit in enumerate(units):
-        i = unit.text
+    texts = [unit.text for unit in units]
+    if not rows.waiting:  # no text in windows: every unit is a whole text
+        rows.vectors[texts] = unit_length if job.recipe.space.normalized else vectors
+        _store(job, rows, np.array(texts, dtype=np.intp))
+        return
+    finished = []
+    for row, (i, piece) in enumerate(units):
         if rows.refused[i]:  # another window of it was
             continue
         if i not in rows.waiting:
@@ -262,8 +267,7 @@ def _commit(job: Job, rows: Rows, units: list[Unit], batch: Batch) -> None:
             finished.append(i)
             continue
         # Windows are pooled by their token counts, each token with the same say.
-        read = read_tokens(unit.piece.tokens, limit)
-        rows.vectors[i] += read * unit_length[row]
+        rows.vectors[i] += read_tokens(piece.tokens, limit) * unit_length[row]
         rows.waiting[i] -= 1
         if rows.waiting[i] == 0:
             rows.vectors[i] = normalise(rows.vectors[i : i + 1])[0]

@@ -161,7 +161,10 @@ def prepare_all(preparation: Preparation, texts: Sequence[str]) -> list[str]:
         if joined.isascii() and (joined.isprintable() or not _UNCLEAN.search(joined)):
             prepared += some
         else:
-            prepared += [preparation(text) for text in some]
+            prepared += [
+                text if text.isascii() and text.isprintable() else preparation(text)
+                for text in some
+            ]
     return prepared
 
 

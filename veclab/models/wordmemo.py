@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # English has them, and no more where "words" are lines of a script without spaces.
 MOST_CHARS = 2_000_000
 
+# New words tokenised in one piece: cores work side by side on several of them.
+_GROUP = 256
+
 # What these do to a character depends on its word at most, never on what is beyond a space.
 _NORMALIZERS = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD"}
 _SPLITTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
@@ -95,13 +98,26 @@ class WordMemo:
         if self._chars + sum(map(len, new)) > MOST_CHARS:
             self._forget()
             new = list(dict.fromkeys(words))
-        ids, counts = self._tokenize(new)
+        ids, counts = self._tokenize_words(new)
         known = len(self._numbers)
         self._numbers.update(zip(new, range(known, known + len(new)), strict=True))
         self._chars += sum(map(len, new))
         self._ids = np.concatenate([self._ids, ids])
         self._ends = np.concatenate([self._ends, self._ends[-1] + np.cumsum(counts)])
         return find()
+
+    def _tokenize_words(self, words: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """As `_tokenize`, in half the time: each call of the tokenizer gets many words."""
+        groups = [words[start : start + _GROUP] for start in range(0, len(words), _GROUP)]
+        encodings = self._tokenizer.encode_batch(
+            groups, is_pretokenized=True, add_special_tokens=False
+        )
+        counts = [
+            np.bincount(np.array(encoding.word_ids, np.int64), minlength=len(group))
+            for encoding, group in zip(encodings, groups, strict=True)
+        ]
+        ids = chain.from_iterable(encoding.ids for encoding in encodings)
+        return np.fromiter(ids, np.int32), np.concatenate(counts)
 
     def _tokenize(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
