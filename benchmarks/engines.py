@@ -246,11 +246,11 @@ def _task(options: argparse.Namespace, work: Path) -> Task:
         inner=config["intermediate_size"],
         threads=options.threads,
         work=str(work),
-        sets=_texts(*sizes),
+        sets=draw_texts(*sizes),
     )
 
 
-def _texts(long: int, short: int, many: int) -> dict[str, list[str]]:
+def draw_texts(long: int, short: int, many: int) -> dict[str, list[str]]:
     """Package descriptions (long) and one-line summaries (short, many), drawn with a fixed seed."""
     packages = SHARED / "packages" / "descriptions.jsonl.gz"
     own = ROOT / "examples" / "packages.jsonl.gz"

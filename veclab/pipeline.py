@@ -21,7 +21,7 @@ from veclab.errors import EmptyText
 from veclab.job import Embedded, Job, Rows
 from veclab.layout import CHUNK, affordable, lay_out, refuse_long, tokenize_missing
 from veclab.longtext import tokenize
-from veclab.models.provider import Answer, read_tokens
+from veclab.models.provider import Answer, Explaining, read_tokens
 from veclab.report import extend_ids, shorten
 from veclab.stored import find_vectors, keep_vectors
 from veclab.text import has_surrogates, is_blank, prepare_all, text_digests
@@ -213,13 +213,21 @@ def _leave_out_unknown(
     if job.on_empty == "error":
         raise EmptyText(
             f"the model {job.recipe.space.model} knows no token in {len(unknown):,} text(s), so "
-            f"they have no vector: {shorten(unknown)}. Take them out, or leave them out and have "
-            "them reported with on_empty='skip' (--on-empty skip)"
+            f"they have no vector: {shorten(unknown)}. {_reason(job, rows)}Take them out, or leave "
+            "them out and have them reported with on_empty='skip' (--on-empty skip)"
         )
     job.report.unknown += len(unknown)
     extend_ids(job.report.unknown_ids, unknown)
     job.on_done(len(unknown))
     return kept[~out], inverse[~out]
+
+
+def _reason(job: Job, rows: Rows) -> str:
+    """Why the model can read nothing in texts, where it can tell; ends in a space."""
+    if not isinstance(job.provider, Explaining):
+        return ""
+    texts = [rows.texts[i] for i in np.flatnonzero((rows.tokens == 0) & ~rows.refused)]
+    return f"{job.provider.explain_unread(texts)} "
 
 
 def _look_up(job: Job, rows: Rows) -> None:

@@ -15,6 +15,7 @@ from veclab.checks import normalise
 from veclab.meaning.audit import audit
 from veclab.meaning.auditscan import pairs_that_differ
 from veclab.meaning.findings import SEVERITIES
+from veclab.models.catalog import find_model
 
 
 def vectors_of(array, texts=None, truncated=None, *, normalized=True):
@@ -235,6 +236,16 @@ def test_no_vectors_are_an_error(good):
         audit(vectors_of(good), sample=5)
 
 
+def first_token(texts):
+    """The default model's vectors with its first token's instead of the mean."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(find_model("all-MiniLM-L6-v2").path), device="cpu")
+    tokens = model.encode(texts, output_value="token_embeddings")
+    vectors = np.stack([t[0].numpy() for t in tokens])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 class TestProof:
     def test_a_file_is_what_its_space_says(self, tiny_e5, tmp_path):
         from veclab.corpus import embed_file
@@ -263,6 +274,18 @@ class TestProof:
         assert foreign.severity == "problem"
         assert 20 < foreign.figures["other"] < 44
         assert audit(vectors, prove=False).findings[1].name != "proof"
+
+    def test_another_way_to_use_the_model_is_found(self):
+        """Same weights, same Space by its name, but a prompt in front, or the first token's vector:
+        nothing in the numbers themselves shows it."""
+        texts = [f"{what} number {i}" for what in ("a cat", "the market") for i in range(70)]
+        model = veclab.load()
+        vectors = model.embed(texts)
+        for other in (model.embed([f"query: {text}" for text in texts]).array, first_token(texts)):
+            vectors.array[::2] = other[::2]
+            proof = audit(vectors)["proof"]
+            assert proof.severity == "problem"
+            assert 16 < proof.figures["other"] < 48
 
     def test_other_providers_and_missing_texts_are_said_not_proved(self, good):
         assert "cost money" in audit(vectors_of(good, ["t"] * 500))["proof"].found

@@ -80,6 +80,12 @@ def test_a_text_without_a_known_word_is_an_error_with_near_spellings(model):
         model.embed(["king", "qeen", "zork"])
 
 
+def test_a_text_without_a_known_word_is_left_out_where_the_policy_says_so(model):
+    vectors = model.embed(["king", "zork", "queen"], on_empty="skip")
+    assert list(vectors.ids) == ["0", "2"]
+    assert vectors.report.unknown_ids == ["1"]
+
+
 def test_options_that_have_no_meaning_are_refused(file):
     for option in ({"device": "cuda"}, {"max_tokens": 10}, {"dimensions": 1}):
         with pytest.raises(InputError, match=f"{next(iter(option))} does not go with it"):

@@ -160,3 +160,11 @@ class Remarking(Protocol):
 
     def remarks(self) -> list[str]:
         """Sentences about the texts since the last call."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """What a provider may offer besides: the reason why it can read nothing in a text."""
+
+    def explain_unread(self, texts: Sequence[str]) -> str:
+        """A sentence about texts for which `tokenize` gives no token."""

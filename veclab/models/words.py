@@ -218,28 +218,23 @@ class WordModel:
         self._missing: dict[str, None] = {}
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[Piece]:
-        """Count the words of each text, and find the rows of those that are known."""
+        """Find the rows of each text's known words, and count all its words.
+
+        The count is 0 where no word is known: there is nothing to average.
+        """
         pieces = []
         for text in texts:
             known, missing = find_words(self.vectors, text)
             ids = np.array(known, dtype=np.int32)
-            pieces.append(Piece(text, len(known) + len(missing), ids))
+            pieces.append(Piece(text, len(known) + len(missing) if known else 0, ids))
         return pieces
 
     def embed_batch(self, pieces: Sequence[Piece], role: Role | None) -> NDArray[np.float32]:
-        """float32 (len(pieces), dimensions): means of the words' vectors.
-
-        Raises:
-            InputError: texts without a single word of the vocabulary.
-        """
+        """float32 (len(pieces), dimensions): means of the known words' vectors."""
         array = self.vectors.array
         out = np.empty((len(pieces), array.shape[1]), dtype=np.float32)
-        lost = []
         for i, piece in enumerate(pieces):
             ids = find_words(self.vectors, piece.text)[0] if piece.ids is None else piece.ids
-            if not len(ids):
-                lost.append(piece.text)
-                continue
             out[i] = array[ids].mean(axis=0, dtype=np.float64)
             self._seen += piece.tokens
             if len(ids) < piece.tokens:
@@ -247,9 +242,11 @@ class WordModel:
                 self._unknown += piece.tokens - len(ids)
                 missing = find_words(self.vectors, piece.text)[1]
                 self._missing |= dict.fromkeys(missing[: _NAMED - len(self._missing)])
-        if lost:
-            raise unknown_words(self.vectors.name, self.vectors.words, lost)
         return out
+
+    def explain_unread(self, texts: Sequence[str]) -> str:
+        """Which texts hold no word of the vocabulary, with near spellings."""
+        return f"They are {not_known(self.vectors.name, self.vectors.words, texts)}."
 
     def remarks(self) -> list[str]:
         """What to report of the texts since the last call: the words that were not known."""
@@ -291,17 +288,21 @@ def find_words(vectors: WordVectors, text: str) -> tuple[list[int], list[str]]:
 
 def unknown_words(name: str, vocabulary: Sequence[str], missing: Sequence[str]) -> InputError:
     """The error for words that a vocabulary does not hold, with near spellings."""
+    return InputError(
+        f"{not_known(name, vocabulary, missing)}. Take another spelling, leave them out, or use a "
+        "model that reads any text, such as all-MiniLM-L6-v2"
+    )
+
+
+def not_known(name: str, vocabulary: Sequence[str], missing: Sequence[str]) -> str:
+    """Part of a sentence: names words outside a vocabulary, with near spellings."""
     told = []
     for word in list(missing)[:_NAMED]:
         near = near_spellings(word, vocabulary)
         shown = word if len(word) <= 60 else word[:59] + "…"
         told.append(f"{shown!r}" + (f" (near: {', '.join(near)})" if near else ""))
     more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
-    return InputError(
-        f"not in the vocabulary of {name} ({len(vocabulary):,} words): {', '.join(told)}{more}. "
-        "Take another spelling, leave them out, or use a model that reads any text, "
-        "such as all-MiniLM-L6-v2"
-    )
+    return f"not in the vocabulary of {name} ({len(vocabulary):,} words): {', '.join(told)}{more}"
 
 
 def near_spellings(word: str, vocabulary: Sequence[str], most: int = 3) -> list[str]:

@@ -1,0 +1,78 @@
+"""What a run of the CPU engine spends its time on: tokenizer, the model by kind of operation, rest.
+
+    python -m benchmarks.where_time_goes [MODEL]
+
+Embeds the long and the short texts of `benchmarks.engines` with a model compiled to count the time
+of every operation, on one stream, and writes the shares to benchmarks/results/profile.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import veclab
+from benchmarks import facts
+from benchmarks.engines import draw_texts
+from veclab.batching import cut_batches
+from veclab.models.catalog import find_model
+from veclab.models.converted import find_or_convert
+from veclab.models.openvino import load_openvino, pad_rows
+
+RESULT = Path(__file__).with_name("results") / "profile.json"
+# What the kinds of nodes in a compiled graph are for.
+KINDS = {
+    "FullyConnected": "matrix products, with what is fused to them",
+    "ScaledDotProductAttention": "attention",
+    "Subgraph": "attention",  # where its steps are compiled into one kernel
+    "MVN": "layer norm",
+    "Gather": "embedding lookup",
+} | dict.fromkeys(("Transpose", "Reorder", "Reshape"), "copies")
+
+
+def profile(name: str, texts: list[str]) -> dict[str, float]:
+    """Shares of the time of one core, in percent."""
+    model = veclab.load(name, engine="openvino", threads=1, cache=False)
+    made = find_or_convert(find_model(name))
+    core = load_openvino().Core()
+    options = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
+    compiled = core.compile_model(core.read_model(made.model), "CPU", options)
+    request = compiled.create_infer_request()
+    start = time.perf_counter()
+    pieces = sorted(model.provider.tokenize(texts, None), key=lambda p: -len(p.ids))
+    tokenizer = time.perf_counter() - start
+    spent: Counter[str] = Counter()
+    spent["tokenizer"] = tokenizer
+    sizes = [len(piece.ids) for piece in pieces]
+    for part in cut_batches(sizes, model.provider.limits):
+        ids, mask = pad_rows([piece.ids for piece in pieces[part]], made.pad_id)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if len(compiled.inputs) > 2:
+            inputs["token_type_ids"] = ids * 0
+        request.infer(inputs, share_inputs=True)
+        for node in request.profiling_info:
+            seconds = node.real_time.total_seconds()
+            spent[KINDS.get(node.node_type, "element-wise and other")] += seconds
+    start = time.perf_counter()
+    model.embed(texts)
+    whole = time.perf_counter() - start
+    total = sum(spent.values())
+    shares = {kind: round(100 * seconds / total, 1) for kind, seconds in spent.most_common()}
+    return shares | {"seconds counted": round(total, 2), "seconds of `embed`": round(whole, 2)}
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else "all-MiniLM-L6-v2"
+    texts = draw_texts(192, 960, 0)
+    result = {kind: profile(name, texts[kind]) for kind in ("long", "short")}
+    for kind, shares in result.items():
+        print(kind, *(f"{share:8} {what}" for what, share in shares.items()), sep="\n  ")
+    found = {"model": find_model(name).name, "machine": facts.machine(), "percent": result}
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
