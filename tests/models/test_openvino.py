@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +284,32 @@ def test_the_engine_keeps_to_order_and_takes_many_threads_at_once(tiny_bert):
         )
     np.testing.assert_allclose(np.concatenate(parts), alone, atol=1e-5)
     assert isinstance(provider.engine, Engine)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process holds")
+def test_memory_does_not_grow_with_the_shapes_of_batches(tiny_bert, models):
+    """Kernels of every shape would be kept for ever: 70 MB here, half a gigabyte in real runs."""
+    load(tiny_bert)  # converted now, so that the process below imports no torch
+    code = """
+        import sys
+        import numpy as np, veclab
+        engine = veclab.load(sys.argv[1], engine="openvino", cache=False, threads=1).provider.engine
+        def held():
+            with open("/proc/self/status") as lines:
+                return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+        shapes = [(n, length) for length in range(3, 60) for n in range(1, 9)]
+        np.random.default_rng(0).shuffle(shapes)
+        for i, (n, length) in enumerate(shapes):
+            engine.run([np.full(length, 5, np.int32)] * n)
+            if i == 50:
+                before = held()
+        print(held() - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tiny_bert)],
+        env=os.environ | {"VECLAB_HOME": str(models)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 20_000  # kB
