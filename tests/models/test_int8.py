@@ -1,10 +1,13 @@
 """int8: calibrated on real texts, the loss measured, and the layers that hurt most spared."""
 
+import json
+
 import numpy as np
 import pytest
 
 import veclab
 from veclab import InputError, MissingExtra
+from veclab.cli.app import _run as run
 from veclab.models import int8
 from veclab.models.folder import read_folder
 from veclab.models.int8 import CALIBRATION_TEXTS, find_or_quantise, sample
@@ -59,6 +62,19 @@ def test_int8_is_close_to_f32_and_has_a_recipe_of_its_own(tiny_bert):
     cosines = (a * b).sum(axis=1)
     assert cosines.min() == pytest.approx(made.min_cosine, abs=1e-3)
     assert cosines.max() < 1 - 1e-7  # it is int8 indeed
+
+
+@pytest.mark.slow
+def test_the_command_calibrates_on_a_file_of_texts(tiny_bert, tmp_path, capsys):
+    pytest.importorskip("nncf")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(f"the cat {i} sits on {'the mat ' * (i % 9)}" for i in range(40)))
+    assert run(["quantise", str(texts), "-m", str(tiny_bert), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["min_cosine"] >= 0.98
+    assert "over the 40 texts it was calibrated on" in said["loss"]
+    model = veclab.load(str(tiny_bert), engine="openvino", precision="int8", cache=False)
+    assert model.provider.precision == said["precision"]
 
 
 @pytest.mark.slow

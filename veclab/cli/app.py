@@ -22,6 +22,7 @@ from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
 from veclab.cli.models import models
 from veclab.cli.plan import plan
+from veclab.cli.quantise import quantise
 from veclab.cli.similar import similar
 from veclab.errors import VeclabError
 
@@ -55,6 +56,7 @@ for command in (
     bias,
     models,
     distill,
+    quantise,
     inspect,
     inspect_text,
     cache,
