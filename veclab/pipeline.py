@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.batching import Batch, Unit, batch_size, run_batches
+from veclab.cache import PAGES_KEPT
 from veclab.checks import check_vectors, normalise
 from veclab.errors import EmptyText
 from veclab.job import Embedded, Job, Rows
@@ -51,7 +52,7 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
         lambda units, batch: _commit(job, rows, units, batch),
     )
     if job.cache is not None:
-        job.cache.release()
+        job.cache.release(keep=PAGES_KEPT)
     kept, inverse = _leave_out_unknown(job, ids, rows, kept, inverse)
     kept, inverse = _leave_out_refused(job, ids, rows, kept, inverse)
     # Without repeats and gaps the rows are in place already: no second copy of all vectors.

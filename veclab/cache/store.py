@@ -44,10 +44,6 @@ FORMAT = b"veclab vectors %d" % VERSION
 # Address space only: neither memory nor disk is used before there is data.
 MAP_SIZE = 256 << 20
 COPY_BATCH = 4096
-# Bytes of files mapped into memory beyond which the cache's pages are given back. Doing that after
-# every block costs a run from the cache a fifth of its speed: each page has to be found again. A
-# hundred thousand vectors of 384 numbers take about this much.
-PAGES_KEPT = 320 << 20
 
 _DISK_FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
 _CANNOT_WRITE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
@@ -273,10 +269,10 @@ class Store:
                 except OSError as error:
                     raise CacheError(f"the cache at {self.path} failed: {error}") from error
 
-    def release_pages(self) -> None:
-        """Map the file anew where many of its pages count as this process's memory by now."""
+    def release_pages(self, keep: int) -> None:
+        """Map the file anew where more than `keep` bytes have come into memory since last time."""
         with self.lock:
-            if (mapped := _mapped_bytes()) is None or mapped > self._mapped + PAGES_KEPT:
+            if (mapped := _mapped_bytes()) is None or mapped > self._mapped + keep:
                 self._map(self._env.info()["map_size"])
                 self._mapped = _mapped_bytes() or 0
 
