@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeProvider
+from veclab.errors import InputError
 from veclab.gather import Gathered
 from veclab.job import Embedded
 from veclab.model import Model
@@ -40,3 +41,11 @@ def test_many_blocks(known):
     vectors = model.embed(texts if known else iter(texts))
     assert len(vectors) == len(texts)
     np.testing.assert_array_equal(vectors.array[-1], model.embed(texts[-1]).array[0])
+
+
+def test_room_is_made_for_texts_not_for_characters():
+    """A million characters are one text, and a gigabyte of bytes is none."""
+    model = Model(FakeProvider(), None)
+    assert len(model.embed("word " * 200_000)) == 1
+    with pytest.raises(InputError, match="bytes"):
+        model.embed(bytes(10**9))

@@ -137,8 +137,9 @@ class Model:
         )
         if on_done is not None:
             job.on_done = on_done
-        gathered = Gathered(self.space, texts)
-        for block_ids, block_texts in _blocks(texts, ids, self.provider.limits.block_texts):
+        given = _values(texts)
+        gathered = Gathered(self.space, given)
+        for block_ids, block_texts in _blocks(given, ids, self.provider.limits.block_texts):
             repaired = job.report.repaired
             part = embed_block(job, block_ids, block_texts)
             repair = job.report.repaired > repaired
@@ -279,12 +280,10 @@ def _choose(name: str, value: object, known: tuple[object, ...]) -> None:
 
 
 def _blocks(
-    texts: str | Iterable[Any], ids: Iterable[Any] | None, size: int
+    texts: Iterable[Any], ids: Iterable[Any] | None, size: int
 ) -> Iterator[tuple[list[str], list[str | None]]]:
     """Cut the input into blocks of (ids, texts), checking that texts are texts."""
-    if isinstance(texts, str):
-        texts = [texts]
-    stream = iter(_values(texts))
+    stream = iter(texts)
     names = None if ids is None else iter(ids)
     start = 0
     while block := list(itertools.islice(stream, size)):
@@ -303,8 +302,10 @@ def _blocks(
         raise InputError("there are more ids than texts")
 
 
-def _values(texts: Iterable[Any]) -> Iterable[Any]:
+def _values(texts: str | Iterable[Any]) -> Iterable[Any]:
     """The values of whatever holds them: Arrow arrays give scalars when iterated."""
+    if isinstance(texts, str):
+        return [texts]
     if isinstance(texts, (bytes, bytearray, dict)) or hasattr(texts, "columns"):
         raise InputError(
             f"a {type(texts).__name__} is not a list of texts; give one column or a list of strings"
