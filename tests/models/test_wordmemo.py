@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -86,6 +86,7 @@ texts = st.lists(
 
 @pytest.mark.parametrize("make", [bert, llama, crossing])
 @given(calls=st.lists(texts, min_size=1, max_size=3))
+@example(calls=[["0\u2581 t", "the  cat", " a", "a ", "x<s> y"]])
 def test_any_text_has_the_tokens_of_its_tokenizer(make, calls):
     tokenizer = make()
     memo = WordMemo(tokenizer)

@@ -81,9 +81,12 @@ class WordMemo:
 
     def _awkward(self, text: str) -> bool:
         """Whether the tokens of the words may not be those of the text."""
-        # Two spaces, or one at either end, are a token of their own to a tokenizer of this kind.
-        uneven = self._cuts_single and ("  " in text or text[:1] == " " or text[-1:] == " ")
-        return uneven or any(token in text for token in self._added)
+        if any(token in text for token in self._added):
+            return True
+        # Several spaces, or one at either end, are a token of their own to a tokenizer of this
+        # kind; and the sign that it writes for a space may be in a text as well.
+        ends = text[:1] == " " or text[-1:] == " "
+        return self._cuts_single and (ends or "  " in text or _SPACE in text)
 
     def _look_up(self, words: list[str]) -> NDArray[np.int64]:
         """The numbers of words; those not met before are tokenised."""
