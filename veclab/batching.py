@@ -122,9 +122,11 @@ def run_batches(
 
     with ThreadPoolExecutor(max_workers=width, thread_name_prefix="veclab") as pool:
 
-        def ask(units: list[Unit]) -> None:
-            future = pool.submit(provider.embed_batch, [unit.piece for unit in units], role)
-            flying[future], aloft[future] = units, batch_size(units, limits)[1]
+        def ask(units: list[Unit], tokens: int) -> None:
+            pieces = [unit.piece for unit in units]
+            with _uninterrupted():  # a batch that is asked for and not known is lost
+                future = pool.submit(provider.embed_batch, pieces, role)
+                flying[future], aloft[future] = units, tokens
 
         def land(done: Iterable[Future[Batch]]) -> None:
             for future in done:
@@ -135,14 +137,14 @@ def run_batches(
                         commit(units, future.result())
                     except Refused as refused:
                         for part in _halves(units, refused, commit):
-                            ask(part)
+                            ask(part, batch_size(part, limits)[1])
 
         try:
             for units in batches:
                 tokens = batch_size(units, limits)[1]
                 while full(tokens):
                     land(wait(flying, return_when=FIRST_COMPLETED).done)
-                ask(units)
+                ask(units, tokens)
             while flying:
                 land(wait(flying, return_when=FIRST_COMPLETED).done)
         except BaseException:
