@@ -7,6 +7,7 @@ vectors, a real model makes them.
 import itertools
 import json
 import os
+import signal
 import threading
 from collections import Counter
 
@@ -477,10 +478,17 @@ class TestTogether:
         assert 4 < max(flying) <= 16  # it begins with four and grows
 
 
-def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(server, monkeypatch):
-    """Ctrl-C, sent as the terminal sends it."""
-    import signal
+@pytest.fixture
+def listening():
+    """Python hears Ctrl-C; a shell that runs the tests in the background has it ignored."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
 
+
+@pytest.mark.usefixtures("listening")
+def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(server):
+    """Ctrl-C, sent as the terminal sends it."""
     server.delay = 0.5
     sent = threading.Event()
 
