@@ -64,6 +64,10 @@ def crossing():
     return tokenizer
 
 
+def remember(tokenizer):
+    return WordMemo(tokenizer, json.loads(tokenizer.to_str()))
+
+
 def expect_same(memo, tokenizer, texts):
     ids, counts = memo.encode(texts)
     expected = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
@@ -89,14 +93,14 @@ texts = st.lists(
 @example(calls=[["0\u2581 t", "the  cat", " a", "a ", "x<s> y"]])
 def test_any_text_has_the_tokens_of_its_tokenizer(make, calls):
     tokenizer = make()
-    memo = WordMemo(tokenizer)
+    memo = remember(tokenizer)
     for some in calls:  # the second call finds words of the first
         expect_same(memo, tokenizer, some)
 
 
 @pytest.mark.parametrize(("make", "remembers"), [(bert, True), (llama, True), (crossing, False)])
 def test_only_a_tokenizer_that_cuts_at_spaces_is_remembered(make, remembers):
-    memo = WordMemo(make())
+    memo = remember(make())
     memo.encode(["a cat", "the cat"])
     assert bool(memo._numbers) == remembers
 
@@ -105,7 +109,7 @@ def test_real_texts(static_tokenizers):
     with gzip.open(PACKAGES, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     for tokenizer in static_tokenizers:
-        memo = WordMemo(tokenizer)
+        memo = remember(tokenizer)
         for name in ("summary", "description"):
             some = [row[name] for row in rows if row[name]]
             for start in range(0, len(some), 500):
@@ -115,14 +119,14 @@ def test_real_texts(static_tokenizers):
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(wordmemo, "MOST_CHARS", 20)
     tokenizer = bert()
-    memo = WordMemo(tokenizer)
+    memo = remember(tokenizer)
     for start in range(0, 60, 3):
         expect_same(memo, tokenizer, [f"cat w{i} the cats" for i in range(start, start + 3)])
         assert memo._chars <= 40  # the words of one call are always there
 
 
 def test_no_texts():
-    ids, counts = WordMemo(bert()).encode([])
+    ids, counts = remember(bert()).encode([])
     assert (len(ids), len(counts)) == (0, 0)
 
 

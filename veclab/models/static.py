@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +60,9 @@ class StaticModel:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._check_vocabulary()
-        self._words = WordMemo(self._tokenizer)
-        self._unknown = _unknown_token(self._tokenizer) if folder.static.drop_unknown else None
+        described = json.loads(self._tokenizer.to_str())
+        self._words = WordMemo(self._tokenizer, described)
+        self._unknown = _unknown_token(described["model"]) if folder.static.drop_unknown else None
         self.space: Space = folder.space(self._table.shape[1], normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.limits = Limits(
@@ -140,9 +142,8 @@ class StaticModel:
         return vectors if self._weights is None else vectors * self._weights[ids, None]
 
 
-def _unknown_token(tokenizer: object) -> int | None:
+def _unknown_token(model: dict[str, Any]) -> int | None:
     """Id of the token that stands for everything unknown, None where there is none."""
-    model = json.loads(tokenizer.to_str())["model"]  # type: ignore[attr-defined]
     if model.get("unk_id") is not None:  # Unigram
         return int(model["unk_id"])
     token = model.get("unk_token")

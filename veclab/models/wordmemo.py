@@ -6,7 +6,6 @@ texts repeat their words: looking a word up takes a fiftieth of what tokenising 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -37,13 +36,13 @@ class WordMemo:
     Not for several threads at once.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, described: dict[str, Any]) -> None:
         """
         Args:
             tokenizer: one that neither pads nor cuts.
+            described: what is in its `tokenizer.json`.
         """
         self._tokenizer = tokenizer
-        described = json.loads(tokenizer.to_str())
         self._cuts_all = _cuts_at_spaces(described)
         self._cuts_single = not self._cuts_all and _cuts_at_single_spaces(described)
         # These are looked for before anything else and may take the spaces beside them along.
