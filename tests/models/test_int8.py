@@ -64,6 +64,15 @@ def test_int8_is_close_to_f32_and_has_a_recipe_of_its_own(tiny_bert):
     assert cosines.max() < 1 - 1e-7  # it is int8 indeed
 
 
+@pytest.mark.parametrize("name", ["openai:text-embedding-3-small", "words.vec"])
+def test_only_a_transformer_has_an_int8_form(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.vec").write_text("a 1 2\nb 3 4\n")
+    (tmp_path / "texts.txt").write_text("a\nb\n")
+    assert run(["quantise", "texts.txt", "-m", name]) == 2
+    assert f"{name} is no transformer" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_command_calibrates_on_a_file_of_texts(tiny_bert, tmp_path, capsys):
     pytest.importorskip("nncf")
