@@ -3,12 +3,14 @@
     python -m benchmarks.where_time_goes [MODEL]
 
 Embeds the long and the short texts of `benchmarks.engines` with a model compiled to count the time
-of every operation, on one stream, and writes the shares to benchmarks/results/profile.json.
+of every operation, on one stream, and writes the shares to benchmarks/results/profile.json. Beside
+them: what a short text costs a static model (wordllama, from its package), its words known already.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import time
 from collections import Counter
@@ -18,6 +20,7 @@ import veclab
 from benchmarks import facts
 from benchmarks.engines import draw_texts
 from veclab.batching import cut_batches
+from veclab.layout import CHUNK
 from veclab.models.catalog import find_model
 from veclab.models.converted import find_or_convert
 from veclab.models.openvino import load_openvino, pad_rows
@@ -64,13 +67,36 @@ def profile(name: str, texts: list[str]) -> dict[str, float]:
     return shares | {"seconds counted": round(total, 2), "seconds of `embed`": round(whole, 2)}
 
 
+def static_profile(texts: list[str]) -> dict[str, float]:
+    """Microseconds of a text: its tokens, the sum of their vectors, and all of `embed`."""
+    model = veclab.load("wordllama", cache=False)
+    texts = sorted(texts, key=len, reverse=True)  # as `embed` has them
+    chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+    batches = [model.provider.tokenize(chunk, None) for chunk in chunks]
+    steps = {
+        "tokens": lambda: [model.provider.tokenize(chunk, None) for chunk in chunks],
+        "sums": lambda: [model.provider.embed_batch(batch, None) for batch in batches],
+        "embed, all": lambda: model.embed(texts),
+    }
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(7):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            found[name].append(1e6 * (time.perf_counter() - start) / len(texts))
+    return {name: round(statistics.median(seconds), 1) for name, seconds in found.items()}
+
+
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "all-MiniLM-L6-v2"
-    texts = draw_texts(192, 960, 0)
+    texts = draw_texts(192, 960, 20_000)
     result = {kind: profile(name, texts[kind]) for kind in ("long", "short")}
     for kind, shares in result.items():
         print(kind, *(f"{share:8} {what}" for what, share in shares.items()), sep="\n  ")
+    static = static_profile(texts["many"])
+    print("static, microseconds a text", *(f"{v:8} {k}" for k, v in static.items()), sep="\n  ")
     found = {"model": find_model(name).name, "machine": facts.machine(), "percent": result}
+    found["static, microseconds a text"] = static
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
