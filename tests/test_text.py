@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veclab import InputError
-from veclab.text import Preparation, has_surrogates, is_blank, repair_surrogates, text_digests
+from veclab.text import (
+    Preparation,
+    has_surrogates,
+    is_blank,
+    prepare_all,
+    repair_surrogates,
+    text_digests,
+)
 
 prepare = Preparation.of()
 any_text = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
@@ -46,6 +53,12 @@ def test_prepared_text_is_clean_and_preparing_again_changes_nothing(text):
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
 def test_printable_ascii_is_never_touched(text):
     assert prepare(text) == text
+
+
+@given(st.lists(any_text | st.text("ab ~\t\n")))
+def test_many_texts_are_prepared_as_each_alone(texts):
+    many = texts * 40  # more than are looked at together
+    assert prepare_all(prepare, many) == [prepare(text) for text in texts] * 40
 
 
 def test_white_space_when_asked():

@@ -11,6 +11,7 @@ costs one lookup and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import filterfalse
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +163,7 @@ def _prepare(
 def _not_blank(prepared: Sequence[str]) -> Sequence[int]:
     """Positions of the texts that hold something to read."""
     # Stripping says it for text in ASCII, and most blocks need no more than this look.
-    others = [text for text in prepared if not text.isascii()]
+    others = filterfalse(str.isascii, prepared)
     if all(map(str.strip, prepared)) and not any(map(is_blank, others)):
         return range(len(prepared))
     return [i for i, text in enumerate(prepared) if not is_blank(text)]

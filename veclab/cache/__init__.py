@@ -170,7 +170,7 @@ class Cache:
         n = len(keys)
         found = Found(
             hit=np.zeros(n, np.bool_),
-            vectors=np.zeros((n, dim), np.float32),
+            vectors=np.empty((n, dim), np.float32),
             tokens=np.zeros(n, np.int32),
             truncated=np.zeros(n, np.bool_),
         )
@@ -180,6 +180,8 @@ class Cache:
         ]
         if any(map(len, damaged)):
             self._drop_damaged(np.unique(np.concatenate(damaged)))
+        if not found.hit.all():
+            found.vectors[~found.hit] = 0
         return found
 
     def _read(
