@@ -19,12 +19,14 @@ import time
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "veclab", "embed", "--no-cache", "--text", "hello"]
+# Installed packages have their bytecode beside them: so must a checkout, or each start makes it.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def run() -> dict[str, float]:
     """Seconds by the clock, seconds of processor, peak memory in MB of one process."""
     start = time.perf_counter()
-    child = subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(COMMAND, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)

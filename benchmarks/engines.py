@@ -103,7 +103,9 @@ class Bench:
         self.work = Path(options.work).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         threads = str(options.threads)
-        self.environment = os.environ | {
+        # Installed packages have their bytecode beside them: so must this checkout.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        self.environment = inherited | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "RAYON_NUM_THREADS": threads,

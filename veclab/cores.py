@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The processor: how many of its cores this process may use, and what they can do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ def usable_cores(root: Path = Path("/")) -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # only where the system has one
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     return max(1, min([cores, *(-int(-quota // 1) for quota in _quotas(root))]))
+
+
+def instruction_sets(root: Path = Path("/")) -> frozenset[str] | None:
+    """The processor's extensions as Linux names them (`avx2`, `avx512_bf16`); None elsewhere."""
+    for line in _read(root / "proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):  # x86, ARM
+            return frozenset(value.split())
+    return None
 
 
 def _quotas(root: Path) -> Iterator[float]:

@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-import numpy as np
-from numpy.typing import NDArray
-
 from veclab.errors import InputError, MissingExtra
 
 # Always done, in this order.
@@ -168,14 +165,15 @@ def prepare_all(preparation: Preparation, texts: Sequence[str]) -> list[str]:
 
 def _not_plain(texts: Sequence[str]) -> list[int]:
     """Positions of the texts with any character but printable ASCII, tab and newline."""
+    import numpy as np  # not above: `veclab --help` reads this module, and needs no numpy
+
     joined = "".join(texts)
-    chars: NDArray[np.unsignedinteger]
     if joined.isascii():
         chars = np.frombuffer(joined.encode(), np.uint8)
         if not len(chars) or (chars.min() >= _FIRST and chars.max() <= _LAST):
             return []
     else:  # four bytes each, so that a place in it is a place in the text
-        chars = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+        chars = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
     odd = (chars < _FIRST) & (chars != ord("\t")) & (chars != ord("\n")) | (chars > _LAST)
     ends = np.cumsum(np.fromiter(map(len, texts), np.intp, len(texts)))
     found: list[int] = np.unique(np.searchsorted(ends, np.flatnonzero(odd), side="right")).tolist()

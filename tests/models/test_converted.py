@@ -179,7 +179,7 @@ class TestPlace:
         openvino = pytest.importorskip("openvino")
         before = converted.place(folder(), "f32")
         places = {before, converted.place(folder(), "int8")}
-        monkeypatch.setattr(converted, "VERSION", 99)
+        monkeypatch.setitem(converted._VERSIONS, "f32", 99)
         places.add(converted.place(folder(), "f32"))
         monkeypatch.setattr(openvino, "__version__", "1999.1.0-1-abc")
         places.add(converted.place(folder(), "f32"))

@@ -59,9 +59,10 @@ def test_a_folder_that_exists_is_left_alone(tiny_bert, tmp_path):
         distill(str(tiny_bert), tmp_path, dimensions=8)
 
 
-def test_a_static_model_is_not_distilled_again(distilled, tmp_path):
-    with pytest.raises(InputError, match="static model already"):
-        distill(str(distilled.folder.path), tmp_path / "m")
+def test_only_a_transformer_is_distilled(distilled, tmp_path):
+    for name in (str(distilled.folder.path), "openai:text-embedding-3-small", "words.vec"):
+        with pytest.raises(InputError, match="is no transformer that runs here: only those can be"):
+            distill(name, tmp_path / "m")
 
 
 def test_on_the_command_line_by_name(tiny_bert, home, tmp_path, capfd):

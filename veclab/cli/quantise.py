@@ -16,8 +16,6 @@ from veclab.cli.console import (
     read_source,
 )
 from veclab.cli.options import reading_options
-from veclab.errors import InputError
-from veclab.models.names import OPENAI
 
 
 @click.command()
@@ -32,14 +30,11 @@ def quantise(input: str, model: str, reading: dict[str, Any], as_json: bool) -> 
     measured on them and told. What is made replaces the model's int8 form, and is what
     --precision int8 uses from then on; its vectors have a cache of their own.
     """
-    from veclab.models.catalog import find_model
+    from veclab.models.catalog import find_transformer
     from veclab.models.int8 import find_or_quantise
-    from veclab.models.words import is_words
 
     start = time.perf_counter()
-    folder = None if model.startswith(OPENAI) or is_words(model) else find_model(model)
-    if folder is None or folder.static is not None:
-        raise InputError(f"{model} is no transformer that runs here; only those have an int8 form")
+    folder = find_transformer(model, "have an int8 form")
     source = read_source(input, reading)
     texts = (text for block in source.blocks() for text in block.texts if text)
     with progress("calibrating", None):

@@ -10,10 +10,12 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
-from veclab.errors import MissingExtra, ModelUnavailable
+from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
 from veclab.models.folder import ModelFolder, StaticFiles, read_folder
+from veclab.models.names import OPENAI
 from veclab.models.static_folder import NAMED, describe_static
+from veclab.models.words import is_words
 
 # What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
@@ -84,6 +86,23 @@ def find_model(name: str) -> ModelFolder:
         if packaged.name == full and (path := _package_path(packaged)) is not None:
             return _checked(read_folder(path, name=full, license=packaged.license), packaged)
     return read_folder(_from_hub(full), name=full)
+
+
+def find_transformer(name: str, purpose: str) -> ModelFolder:
+    """The folder of a model that must be a transformer that runs here.
+
+    Args:
+        name: as for `find_model`.
+        purpose: what only such a model can do, for the message: "be distilled".
+
+    Raises:
+        InputError: it is a static model, one of an endpoint, or holds word vectors.
+        ModelUnavailable: as `find_model`.
+    """
+    folder = None if name.startswith(OPENAI) or is_words(name) else find_model(name)
+    if folder is None or folder.static is not None:
+        raise InputError(f"{name} is no transformer that runs here: only those can {purpose}")
+    return folder
 
 
 def _package_path(packaged: Packaged) -> Path | None:

@@ -30,8 +30,8 @@ from veclab.home import home
 from veclab.models.folder import ModelFolder
 from veclab.models.openvino import load_openvino
 
-# Raise it when a conversion gives other files than before.
-VERSION = 1
+# Raise a kind's number when making it gives other files than before.
+_VERSIONS = {"f32": 1, "int8": 2}
 FACTS = "veclab.json"
 _FILES = ("model.xml", "model.bin", "tokenizer.json")
 
@@ -113,7 +113,8 @@ def place(folder: ModelFolder, kind: str) -> Path:
                 facts.update(f"{file.relative_to(folder.path)}\n".encode() + file.read_bytes())
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", folder.name.rsplit("/", 1)[-1]).strip(".-")[:40]
     openvino = str(load_openvino().__version__).split("-")[0]
-    return home() / "models" / f"{slug}-{facts.hexdigest()[:16]}-{kind}-ov{openvino}-v{VERSION}"
+    version = f"ov{openvino}-v{_VERSIONS[kind]}"
+    return home() / "models" / f"{slug}-{facts.hexdigest()[:16]}-{kind}-{version}"
 
 
 def find_or_convert(folder: ModelFolder, *, again: bool = False) -> Converted:

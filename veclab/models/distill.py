@@ -18,7 +18,7 @@ from typing import Any
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputError
 from veclab.home import home
-from veclab.models.catalog import find_model
+from veclab.models.catalog import find_transformer
 from veclab.models.folder import ModelFolder, read_folder
 from veclab.models.static_folder import NAMED
 
@@ -70,15 +70,13 @@ def distill(
         on_tokens: told of the progress.
 
     Raises:
-        InputError: the model is static already, or has fewer dimensions or tokens than asked for.
+        InputError: the model is no transformer, or has fewer dimensions or tokens than asked for.
         OutputError: the folder exists, or cannot be written.
         ModelUnavailable, MissingExtra: as for `veclab.load`.
     """
     start = time.perf_counter()
     output = Path(output)
-    origin = find_model(name)
-    if origin.static is not None:
-        raise InputError(f"{origin.name} is a static model already")
+    origin = find_transformer(name, "be distilled")
     if origin.dimensions is not None and not 0 < dimensions <= origin.dimensions:
         raise InputError(
             f"{origin.name} has {origin.dimensions} dimensions, so {dimensions} cannot be made"

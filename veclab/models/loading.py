@@ -274,7 +274,9 @@ def _converted(folder: ModelFolder, precision: Precision | None, threads: int | 
         else:
             made = find_or_convert(folder, again=again)
         arithmetic = None if precision == "int8" else precision
-        engine = Engine(made.model, pad_id=made.pad_id, threads=threads, arithmetic=arithmetic)
+        engine = Engine(
+            made.model, pad_id=made.pad_id, threads=threads, arithmetic=arithmetic, keep=True
+        )
         label = made.precision if precision == "int8" else engine.arithmetic
         limit = folder.max_tokens or made.max_tokens
         notes = made.all_notes

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from veclab.cores import usable_cores
 from veclab.errors import MissingExtra
+from veclab.models.compiled import compile_or_load
 from veclab.models.folder import ModelFolder
 from veclab.models.provider import Limits, Piece
 from veclab.space import Role, Space
@@ -110,6 +111,7 @@ class Engine:
         pad_id: int = 0,
         threads: int | None = None,
         arithmetic: str | None = None,
+        keep: bool = False,
     ) -> None:
         """Compile a model.
 
@@ -119,6 +121,10 @@ class Engine:
             threads: cores to use; by default all this process may use.
             arithmetic: `f32` or `bf16`; by default bf16 where the processor has it, else f32.
                 Asking for bf16 where it has not gives f32: the attribute tells.
+            keep: keep what compiling gives beside the model's file, and take it from there.
+
+        Raises:
+            RuntimeError: OpenVINO cannot read or compile the model.
         """
         core = load_openvino().Core()
         self.streams = threads or usable_cores()
@@ -131,9 +137,12 @@ class Engine:
             "INFERENCE_PRECISION_HINT": wanted,
             "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
         }
-        if isinstance(model, (str, Path)):
-            model = core.read_model(model)
-        compiled = core.compile_model(model, "CPU", options)
+        if keep:
+            compiled = compile_or_load(core, Path(model), options)
+        else:
+            if isinstance(model, (str, Path)):
+                model = core.read_model(model)
+            compiled = core.compile_model(model, "CPU", options)
         self.arithmetic = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
         self.dimensions = int(compiled.output(0).partial_shape[1].get_length())
         self._types = {_input_name(i): i.get_element_type().to_dtype() for i in compiled.inputs}
