@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from veclab.cores import instruction_sets
 from veclab.errors import InputError, MissingExtra
 from veclab.models.converted import Converted, find_or_convert, find_or_make, place, run_module
 from veclab.models.folder import ModelFolder
@@ -87,9 +88,7 @@ def has_integer_products() -> bool | None:
 
     OpenVINO's own list of capabilities names INT8 even where it is slower than f32.
     """
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
+    sets = instruction_sets()
+    if sets is None:
         return None
-    names = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
-    return bool(names & set(text.split()))
+    return bool(sets & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
