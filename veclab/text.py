@@ -201,4 +201,10 @@ def is_blank(text: str) -> bool:
 
 def text_digests(texts: Iterable[str]) -> list[bytes]:
     """16 bytes that stand for each prepared text."""
-    return [blake2b(text.encode(), digest_size=16).digest() for text in texts]
+    start = blake2b(digest_size=16)
+    digests = []
+    for text in texts:
+        state = start.copy()  # a new one takes twice as long
+        state.update(text.encode())
+        digests.append(state.digest())
+    return digests
