@@ -35,8 +35,9 @@ def shared_home(models, monkeypatch):
     monkeypatch.setenv("VECLAB_HOME", str(models))
 
 
-def load(path, **options):
-    return veclab.load(str(path), engine="openvino", cache=False, **options)
+def load(path, precision="f32", **options):
+    """In f32, as the originals are: the default would be bf16 where the processor has it."""
+    return veclab.load(str(path), engine="openvino", precision=precision, cache=False, **options)
 
 
 def upstream(path):
@@ -70,6 +71,15 @@ def test_space_recipe_and_vectors_are_those_of_the_torch_engine(kind, request):
     a, b = fast.embed(texts), slow.embed(texts)
     np.testing.assert_allclose(a.array, b.array, atol=1e-5)
     np.testing.assert_array_equal(a.tokens, b.tokens)
+
+
+@pytest.mark.parametrize("kind", ["tiny_bert", "tiny_e5", "tiny_xlmr"])
+def test_the_default_precision_loses_next_to_nothing(kind, request):
+    path = request.getfixturevalue(kind)
+    quick, exact = load(path, precision=None), load(path)
+    assert quick.provider.precision == ("bf16" if quick.provider.engine.native_bf16 else "f32")
+    texts = [*TEXTS, LONG]
+    assert (quick.embed(texts).array * exact.embed(texts).array).sum(axis=1).min() > 0.9999
 
 
 def test_a_lower_limit_cuts_earlier(tiny_bert):
