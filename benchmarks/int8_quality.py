@@ -3,8 +3,9 @@
     python -m benchmarks.int8_quality ../shared/data/stsb/stsb-en-test.csv
 
 Three times the default model: in f32; in int8 as this processor computes it; and in int8 with exact
-sums (OpenVINO's LP_TRANSFORMS_MODE: NO computes the integers as floats), which is what processors
-with VNNI or AMX give. Without those, pairs of products are added in 16 bits and may overflow.
+sums (OpenVINO's LP_TRANSFORMS_MODE: NO computes the integers as floats), which lose as much as
+those of processors with VNNI or AMX. Without these, pairs of products are added in 16 bits and the
+largest sums are cut.
 Needs the extra `int8`; the first run quantises the model, which takes some minutes.
 """
 

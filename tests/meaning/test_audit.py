@@ -287,6 +287,27 @@ class TestProof:
             assert proof.severity == "problem"
             assert 16 < proof.figures["other"] < 48
 
+    @pytest.mark.parametrize(
+        ("precision", "severity"), [("f32", "problem"), ("int8-0123abcd-cut", "warning")]
+    )
+    def test_a_file_made_in_int8_may_be_further_off(self, precision, severity, tmp_path):
+        from dataclasses import replace
+
+        from veclab.vectorfile import ParquetSink
+
+        model = veclab.load()
+        vectors = model.embed([f"the cat number {i} sits on the mat" for i in range(70)])
+        noise = np.random.default_rng(0).normal(size=vectors.array.shape)
+        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+        vectors.array[:] = vectors.array + 0.4 * noise  # a cosine of 0.93
+        recipe = replace(model.job().recipe, precision=precision)
+        with ParquetSink(tmp_path / "v.parquet", model.space, recipe) as sink:
+            sink.write(vectors)
+            sink.finish(None)
+        proof = audit(tmp_path / "v.parquet")["proof"]
+        assert 0.9 < proof.figures["lowest_cosine"] < 0.94
+        assert proof.severity == severity
+
     def test_other_providers_and_missing_texts_are_said_not_proved(self, good):
         assert "cost money" in audit(vectors_of(good, ["t"] * 500))["proof"].found
         assert "no texts" in audit(vectors_of(good))["proof"].found

@@ -108,7 +108,7 @@ def _verdict(
     recipe: Recipe | None,
 ) -> Finding:
     low, middle = float(cosines.min()), float(np.median(cosines))
-    int8 = recipe is not None and recipe.precision == "int8"
+    int8 = recipe is not None and recipe.precision.startswith("int8")
     other = int((cosines < (_NEAR_INT8 if int8 else _NEAR)).sum())
     figures = {
         "proved": bool(low >= _SAME),

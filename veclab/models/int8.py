@@ -83,6 +83,19 @@ def _draw(texts: Iterable[str]) -> list[str]:
     return drawn
 
 
+def int8_precision(model: str, arithmetic: str) -> str:
+    """For the Recipe: which int8 model, and what else decides its bits on this processor.
+
+    Args:
+        model: `int8-` and a digest, as the converted model says.
+        arithmetic: of what is not in integers: `f32` or `bf16`.
+    """
+    # Without integer products pairs of them are added in 16 bits, and the largest sums are cut:
+    # vectors then have a cosine of 0.998 to those of other processors.
+    sums = {True: "", False: "-cut", None: "-unknown"}[has_integer_products()]
+    return f"{model}{sums}" if arithmetic == "f32" else f"{model}{sums}-{arithmetic}"
+
+
 def has_integer_products() -> bool | None:
     """Whether the processor multiplies 8-bit integers in hardware; None where nobody knows.
 

@@ -15,7 +15,7 @@ from veclab.models.carried import find_carried, pad_id, read_carried
 from veclab.models.catalog import find_model
 from veclab.models.converted import CannotConvert, find_or_convert
 from veclab.models.folder import ModelFolder
-from veclab.models.int8 import find_or_quantise, has_integer_products
+from veclab.models.int8 import find_or_quantise, has_integer_products, int8_precision
 from veclab.models.names import OPENAI
 from veclab.models.openvino import Engine, OpenVinoModel
 from veclab.models.provider import Provider
@@ -277,7 +277,9 @@ def _converted(folder: ModelFolder, precision: Precision | None, threads: int | 
         engine = Engine(
             made.model, pad_id=made.pad_id, threads=threads, arithmetic=arithmetic, keep=True
         )
-        label = made.precision if precision == "int8" else engine.arithmetic
+        label = engine.arithmetic
+        if precision == "int8":
+            label = int8_precision(made.precision, label)
         limit = folder.max_tokens or made.max_tokens
         notes = made.all_notes
         if precision == "int8" and has_integer_products() is False:

@@ -52,12 +52,12 @@ class Measure:
         self._reference = reference
 
     def against(self, model: Any) -> None:
-        """Take this model's vectors for the truth."""
-        self._reference = self._vectors(model)
+        """Take this model's vectors in f32 for the truth."""
+        self._reference = self._vectors(model, "f32")
 
     def cosines(self, model: Any) -> NDArray[np.float64]:
-        """(n,) cosine of each text's vector to its true one."""
-        found, truth = self._vectors(model), self._reference
+        """(n,) cosine of each text's vector to its true one, as this processor computes it."""
+        found, truth = self._vectors(model, None), self._reference
         assert truth is not None
         norms = np.linalg.norm(found, axis=1) * np.linalg.norm(truth, axis=1)
         cosines = np.einsum("ij,ij->i", found, truth) / np.maximum(norms, 1e-12)
@@ -69,8 +69,8 @@ class Measure:
         assert self._reference is not None
         return Measure([self.rows[i] for i in texts], self._pad_id, self._reference[texts])
 
-    def _vectors(self, model: Any) -> Vectors:
-        engine = Engine(model, pad_id=self._pad_id, arithmetic="f32")
+    def _vectors(self, model: Any, arithmetic: str | None) -> Vectors:
+        engine = Engine(model, pad_id=self._pad_id, arithmetic=arithmetic)
         limits = Limits(None, BATCH_TOKENS, batch_cost=BATCH_COST)
         parts = cut_batches([len(row) for row in self.rows], limits)
         return np.concatenate([engine.run(self.rows[part]) for part in parts])
