@@ -184,13 +184,14 @@ def _deduplicate(
     digests = text_digests(distinct)
     fresh = job.seen.add(digests)
     job.report.distinct += int(fresh.sum())
-    dim = job.recipe.space.dimensions
+    # Looking up brings an array of its own: clearing another here would cost as much as a lookup.
+    room = len(distinct) if job.cache is None else 0
     rows = Rows(
         texts=distinct,
         ids=ids if first is inverse else [ids[int(i)] for i in first],
         digests=digests,
         repeats=np.bincount(inverse, minlength=len(distinct)).astype(np.intp),
-        vectors=np.zeros((len(distinct), dim), dtype=np.float32),
+        vectors=np.zeros((room, job.recipe.space.dimensions), dtype=np.float32),
         tokens=np.zeros(len(distinct), dtype=np.int32),
         truncated=np.zeros(len(distinct), dtype=np.bool_),
         ready=np.zeros(len(distinct), dtype=np.bool_),
