@@ -137,6 +137,14 @@ class TestLongTexts:
         assert vectors.truncated.tolist() == [False, False]
 
 
+    def test_windows_take_nothing_from_a_vector_cached_under_a_higher_limit(self, cache):
+        Model(FakeProvider(max_tokens=64), cache).embed([LONG])
+        narrow = FakeProvider(max_tokens=16)
+        alone = Model(narrow, None).embed([LONG], on_long="split")
+        cached = Model(narrow, cache).embed([LONG], on_long="split")
+        np.testing.assert_array_equal(cached.array, alone.array)
+
+
 class TestEmptyTexts:
     @pytest.mark.parametrize("empty", ["", "  \n", None, float("nan"), "\u200b"])
     def test_are_refused_by_default(self, model, empty):

@@ -102,6 +102,7 @@ def tokenize_missing(job: Job, rows: Rows, chunk: list[int], units: dict[int, Un
         elif job.on_long == "split":
             parts = _split(job, rows.texts[i], piece.tokens, limit)
             rows.waiting[i] = len(parts)
+            rows.vectors[i] = 0  # the sum begins; a lookup may have left something here
             windows += [Unit(i, part) for part in parts]
         else:
             over.append(i)

@@ -180,8 +180,6 @@ class Cache:
         ]
         if any(map(len, damaged)):
             self._drop_damaged(np.unique(np.concatenate(damaged)))
-        if not found.hit.all():
-            found.vectors[~found.hit] = 0
         return found
 
     def _read(
