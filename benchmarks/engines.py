@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import facts, table
+from benchmarks.cold_start import ENVIRONMENT
 from benchmarks.peers import ENGINES, REFERENCE, Task
 from veclab.models.catalog import find_model
 
@@ -103,9 +104,7 @@ class Bench:
         self.work = Path(options.work).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         threads = str(options.threads)
-        # Installed packages have their bytecode beside them: so must this checkout.
-        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        self.environment = inherited | {
+        self.environment = ENVIRONMENT | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "RAYON_NUM_THREADS": threads,

@@ -136,7 +136,6 @@ class TestLongTexts:
         assert again.truncated.tolist() == [False, True]
         assert vectors.truncated.tolist() == [False, False]
 
-
     def test_windows_take_nothing_from_a_vector_cached_under_a_higher_limit(self, cache):
         Model(FakeProvider(max_tokens=64), cache).embed([LONG])
         narrow = FakeProvider(max_tokens=16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -19,10 +20,12 @@ def usable_cores(root: Path = Path("/")) -> int:
 
 def instruction_sets(root: Path = Path("/")) -> frozenset[str] | None:
     """The processor's extensions as Linux names them (`avx2`, `avx512_bf16`); None elsewhere."""
-    for line in _read(root / "proc/cpuinfo").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):  # x86, ARM
-            return frozenset(value.split())
+    # The first core tells; the system takes its time to describe all of a large machine.
+    with suppress(OSError), (root / "proc/cpuinfo").open(encoding="utf-8") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip() in ("flags", "Features"):  # x86, ARM
+                return frozenset(value.split())
     return None
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from veclab.cores import instruction_sets
+from veclab.errors import OutputError
 
 # The file: a SHA-256 of the rest, then what OpenVINO exports.
 _DIGEST = 32
@@ -37,11 +38,9 @@ def compile_or_load(core: Any, model: Path, options: Mapping[str, Any]) -> Any:
     kept = model.with_name(f"compiled-{_key(core, options)}.bin")
     content = _read(kept)
     if content is not None and weights.is_file():
-        try:
-            given = {**options, **shrink, "WEIGHTS_PATH": str(weights)}
+        given = {**options, **shrink, "WEIGHTS_PATH": str(weights)}
+        with suppress(RuntimeError):  # it passes for whole, and OpenVINO may know better
             return core.import_model(io.BytesIO(content), "CPU", given)
-        except RuntimeError:  # it passes for whole, and OpenVINO knows better
-            kept.unlink(missing_ok=True)
     compiled = core.compile_model(core.read_model(model), "CPU", {**options, **shrink})
     _write(kept, compiled.export_model().getvalue())
     return compiled
@@ -69,12 +68,8 @@ def _read(file: Path) -> bytes | None:
 
 def _write(file: Path, content: bytes) -> None:
     """Keep it, all or nothing."""
-    work = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    try:
+    from veclab.vectorfile import atomic
+
+    # A folder that cannot be written, a full disk: the next start compiles again.
+    with suppress(OutputError), atomic(file) as work:
         work.write_bytes(hashlib.sha256(content).digest() + content)
-        work.replace(file)
-    except OSError:  # a folder that cannot be written, a full disk: the next start compiles again
-        try:
-            work.unlink(missing_ok=True)
-        except OSError:
-            return

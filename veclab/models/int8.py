@@ -90,8 +90,7 @@ def int8_precision(model: str, arithmetic: str) -> str:
         model: `int8-` and a digest, as the converted model says.
         arithmetic: of what is not in integers: `f32` or `bf16`.
     """
-    # Without integer products pairs of them are added in 16 bits, and the largest sums are cut:
-    # vectors then have a cosine of 0.998 to those of other processors.
+    # Without integer products pairs of them are added in 16 bits, and the largest sums are cut.
     sums = {True: "", False: "-cut", None: "-unknown"}[has_integer_products()]
     return f"{model}{sums}" if arithmetic == "f32" else f"{model}{sums}-{arithmetic}"
 

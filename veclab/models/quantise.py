@@ -124,14 +124,14 @@ class _Outcome(NamedTuple):
     """What one way of quantising has come to."""
 
     model: Any
-    share: float  # of the inputs of layers that stay floating-point numbers
+    kept: int  # inputs of layers that stay floating-point numbers
+    layers: int  # and how many there are
     cosines: NDArray[np.float64]
-    kept: str
 
     @property
     def rank(self) -> tuple[bool, float]:
         """Good enough first, then the more in integers the better."""
-        return bool(self.cosines.min() >= MIN_COSINE), -self.share
+        return bool(self.cosines.min() >= MIN_COSINE), -self.kept / max(self.layers, 1)
 
 
 def in_integers(source: Path, rows: Sequence[Ids], smoothing: float) -> Any:
@@ -164,9 +164,7 @@ def quantise(source: Path, out: Path, rows: list[Ids], pad_id: int) -> dict[str,
         whole = in_integers(source, rows, smoothing)
         model, kept = restore(whole, measure)
         layers = len(activation_quantisers(whole))
-        outcome = _Outcome(
-            model, kept / max(layers, 1), measure.cosines(model), f"{kept} of {layers}"
-        )
+        outcome = _Outcome(model, kept, layers, measure.cosines(model))
         if best is None or outcome.rank > best.rank:
             best = outcome
         if best.rank == (True, 0):
@@ -183,8 +181,8 @@ def quantise(source: Path, out: Path, rows: list[Ids], pad_id: int) -> dict[str,
         "precision": f"int8-{digest}",
         "min_cosine": float(cosines.min()),
         "loss": f"int8: cosine to f32 over the {len(rows):,} texts it was calibrated on is "
-        f"{cosines.min():.4f} at least, {cosines.mean():.4f} on average; {best.kept} "
-        "inputs of layers stay floating-point numbers",
+        f"{cosines.min():.4f} at least, {cosines.mean():.4f} on average; "
+        f"{best.kept} of {best.layers} inputs of layers stay floating-point numbers",
     }
 
 
