@@ -17,8 +17,8 @@ import gensim
 from gensim.models import KeyedVectors
 
 import veclab
-from veclab.meaning.analogy import Vocabulary, vocabulary_of
-from veclab.meaning.analogyset import evaluate, read_questions
+from veclab.analogies.analogy import Vocabulary, vocabulary_of
+from veclab.analogies.question_sets import evaluate, read_questions
 
 QUESTIONS = Path(gensim.__file__).parent / "test" / "test_data" / "questions-words.txt"
 RESTRICT = 300_000

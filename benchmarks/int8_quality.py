@@ -6,7 +6,7 @@ Three times the default model: in f32; in int8 as this processor computes it; an
 sums (OpenVINO's LP_TRANSFORMS_MODE: NO computes the integers as floats), which lose as much as
 those of processors with VNNI or AMX. Without these, pairs of products are added in 16 bits and the
 largest sums are cut.
-Needs the extra `int8`; the first run quantises the model, which takes some minutes.
+Needs the extra `int8`; the first run quantizes the model, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from benchmarks import facts
 from benchmarks.engines import draw_texts
 from veclab.model import Model
 from veclab.models.catalog import find_model
-from veclab.models.int8 import find_or_quantise
-from veclab.models.openvino import load_openvino
+from veclab.models.local.openvino.engine import load_openvino
+from veclab.models.local.openvino.int8 import find_or_quantize
 
 RESULT = Path(__file__).with_name("results") / "int8_quality.json"
 
@@ -39,7 +39,7 @@ def with_exact_sums() -> Model:
     core = load_openvino().Core()
     engine = model.provider.engine
     options = {"NUM_STREAMS": engine.streams, "LP_TRANSFORMS_MODE": "NO"}
-    file = find_or_quantise(find_model("all-MiniLM-L6-v2")).model
+    file = find_or_quantize(find_model("all-MiniLM-L6-v2")).model
     compiled = core.compile_model(core.read_model(file), "CPU", options)
     engine._idle = queue.SimpleQueue()
     for _ in range(engine.streams):

@@ -4,8 +4,8 @@
     python benchmarks/mixed_origins.py CORPUS[:COLUMN] ... [-o RESULT.md]
 
 From a folder of benchmark data (packages/, stsb/) three corpora are drawn with a fixed seed. They
-are not those on which the limits of `veclab.meaning.origins` were chosen. Every corpus is embedded
-with the default model (from the cache where it was before).
+are not those on which the limits of `veclab.auditing.mixed_models` were chosen. Every corpus is
+embedded with the default model (from the cache where it was before).
 
 Clean files. Topics are made by k-means (24 clusters); a file is a random draw of 2, 3, 6 or 24
 topics of one corpus, or all of two corpora at once, at most 1,000 rows, shuffled or topic by
@@ -31,9 +31,9 @@ import click
 import numpy as np
 
 import veclab
-from veclab.checks import normalise
-from veclab.files import open_source
-from veclab.meaning.origins import clusters, find_split
+from veclab.auditing.mixed_models import clusters, find_split
+from veclab.corpus import open_source
+from veclab.unit_length import normalize
 
 ROWS = 1000
 VARIANT_TEXTS = 700
@@ -184,7 +184,7 @@ def main(corpora, output, count, repeats):
         print(f"{label}: {len(array)} distinct vectors", file=sys.stderr)
     models = {
         "all-MiniLM-L6-v2": sets,
-        "its first 128 dimensions": {n: normalise(a[:, :128]) for n, a in sets.items()},
+        "its first 128 dimensions": {n: normalize(a[:, :128]) for n, a in sets.items()},
         "turned by a rotation": {n: a @ turn for n, a in sets.items()},
         "first token": others["first token"],
     }

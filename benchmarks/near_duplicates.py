@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import veclab
-from veclab.checks import normalise
-from veclab.meaning.similarity import near_duplicates
+from veclab.similarities.similarity import near_duplicates
+from veclab.unit_length import normalize
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("vectors", type=Path)
@@ -36,7 +36,7 @@ random = np.random.default_rng(0)
 array[real:] += random.normal(0, 0.02, array[real:].shape).astype(np.float32)
 vectors = replace(
     vectors,
-    array=normalise(array),
+    array=normalize(array),
     ids=[str(i) for i in range(len(array))],
     texts=None,
     tokens=None,

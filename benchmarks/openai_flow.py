@@ -27,7 +27,7 @@ from urllib.request import urlopen
 import numpy as np
 
 from veclab.model import Model, open_cache
-from veclab.models.openai import OpenAIModel
+from veclab.models.openai.model import OpenAIModel
 
 RESULTS = Path(__file__).with_name("results") / "openai_flow.json"
 KEY = "sk-test-4242424242424242424242424242"

@@ -141,7 +141,7 @@ def _fastembed(task: Task) -> Encode:
     from fastembed import TextEmbedding
     from fastembed.common.model_description import ModelSource, PoolingType
 
-    # Its catalogue knows some models only, in files of its own; a custom one with a path of its
+    # Its catalog knows some models only, in files of its own; a custom one with a path of its
     # own is the very same weights, and asks no hub.
     TextEmbedding.add_custom_model(
         model="local/bench",
@@ -165,7 +165,7 @@ def _onnx(task: Task) -> Path:
 
 
 def _export_onnx(task: Task) -> None:
-    """The transformer alone, as fastembed wants it: it pools and normalises by itself."""
+    """The transformer alone, as fastembed wants it: it pools and normalizes by itself."""
     folder = _onnx(task)
     if (folder / "model.onnx").exists():
         return
@@ -217,7 +217,7 @@ def _static_folder(task: Task) -> Path:
 
 
 def _distil(task: Task) -> None:
-    from veclab.models.distill import distill
+    from veclab.models.static.distill import distill
 
     if not _static_folder(task).exists():
         distill(task.model, _static_folder(task), dimensions=min(256, task.dimensions // 2))

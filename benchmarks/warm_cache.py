@@ -25,7 +25,7 @@ import numpy as np
 
 from veclab.cache import Cache
 from veclab.model import Model
-from veclab.models.provider import Limits, Piece
+from veclab.provider import Limits, TokenizedText
 from veclab.space import Space
 
 WORDS = Path(__file__).read_text().split()
@@ -39,7 +39,7 @@ class StandIn:
     limits = Limits(256, padded=False)
 
     def tokenize(self, texts, role):
-        return [Piece(text, text.count(" ") + 3) for text in texts]
+        return [TokenizedText(text, text.count(" ") + 3) for text in texts]
 
     def embed_batch(self, pieces, role):
         return np.random.default_rng(len(pieces)).normal(size=(len(pieces), 384))

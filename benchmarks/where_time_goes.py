@@ -19,11 +19,11 @@ from pathlib import Path
 import veclab
 from benchmarks import facts
 from benchmarks.engines import draw_texts
-from veclab.batching import cut_batches
-from veclab.layout import CHUNK
 from veclab.models.catalog import find_model
-from veclab.models.converted import find_or_convert
-from veclab.models.openvino import load_openvino, pad_rows
+from veclab.models.local.openvino.converted_models import find_or_convert
+from veclab.models.local.openvino.engine import load_openvino, pad_rows
+from veclab.pipeline.batch_planning import CHUNK
+from veclab.pipeline.batching import cut_batches
 
 RESULT = Path(__file__).with_name("results") / "profile.json"
 # What the kinds of nodes in a compiled graph are for.

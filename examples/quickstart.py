@@ -1,4 +1,4 @@
-"""Embed a file of sentences, save the vectors, read them back, find each query's neighbours.
+"""Embed a file of sentences, save the vectors, read them back, find each query's neighbors.
 
 Run it from anywhere: python examples/quickstart.py
 """

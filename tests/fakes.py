@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from veclab.models.provider import Limits, Piece
+from veclab.provider import Limits, TokenizedText
 from veclab.space import Space
 
 
@@ -28,7 +28,7 @@ class FakeProvider:
         return [text for batch in self.batches for text in batch]
 
     def tokenize(self, texts, role):
-        return [Piece(text, len(text.split()) + 2) for text in texts]
+        return [TokenizedText(text, len(text.split()) + 2) for text in texts]
 
     def embed_batch(self, pieces, role):
         self.batches.append([piece.text for piece in pieces])

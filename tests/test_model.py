@@ -109,7 +109,7 @@ class TestSimilarity:
         assert scores[1, 0] == pytest.approx(1)
         np.testing.assert_allclose(scores, a.array @ b.array.T, atol=1e-6)
 
-    def test_normalises_what_is_not(self):
+    def test_normalizes_what_is_not(self):
         space = Space("fake", "raw", 2, normalized=False)
         one = Vectors(np.array([[3.0, 0.0]], np.float32), space, ["a"])
         two = Vectors(np.array([[0.0, 5.0], [7.0, 0.0]], np.float32), space, ["b", "c"])

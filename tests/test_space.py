@@ -79,7 +79,7 @@ def test_any_other_difference_is_refused_and_named(field, value):
     assert "Embed one of the two again" in message
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"provider": 1}', '{"colour": "red"}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", '{"provider": 1}', '{"color": "red"}', "\x00"])
 def test_what_is_not_a_space_is_refused(text):
     with pytest.raises(InputError):
         Space.from_json(text)

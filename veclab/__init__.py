@@ -13,7 +13,11 @@ Importing veclab loads nothing else; each name is fetched from its module when i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from veclab.corpus import embed_file
+    from veclab.auditing.audit import Audit, audit
+    from veclab.auditing.findings import Finding
+    from veclab.corpus import open_source
+    from veclab.corpus.embed_file import embed_file
+    from veclab.corpus.plan import Plan, plan_file
     from veclab.errors import (
         BadVectors,
         CacheError,
@@ -28,23 +32,19 @@ if TYPE_CHECKING:
         TextTooLong,
         VeclabError,
     )
-    from veclab.evaluate.compare import compare
-    from veclab.evaluate.shapes import read_dataset
-    from veclab.files import open_source
-    from veclab.meaning.audit import Audit, audit
-    from veclab.meaning.findings import Finding
-    from veclab.meaning.similarity import Nearest, nearest, similarity
+    from veclab.evaluation.compare import compare
+    from veclab.evaluation.recognize import read_dataset
     from veclab.model import Model, load, load_for
-    from veclab.plan import Plan, plan_file
     from veclab.report import Report
+    from veclab.similarities.similarity import Nearest, nearest, similarity
     from veclab.space import Recipe, Space
-    from veclab.vectorfile import read
+    from veclab.vectorfiles.files import read
     from veclab.vectors import Row, Vectors, concatenate
 
     __version__: str
 
 _MODULES = {
-    "corpus": ("embed_file",),
+    "corpus.embed_file": ("embed_file",),
     "errors": (
         "BadVectors",
         "CacheError",
@@ -59,17 +59,17 @@ _MODULES = {
         "TextTooLong",
         "VeclabError",
     ),
-    "evaluate.compare": ("compare",),
-    "evaluate.shapes": ("read_dataset",),
-    "files": ("open_source",),
-    "meaning.audit": ("Audit", "audit"),
-    "meaning.findings": ("Finding",),
-    "meaning.similarity": ("Nearest", "nearest", "similarity"),
+    "evaluation.compare": ("compare",),
+    "evaluation.recognize": ("read_dataset",),
+    "corpus": ("open_source",),
+    "auditing.audit": ("Audit", "audit"),
+    "auditing.findings": ("Finding",),
+    "similarities.similarity": ("Nearest", "nearest", "similarity"),
     "model": ("Model", "load", "load_for"),
-    "plan": ("Plan", "plan_file"),
+    "corpus.plan": ("Plan", "plan_file"),
     "report": ("Report",),
     "space": ("Recipe", "Space"),
-    "vectorfile": ("read",),
+    "vectorfiles.files": ("read",),
     "vectors": ("Row", "Vectors", "concatenate"),
 }
 _HOME = {name: f"veclab.{module}" for module, names in _MODULES.items() for name in names}

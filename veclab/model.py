@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
-from veclab.gather import Gathered
-from veclab.job import Job, OnEmpty
 from veclab.models.names import DEFAULT_MODEL, OPENAI
-from veclab.models.provider import Provider, Remarking
-from veclab.pipeline import embed_block
+from veclab.pipeline.embed import embed_block
+from veclab.pipeline.gather import Gathered
+from veclab.pipeline.prepare import Preparation
+from veclab.pipeline.run import Job, OnEmpty
+from veclab.provider import Provider, Remarking
 from veclab.report import shorten
 from veclab.space import OnLong, Recipe, Role, Space
-from veclab.text import Preparation
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Mo
     """
     name = space.model
     if space.provider == OPENAI.rstrip(":"):
-        from veclab.models.endpoint import DEFAULT_URL, is_known
+        from veclab.models.openai.endpoint import DEFAULT_URL, is_known
 
         name, endpoint = OPENAI + name, space.endpoint or DEFAULT_URL
         if base_url is None and space.endpoint is not None and not is_known(endpoint):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.checks import normalise
 from veclab.errors import InputError
 from veclab.report import Report
 from veclab.space import Space, require_same
+from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,11 +127,11 @@ class Vectors:
         if not 0 < dimensions <= self.dimensions:
             raise InputError(f"cannot shorten {self.dimensions} dimensions to {dimensions}")
         space = replace(self.space, dimensions=dimensions, normalized=True)
-        return replace(self, array=normalise(self.array[:, :dimensions]), space=space, report=None)
+        return replace(self, array=normalize(self.array[:, :dimensions]), space=space, report=None)
 
     def save(self, path: str | Path) -> Path:
         """Write to `.parquet` or `.npz`, atomically; `veclab.read` reads it back."""
-        from veclab.vectorfile import save
+        from veclab.vectorfiles.files import save
 
         return save(self, Path(path))
 

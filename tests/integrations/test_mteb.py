@@ -15,8 +15,8 @@ from mteb.types import PromptType
 
 from tests.fakes import FakeProvider
 from veclab import InputError
-from veclab.evaluate.compare import compare
-from veclab.evaluate.datasets import Head, pair_data, retrieval_data
+from veclab.evaluation.compare import compare
+from veclab.evaluation.datasets import Head, pair_data, retrieval_data
 from veclab.integrations.mteb import MTEBModel
 from veclab.model import Model
 from veclab.space import Space

@@ -55,7 +55,7 @@ def checksums(keys: NDArray[np.void], records: NDArray[np.void]) -> NDArray[np.u
 def sorted_keys(
     recipe: bytes, digests: Sequence[bytes]
 ) -> tuple[NDArray[np.void], NDArray[np.intp]]:
-    """(n,) keys in LMDB's order, which reads neighbouring pages together, and (n,) their rows."""
+    """(n,) keys in LMDB's order, which reads neighboring pages together, and (n,) their rows."""
     if len(recipe) != RECIPE_SIZE or set(map(len, digests)) - {DIGEST_SIZE}:
         raise ValueError(f"a recipe has {RECIPE_SIZE} bytes, a digest {DIGEST_SIZE}")
     joined = np.frombuffer(b"".join(digests), f"V{DIGEST_SIZE}")

@@ -13,8 +13,8 @@ from veclab.cli.options import loading_options
 from veclab.models.names import WORD_MODEL
 
 if TYPE_CHECKING:
-    from veclab.meaning.analogy import Method, Vocabulary
-    from veclab.meaning.analogyset import Category
+    from veclab.analogies.analogy import Method, Vocabulary
+    from veclab.analogies.question_sets import Category
 
 
 class _Signs(click.Command):
@@ -93,7 +93,7 @@ def analogy(
     if evaluate is not None:
         _evaluate(evaluate, _vocabulary(model, vocabulary, loading), method, restrict, as_json)
         return
-    from veclab.meaning.analogy import parse_analogy, solve
+    from veclab.analogies.analogy import parse_analogy, solve
 
     positive, negative = parse_analogy(words)
     found = solve(_vocabulary(model, vocabulary, loading), positive, negative, k=top, method=method)
@@ -117,7 +117,7 @@ def analogy(
 
 
 def _vocabulary(name: str, file: Path | None, loading: dict[str, Any]) -> Vocabulary:
-    from veclab.meaning.analogy import vocabulary_of
+    from veclab.analogies.analogy import vocabulary_of
     from veclab.model import load
 
     words = None if file is None else _words(file)
@@ -138,7 +138,7 @@ def _words(file: Path) -> list[str]:
 def _evaluate(
     file: Path, vocabulary: Vocabulary, method: Method, restrict: int, as_json: bool
 ) -> None:
-    from veclab.meaning.analogyset import evaluate, read_questions
+    from veclab.analogies.question_sets import evaluate, read_questions
 
     questions = read_questions(file)
     with progress("answering", sum(map(len, questions.values()))) as advance:

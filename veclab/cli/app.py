@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import warnings
@@ -22,7 +23,7 @@ from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
 from veclab.cli.models import models
 from veclab.cli.plan import plan
-from veclab.cli.quantise import quantise
+from veclab.cli.quantize import quantize
 from veclab.cli.similar import similar
 from veclab.errors import VeclabError
 
@@ -56,12 +57,18 @@ for command in (
     bias,
     models,
     distill,
-    quantise,
+    quantize,
     inspect,
     inspect_text,
     cache,
 ):
     app.add_command(command)
+
+# Other spellings of a command, understood and not listed.
+for alias, command in (("quantise", quantize),):
+    hidden = copy.copy(command)
+    hidden.hidden = True
+    app.add_command(hidden, alias)
 
 
 def main(arguments: list[str] | None = None) -> None:

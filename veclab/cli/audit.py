@@ -11,10 +11,10 @@ import click
 from veclab.cli.console import json_option, print_json, progress, shorten
 
 if TYPE_CHECKING:
-    from veclab.meaning.audit import Audit
-    from veclab.meaning.findings import Finding
+    from veclab.auditing.audit import Audit
+    from veclab.auditing.findings import Finding
 
-_COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
+_ColorS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 _INDENT = " " * 10
 
 
@@ -50,7 +50,7 @@ def audit(
 
     Exit code: 0 when nothing is a problem, 1 when something is, 2 when the file cannot be read.
     """
-    from veclab.meaning.audit import audit as look_into
+    from veclab.auditing.audit import audit as look_into
 
     with progress("auditing", None):
         found = look_into(file, prove=prove, column=column, text_column=text_column, sample=sample)
@@ -76,7 +76,7 @@ def _print(audit: Audit) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
-    label = click.style(f"{finding.severity:>8}", fg=_COLOURS[finding.severity])
+    label = click.style(f"{finding.severity:>8}", fg=_ColorS[finding.severity])
     click.echo(f"{label}  {_wrapped(f'{finding.name}: {finding.found}')}")
     if finding.severity == "ok":
         return

@@ -26,10 +26,10 @@ from veclab.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from veclab.batchapi.folder import Part
-    from veclab.batchapi.jobs import Plan, Status
-    from veclab.batchapi.order import Order
-    from veclab.batchapi.pack import Packing
+    from veclab.models.openai.batch.job_folder import Part
+    from veclab.models.openai.batch.jobs import Plan, Status
+    from veclab.models.openai.batch.order import Order
+    from veclab.models.openai.batch.pack import Packing
 
 job_option = click.option(
     "--job",
@@ -97,8 +97,8 @@ def submit(
 
     What is sent, and what it costs, is printed before. OpenAI keeps the files for 30 days.
     """
-    from veclab.batchapi.order import Order
-    from veclab.batchapi.pack import Packing
+    from veclab.models.openai.batch.order import Order
+    from veclab.models.openai.batch.pack import Packing
 
     order = None
     loading = loading | {"max_tokens": max_tokens}
@@ -129,9 +129,9 @@ def _given(name: str) -> bool:
 @json_option
 def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
     """Tell how far a job's batches are."""
-    from veclab.batchapi import jobs
-    from veclab.batchapi.remote import Refusal
     from veclab.errors import ProviderError
+    from veclab.models.openai.batch import jobs
+    from veclab.models.openai.batch.remote import Refusal
 
     now = jobs.status(job)
     with progress("requests", sum(part.requests for part in now.parts)) as advance:
@@ -172,8 +172,8 @@ def fetch(output: Path | None, job: Path, as_json: bool) -> int:
     May be repeated at any time: what is there is not fetched again. Ends with 0 when nothing more
     is to come, else with 1.
     """
-    from veclab.batchapi import jobs
-    from veclab.vectorfile import check_output
+    from veclab.atomic import check_output
+    from veclab.models.openai.batch import jobs
 
     if output is not None:
         check_output(output)
@@ -215,7 +215,7 @@ def _submit(
     refused: bool,
     as_json: bool,
 ) -> None:
-    from veclab.batchapi import jobs
+    from veclab.models.openai.batch import jobs
 
     plans: list[Plan] = []
 

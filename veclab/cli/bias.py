@@ -20,8 +20,8 @@ from veclab.cli.options import loading_options
 from veclab.errors import InputError
 
 if TYPE_CHECKING:
-    from veclab.meaning.bias import BiasResult
-    from veclab.meaning.biaslists import BiasTest
+    from veclab.bias.association import BiasResult
+    from veclab.bias.word_lists import BiasTest
 
 
 @click.command()
@@ -61,11 +61,11 @@ def bias(
     Without --lists it runs the ten published tests: flowers and insects, instruments and weapons,
     names, gender and career, and others.
     """
-    from veclab.meaning.bias import STATEMENT
-    from veclab.meaning.bias import bias as measure
-    from veclab.meaning.biaslists import published_tests, read_tests
-    from veclab.meaning.biaspicture import check_picture, draw
+    from veclab.bias.association import STATEMENT
+    from veclab.bias.association import bias as measure
+    from veclab.bias.word_lists import published_tests, read_tests
     from veclab.model import load
+    from veclab.pictures.bias import check_picture, draw
 
     tests = _chosen(published_tests() if lists is None else read_tests(lists), only)
     if output is not None:

@@ -19,7 +19,7 @@ from veclab.cli.console import (
 from veclab.cli.options import max_cost_option
 
 if TYPE_CHECKING:
-    from veclab.evaluate.board import Board, Comparison, Row
+    from veclab.evaluation.leaderboard import Board, Comparison, Row
 
 _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
 
@@ -33,7 +33,7 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     multiple=True,
     required=True,
     help="Name or folder of a model; NAME@128 cuts its vectors, NAME+int8 and NAME+binary "
-    "quantise them, NAME@128+binary does both. Repeatable.",
+    "quantize them, NAME@128+binary does both. Repeatable.",
 )
 @click.option(
     "--data",
@@ -107,10 +107,10 @@ def compare(
     every difference to the best with its p-value. What was measured is kept: the same command
     with one more model measures only that one.
     """
-    from veclab.evaluate.compare import compare as run
-    from veclab.evaluate.shapes import Choice, read_dataset
-    from veclab.evaluate.variants import Variant
-    from veclab.vectorfile import check_output
+    from veclab.atomic import check_output
+    from veclab.evaluation.compare import compare as run
+    from veclab.evaluation.recognize import Choice, read_dataset
+    from veclab.evaluation.variants import Variant
 
     if output is not None:
         check_output(output)
@@ -131,7 +131,7 @@ def compare(
             max_cost=max_cost,
         )
     if output is not None:
-        from veclab.evaluate.page import write_page
+        from veclab.evaluation.page import write_page
 
         write_page(found, output)
     if as_json:

@@ -13,7 +13,7 @@ import click
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from veclab.files import Source
+    from veclab.corpus import Source
 
 model_option = click.option(
     "--model",
@@ -104,8 +104,8 @@ def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Cal
 
 
 def read_source(path: str, reading: dict[str, Any]) -> Source:
-    """Open an input (see `veclab.files.open_source`), with its progress."""
-    from veclab.files import open_source
+    """Open an input (see `veclab.corpus.open_source`), with its progress."""
+    from veclab.corpus import open_source
 
     seen = 0
     with progress("reading", None) as advance:

@@ -49,8 +49,8 @@ def distill(
     """
     if (output is None) == (name is None):
         raise click.UsageError("give the folder to make (-o DIR), or a --name, and not both")
-    from veclab.models.distill import distill as run
-    from veclab.models.distill import named_folder
+    from veclab.models.static.distill import distill as run
+    from veclab.models.static.distill import named_folder
 
     folder = output if output is not None else named_folder(str(name))
     with ExitStack() as stack:

@@ -79,9 +79,9 @@ def _embed_file(
     policies: dict[str, Any],
     as_json: bool,
 ) -> None:
-    from veclab.corpus import embed_file
+    from veclab.atomic import check_output
+    from veclab.corpus.embed_file import embed_file
     from veclab.model import load
-    from veclab.vectorfile import check_output
 
     check_output(output)
     source = read_source(input, reading)
@@ -120,7 +120,7 @@ def _embed_texts(
     from veclab.model import load
 
     if output is not None:
-        from veclab.vectorfile import check_output
+        from veclab.atomic import check_output
 
         check_output(output)
     model = load(name, **loading)

@@ -14,9 +14,9 @@ from veclab.cli.console import json_option, print_facts, print_json
 @json_option
 def inspect(file: Path, as_json: bool) -> None:
     """Tell a vector file's Space, size and norms."""
-    from veclab.summary import summarise
+    from veclab.vectorfiles.summary import summarize
 
-    summary = summarise(file)
+    summary = summarize(file)
     if as_json:
         print_json(summary.to_dict())
         return

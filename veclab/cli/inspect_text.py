@@ -11,7 +11,7 @@ import click
 from veclab.cli.console import json_option, model_option, print_facts, print_json, progress, shorten
 
 if TYPE_CHECKING:
-    from veclab.meaning.texts import Change, TextHabits
+    from veclab.auditing.texts import Change, TextHabits
 
 _BAR = 40
 
@@ -52,8 +52,8 @@ def inspect_text(
     INPUT is what `veclab embed` takes. Nothing is embedded. The last line says which options to
     embed with.
     """
-    from veclab.files import open_source
-    from veclab.meaning.texts import inspect_texts
+    from veclab.auditing.texts import inspect_texts
+    from veclab.corpus import open_source
 
     with progress("reading", None):
         source = open_source(

@@ -13,7 +13,7 @@ from veclab.models.names import DEFAULT_MODEL
 def models(as_json: bool) -> None:
     """List the models that load now, without a network."""
     from veclab.models.catalog import PACKAGED, full_name, usable_models
-    from veclab.models.words import PACKAGED_WORDS, package_path
+    from veclab.models.words.model import PACKAGED_WORDS, package_path
 
     found = list(usable_models())
     if as_json:
@@ -64,7 +64,7 @@ def models(as_json: bool) -> None:
                 [f"{words.name} (words)", words.license, str(words.dimensions), "none", size]
             )
     if rows:
-        print_table(["model", "licence", "dimensions", "token limit", "size"], rows, left=2)
+        print_table(["model", "license", "dimensions", "token limit", "size"], rows, left=2)
     for packaged in PACKAGED:
         if packaged.name not in {folder.name for folder in found}:
             click.echo(f"{packaged.name}: pip install 'veclab[{packaged.extra}]'")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from veclab.cli.console import device_option
-from veclab.text import OPTIONAL_STEPS
+from veclab.pipeline.prepare import OPTIONAL_STEPS
 
 Command = Callable[..., Any]
 
@@ -85,7 +85,7 @@ max_tokens_option = click.option(
     "--max-tokens", type=click.IntRange(min=3), help="Read fewer tokens of each text than could be."
 )
 
-# How an input is read: arguments of `veclab.files.open_source`.
+# How an input is read: arguments of `veclab.corpus.open_source`.
 reading_options = _group(
     "reading",
     click.option("--column", "-c", metavar="NAME", help="The column that holds the texts."),

@@ -43,8 +43,8 @@ def plan(
 
     Nothing is sent or bought, and no key is needed.
     """
+    from veclab.corpus.plan import plan_file
     from veclab.model import load
-    from veclab.plan import plan_file
 
     source = read_source(input, reading)
     with progress("loading the model", None):

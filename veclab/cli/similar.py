@@ -19,7 +19,7 @@ from veclab.cli.options import loading_options
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from veclab.meaning.similarity import Measure, Nearest
+    from veclab.similarities.similarity import Measure, Nearest
     from veclab.vectors import Vectors
 
 _FILE = click.Path(path_type=Path)
@@ -145,8 +145,8 @@ def _check(given: dict[str, Any]) -> None:
 def _matrix(
     texts: list[str], name: str, loading: dict[str, Any], measure: Measure, as_json: bool
 ) -> None:
-    from veclab.meaning.similarity import similarity
     from veclab.model import load
+    from veclab.similarities.similarity import similarity
 
     vectors = load(name, **loading).embed(texts)
     texts = list(vectors.texts or ())  # an endpoint may have refused some, which a note says
@@ -178,10 +178,10 @@ def _nearest(
     measure: Measure,
     as_json: bool,
 ) -> None:
-    from veclab.meaning.similarity import nearest
     from veclab.model import load, load_for
+    from veclab.similarities.similarity import nearest
     from veclab.space import Role, require_same
-    from veclab.vectorfile import read
+    from veclab.vectorfiles.files import read
 
     vectors = read(file)
     model = load_for(vectors.space, **loading) if name is None else load(name, **loading)
@@ -197,7 +197,7 @@ def _vectors_of(
     file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
 ) -> Vectors:
     """The vectors in a file of vectors; or a file's texts, embedded."""
-    from veclab.vectorfile import holds_vectors, read
+    from veclab.vectorfiles.files import holds_vectors, read
 
     if holds_vectors(file):
         if name is not None or any(value is not None for value in reading.values()):
@@ -205,7 +205,7 @@ def _vectors_of(
                 f"{file.name} holds vectors: leave --model and the options for reading texts out"
             )
         return read(file)
-    from veclab.files import open_source
+    from veclab.corpus import open_source
     from veclab.model import load
 
     source = open_source(file, **reading | {"header": reading["header"] is not False})
@@ -224,9 +224,9 @@ def _vectors_of(
 
 
 def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None:
-    from veclab.meaning.similarity import neighbours
+    from veclab.similarities.similarity import neighbors
 
-    found = neighbours(vectors, top, measure)
+    found = neighbors(vectors, top, measure)
     queries = list(vectors.ids) if vectors.texts is None else list(vectors.texts)
     _print_nearest(queries, list(vectors.ids), vectors, found, as_json)
 
@@ -266,7 +266,7 @@ def _print_nearest(
 
 
 def _duplicates(vectors: Vectors, threshold: float, as_json: bool) -> None:
-    from veclab.meaning.similarity import near_duplicates, similarity
+    from veclab.similarities.similarity import near_duplicates, similarity
 
     groups = near_duplicates(vectors, threshold)
     texts = vectors.texts
@@ -314,8 +314,8 @@ def _pairs(
     measure: Measure,
     as_json: bool,
 ) -> None:
-    from veclab.meaning.pairs import read_pairs, score_pairs
     from veclab.model import load
+    from veclab.similarities.pairs import read_pairs, score_pairs
 
     pairs = read_pairs(file, **reading)
     model = load(name, **loading)

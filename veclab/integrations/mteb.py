@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from veclab.errors import BadVectors, InputError, MissingExtra
 from veclab.model import Model
+from veclab.pipeline.prepare import is_blank
 from veclab.report import Report
 from veclab.space import OnLong, Role
-from veclab.text import is_blank
 
 # What a blank text is embedded as: MTEB needs a vector for every text.
 _BLANK = "."

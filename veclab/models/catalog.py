@@ -12,10 +12,10 @@ from pathlib import Path
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
-from veclab.models.folder import ModelFolder, StaticFiles, read_folder
+from veclab.models.local.folder import ModelFolder, StaticFiles, read_folder
 from veclab.models.names import OPENAI
-from veclab.models.static_folder import NAMED, describe_static
-from veclab.models.words import is_words
+from veclab.models.static.folder import NAMED, describe_static
+from veclab.models.words.model import is_words
 
 # What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
@@ -60,7 +60,7 @@ WORDLLAMA = "wordllama"
 
 
 def full_name(name: str) -> str:
-    """The name as on the hub: a bare name belongs to the organisation sentence-transformers."""
+    """The name as on the hub: a bare name belongs to the organization sentence-transformers."""
     return name if "/" in name else f"sentence-transformers/{name}"
 
 

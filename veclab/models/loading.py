@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
 from veclab.errors import InputError, ModelUnavailable
-from veclab.models.carried import find_carried, pad_id, read_carried
 from veclab.models.catalog import find_model
-from veclab.models.converted import CannotConvert, find_or_convert
-from veclab.models.folder import ModelFolder
-from veclab.models.int8 import find_or_quantise, has_integer_products, int8_precision
+from veclab.models.local.folder import ModelFolder
+from veclab.models.local.openvino.converted_models import CannotConvert, find_or_convert
+from veclab.models.local.openvino.engine import Engine, OpenVinoModel
+from veclab.models.local.openvino.exported import find_exported, pad_id, read_exported
+from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
 from veclab.models.names import OPENAI
-from veclab.models.openvino import Engine, OpenVinoModel
-from veclab.models.provider import Provider
-from veclab.models.words import WordModel, is_words, load_words
+from veclab.models.words.model import WordModel, is_words, load_words
+from veclab.provider import Provider
 
 EngineName = Literal["torch", "openvino"]
 Precision = Literal["f32", "bf16", "f16", "int8"]
@@ -59,10 +59,10 @@ def open_provider(
     provider, notes = _local(name, engine, precision, threads, device, max_tokens, normalize)
     if dimensions is None:
         return provider, notes
-    from veclab.models.shortened import Shortened
+    from veclab.models.truncated import TruncatedModel
 
     note = f"only models trained for it keep their quality at {dimensions} dimensions"
-    return Shortened(provider, dimensions), [*notes, note]
+    return TruncatedModel(provider, dimensions), [*notes, note]
 
 
 def _refuse(reason: str, options: Mapping[str, object]) -> None:
@@ -78,7 +78,7 @@ def _endpoint(
     max_tokens: int | None,
     normalize: bool,
 ) -> tuple[Provider, list[str]]:
-    from veclab.models.openai import OpenAIModel
+    from veclab.models.openai.model import OpenAIModel
 
     if not normalize:
         raise InputError(f"{name} gives vectors of unit length: normalize=False is not to be had")
@@ -121,7 +121,7 @@ def _local(
             if engine == "openvino" or precision == "int8":
                 raise ModelUnavailable(f"OpenVINO cannot run {folder.name}: {error}") from error
             notes = [f"{folder.name} runs on torch, not on OpenVINO: {error}"]
-    from veclab.models.torch_engine import TorchModel
+    from veclab.models.local.torch_engine import TorchModel
 
     if precision == "int8":
         raise InputError("the torch engine has no int8; use engine='openvino' (--engine openvino)")
@@ -143,7 +143,7 @@ def _static(
     max_tokens: int | None,
     normalize: bool,
 ) -> Provider:
-    from veclab.models.static import StaticModel
+    from veclab.models.static.model import StaticModel
 
     if option is not None:
         raise InputError(f"{folder.name} is a static model: {option!r} does not go with it")
@@ -252,13 +252,13 @@ def _carried(
     folder: ModelFolder, precision: Precision | None, threads: int | None
 ) -> _Ready | list[str]:
     """The model from the OpenVINO or ONNX file in its folder; else what is wrong with that file."""
-    file = None if precision == "int8" else find_carried(folder)
+    file = None if precision == "int8" else find_exported(folder)
     if file is None:
         return []
     try:
-        model = read_carried(file, folder)
+        model = read_exported(file, folder)
         engine = Engine(model, pad_id=pad_id(folder), threads=threads, arithmetic=precision)
-    except (RuntimeError, ValueError) as error:  # damaged, quantised or of another make
+    except (RuntimeError, ValueError) as error:  # damaged, quantized or of another make
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return [f"{file.name} of {folder.name} was passed over and the model converted: {reason}"]
     tokenizer = folder.transformer / "tokenizer.json"
@@ -270,7 +270,7 @@ def _converted(folder: ModelFolder, precision: Precision | None, threads: int | 
 
     def ready(again: bool) -> _Ready:
         if precision == "int8":
-            made = find_or_quantise(folder, again=again)
+            made = find_or_quantize(folder, again=again)
         else:
             made = find_or_convert(folder, again=again)
         arithmetic = None if precision == "int8" else precision

@@ -1,0 +1,121 @@
+"""`kill -9` at random moments of submit and fetch: nothing is lost, and nothing is bought twice."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from tests.models.openai.batch.conftest import MODEL
+from veclab.models.openai.batch import jobs
+from veclab.models.openai.batch.job_folder import JobFolder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+]
+TEXTS = [f"text number {i}" for i in range(120)]
+LONG = [" ".join(f"word{i}" for i in range(k, k + 25)) for k in range(10)]
+
+
+@pytest.fixture
+def run(server, environment, tmp_path):
+    """A function that runs a command, kills it after some seconds, and gives its exit code."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.models.openai.batch.killable"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+    def command(*words, limit=None):
+        child.stdin.write(json.dumps([limit, *map(str, words)]) + "\n")
+        child.stdin.flush()
+        return int(child.stdout.readline())
+
+    yield command
+    child.stdin.close()
+    child.wait()
+
+
+def kill_and_finish(run, rng, kills, quiet, *words):
+    """Kill a command at random moments of its work, then run it to the end; how many were hit."""
+    hit = sum(run(*words, limit=rng.uniform(0, quiet)) == -9 for _ in range(kills))
+    assert run(*words) in (0, 1)
+    return hit
+
+
+def timed(run, *words):
+    """How long a command takes when nobody disturbs it."""
+    start = time.perf_counter()
+    assert run(*words) == 0
+    return time.perf_counter() - start
+
+
+OPTIONS = ["-m", MODEL, "--on-long", "split", "--max-tokens", "9"]
+
+
+def check_batches(server, job):
+    """Every batch is known, each file has one that lives, and none was uploaded twice."""
+    with JobFolder.open(job) as folder:
+        parts, cancelled = folder.manifest.parts, folder.manifest.cancelled
+    assert {part.batch_id for part in parts} | set(cancelled) == set(server.batches)
+    alive = [b for b in server.batches.values() if b["status"] != "cancelled"]
+    assert len(alive) == len(server.uploads) == len(parts) == 4
+
+
+def check_vectors(run, server, job, file, tmp_path):
+    """Everything was bought once, and embed buys nothing."""
+    assert jobs.fetch(job).progress.complete
+    assert max(Counter(server.bought).values()) == 1
+    assert set(TEXTS) <= set(server.bought)
+    calls = len(server.calls)
+    assert run("embed", file, *OPTIONS, "-o", tmp_path / "out.parquet") == 0
+    assert len(server.calls) == calls
+    assert not list(job.glob("answers-*"))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_between_any_two_steps(run, server, corpus, tmp_path, when):
+    file, job = corpus(TEXTS + LONG), tmp_path / "job"
+    submit = ["batch", "submit", file, *OPTIONS, "--request-texts", "5", "--job", job]
+    assert run(*submit, limit=f"{when} 1") == -9
+    runs = 1
+    # Each run gets one step further than the one before.
+    while run(*submit, limit=f"{when} 2") == -9:
+        runs += 1
+    assert runs >= 9
+    check_batches(server, job)
+    server.finish()
+    fetch = ["batch", "fetch", "--job", job]
+    while (code := run(*fetch, limit=f"{when} 2")) == -9:
+        runs += 1
+    assert code == 0
+    assert runs >= 12
+    check_vectors(run, server, job, file, tmp_path)
+
+
+def test_killed_at_random(run, server, corpus, tmp_path):
+    rng = random.Random(1)
+    limits = [*OPTIONS, "--request-texts", "5"]
+    assert run("--version") == 0
+    other = corpus([f"other {text}" for text in TEXTS], "other.txt")
+    send = timed(run, "batch", "submit", other, *limits, "--job", tmp_path / "other")
+    server.finish()
+    take = timed(run, "batch", "fetch", "--job", tmp_path / "other")
+    server.batches.clear()
+    server.files.clear()
+    server.bought.clear()
+
+    file, job = corpus(TEXTS + LONG), tmp_path / "job"
+    hit = kill_and_finish(run, rng, 6, send, "batch", "submit", file, *limits, "--job", job)
+    check_batches(server, job)
+    server.finish()
+    hit += kill_and_finish(run, rng, 6, take, "batch", "fetch", "--job", job)
+    assert hit >= 4, "too few kills hit: this proved little"
+    check_vectors(run, server, job, file, tmp_path)

@@ -1,0 +1,1 @@
+"""Solve analogies: king - man + woman = queen, by vectors."""

@@ -1,0 +1,1 @@
+"""Audit files of vectors, and texts before they are embedded."""

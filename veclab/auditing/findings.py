@@ -1,0 +1,302 @@
+"""Turning an audit's figures into findings: what was found, what it means, what to do.
+
+The limits between "ok" and worse are this module's. They were chosen so that vectors of a good
+model over real texts (`docs/audit.md` has them) raise no warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.auditing.mixed_models import norm_groups
+from veclab.auditing.scan import Scan, cosines, pairs_that_differ
+from veclab.vectorfiles.source import VectorSource
+
+Severity = Literal["ok", "note", "warning", "problem"]
+SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "problem")
+
+# Vectors count as unit length within this: float16 rounds to 1 part in 2,000.
+_UNIT = 2e-3
+SHOWN = 3
+# Texts with several vectors that are looked at: enough to be sure, few enough to be quick.
+_CONFLICTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing an audit looked at.
+
+    Attributes:
+        name: a short label, the same in every version.
+        severity: `ok`, `note` (good to know), `warning` (search suffers), `problem` (search is
+            wrong, or will be).
+        found: the number, in words.
+        means: what that means for search; "" where all is well.
+        do: what to do about it; "" for nothing.
+        figures: the numbers, for scripts.
+        examples: rows it is about, each with `id` and `text` where there is one.
+    """
+
+    name: str
+    severity: Severity
+    found: str
+    means: str = ""
+    do: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def rows(
+    source: VectorSource, positions: Sequence[int] | NDArray[np.intp], **more: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Examples: id and text of some rows, with further values for each."""
+    places = [int(p) for p in positions]
+    texts, names = source.texts(places), source.names(places)
+    found = []
+    for i, (name, text) in enumerate(zip(names, texts, strict=True)):
+        extra = {key: values[i] for key, values in more.items()}
+        found.append({"id": name, "text": None if text is None else text[:300], **extra})
+    return found
+
+
+def percent(part: float, whole: float) -> str:
+    """A share in words, never rounded to 0% or 100% when it is neither."""
+    share = part / whole if whole else 0.0
+    if 0 < share < 0.001:
+        return "under 0.1%"
+    if 0.999 < share < 1:
+        return "over 99.9%"
+    return f"{share:.1%}"
+
+
+def space_finding(source: VectorSource) -> Finding:
+    """Does the file say what its vectors are?"""
+    about = source.about
+    if about.space is None:
+        return Finding(
+            "space",
+            "warning",
+            "no Space is known: nothing in the file says which model made the vectors",
+            "A query must be embedded by the very same model, with the same prompt and "
+            "normalization. With another model of the same length search still answers, and every "
+            "answer is noise. No figure below can tell which model it was.",
+            "Find out and note it, or embed the texts again with `veclab embed`, which keeps the "
+            "Space in the file.",
+        )
+    return Finding("space", "ok", str(about.space), figures={"space_id": about.space.id})
+
+
+def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
+    """Rows that cannot be searched."""
+    n = source.about.rows
+    kinds: list[tuple[str, NDArray[np.intp], str, Severity, str]] = [
+        (
+            "missing",
+            scanned.missing,
+            "without a vector",
+            "warning",
+            "These texts can never be found.",
+        ),
+        (
+            "not finite",
+            scanned.not_finite,
+            "with NaN or infinite numbers",
+            "problem",
+            "A cosine with NaN is NaN: such a row sorts anywhere in a result, and many indexes "
+            "refuse it or break.",
+        ),
+        (
+            "zero",
+            scanned.zero,
+            "of zeros",
+            "problem",
+            "They have no direction, so no cosine. They are often what a failed request or an "
+            "empty text left behind.",
+        ),
+        (
+            "constant",
+            scanned.constant,
+            "of one number repeated",
+            "problem",
+            "They look like a placeholder: no model gives the same number in every dimension.",
+        ),
+    ]
+    findings = []
+    for name, positions, words, worst, means in kinds:
+        count = len(positions)
+        found = f"{count:,} {'row' if count == 1 else 'rows'} {words}" + (
+            f" ({percent(count, n)})" if count else ""
+        )
+        if not count:
+            findings.append(Finding(name, "ok", found, figures={"count": 0}))
+            continue
+        findings.append(
+            Finding(
+                name,
+                worst,
+                found,
+                means,
+                "Embed these texts again, or take the rows out.",
+                {"count": count, "share": count / n},
+                rows(source, positions[:SHOWN]),
+            )
+        )
+    return findings
+
+
+def norms(source: VectorSource, scanned: Scan) -> Finding:
+    """Lengths of the vectors, and whether they are what the Space promises."""
+    lengths = scanned.norms[scanned.usable]
+    if not len(lengths):
+        return Finding("norms", "problem", "no vector has a length", "Nothing can be searched.")
+    figures = {
+        "min": float(lengths.min()),
+        "mean": float(lengths.mean()),
+        "max": float(lengths.max()),
+    }
+    is_unit = np.abs(lengths - 1) <= _UNIT
+    figures["unit_share"] = float(is_unit.mean())
+    found = f"{figures['min']:.4g} to {figures['max']:.4g}, mean {figures['mean']:.4g}"
+    space = source.about.space
+    if is_unit.all():
+        return Finding("norms", "ok", f"all 1 ({found})", figures=figures)
+    odd = np.flatnonzero(scanned.usable)[~is_unit][:SHOWN]
+    promised = space is not None and space.normalized
+    upper = norm_groups(lengths)
+    why = ""
+    if promised:
+        why = (
+            "the Space promises unit length, and "
+            f"{percent((~is_unit).sum(), len(is_unit))} of the vectors do not have it"
+        )
+    elif upper is not None:
+        why = (
+            f"two groups: {percent(upper.sum(), len(upper))} of the vectors are longer than the "
+            f"rest (mean {lengths[upper].mean():.4g} against {lengths[~upper].mean():.4g})"
+        )
+    if why:
+        return Finding(
+            "norms",
+            "problem",
+            f"{found}: {why}",
+            "A search by dot product ranks long vectors first, whatever they say. Groups of "
+            "lengths are what two ways of normalizing, or two models, leave behind.",
+            "Find out where the odd rows come from. If it is the same model, scale all vectors to "
+            "unit length; if not, embed again.",
+            figures,
+            rows(source, odd, norm=[float(scanned.norms[p]) for p in odd]),
+        )
+    return Finding(
+        "norms",
+        "note",
+        found,
+        "The vectors are not of unit length, so cosine and dot product give different orders.",
+        "Search with the measure the model was trained for; most want cosine.",
+        figures,
+    )
+
+
+def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -> Finding:
+    """Rows that share a vector to the bit."""
+    digests = scanned.digests[scanned.usable]
+    _, first, counts = np.unique(digests, return_index=True, return_counts=True)
+    repeats = int(len(digests) - len(counts))
+    figures: dict[str, Any] = {"repeats": repeats, "distinct": len(counts)}
+    if not repeats:
+        return Finding("duplicates", "ok", "no two vectors are the same", figures=figures)
+    largest = int(counts.max())
+    figures |= {"largest_group": largest, "share": repeats / len(digests)}
+    found = (
+        f"{repeats:,} rows ({percent(repeats, len(digests))}) repeat the vector of another; "
+        f"the most frequent vector is in {largest:,} rows"
+    )
+    if source.about.has_texts:
+        differing = len(pairs_that_differ(scanned.digests, texts, scanned.usable & (texts != 0)))
+        figures["vectors_of_several_texts"] = differing
+        if differing:
+            found += f"; {differing:,} vectors stand for texts that differ"
+    usable = np.flatnonzero(scanned.usable)
+    top = usable[first[np.argsort(-counts)[:SHOWN]]]
+    stuck = largest > max(10, 0.1 * len(digests))
+    return Finding(
+        "duplicates",
+        "problem" if stuck else "warning" if repeats > 0.3 * len(digests) else "note",
+        found,
+        "One vector stands for a large part of the file: whoever hits it gets a page of rows that "
+        "cannot be told apart. A stuck request or a broken model looks like this."
+        if stuck
+        else "Results repeat themselves: one text can fill the whole first page. (Different texts "
+        "share a vector when they differ in what the model does not read: case, white space, "
+        "what is over its limit.)",
+        "Look at the texts; keep one row of each before indexing, or group the results.",
+        figures,
+        rows(source, top, rows=sorted(counts.tolist(), reverse=True)[: len(top)]),
+    )
+
+
+def same_text(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -> Finding:
+    """Texts that occur several times, with different vectors: proof of two origins."""
+    known = texts[scanned.usable & (texts != 0)]
+    repeated = len(known) - len(np.unique(known))
+    pairs = pairs_that_differ(texts, scanned.digests, scanned.usable)
+    figures: dict[str, Any] = {"repeated_texts": repeated, "texts_with_several_vectors": len(pairs)}
+    alike = cosines(source, pairs[:_CONFLICTS])
+    figures["lowest_cosine"] = lowest = float(alike.min()) if len(alike) else 1.0
+    if lowest > 0.9999:
+        found = (
+            f"all {repeated:,} repeated texts have the vector of their first copy"
+            if repeated
+            else "no text occurs twice, so this says nothing"
+        )
+        return Finding("same text", "ok", found, figures=figures)
+    worst = [pairs[i] for i in np.argsort(alike)[:SHOWN]]
+    return Finding(
+        "same text",
+        "problem" if lowest < 0.99 else "warning",
+        f"{len(pairs):,} texts have several vectors; they differ down to a cosine of {lowest:.3f}",
+        "One text, one model, one way to use it: one vector. So these rows were made in at least "
+        "two ways: by two models, with two prompts, or in two precisions (cosines over 0.99).",
+        "Embed everything again in one way.",
+        figures,
+        rows(source, [b for _, b in worst], cosine=[float(c) for c in np.sort(alike)[:SHOWN]]),
+    )
+
+
+def truncated(source: VectorSource, scanned: Scan) -> Finding:
+    """Texts of which the model read only the beginning."""
+    about, n = source.about, source.about.rows
+    if scanned.truncated is None:
+        return Finding(
+            "truncated",
+            "note",
+            "not known: the file does not say which texts were cut",
+            "What a model cut away cannot be found. Most models read 256 to 512 tokens, and most "
+            "programs cut without a word.",
+            "`veclab inspect-text` counts what a model would cut of your texts.",
+        )
+    count = scanned.truncated
+    figures: dict[str, Any] = {"count": count, "share": count / n if n else 0.0}
+    found = f"{count:,} texts ({percent(count, n)}) were cut at the model's limit"
+    if about.report is not None and about.report.tokens_lost:
+        figures["tokens_lost"] = lost = about.report.tokens_lost
+        found += f"; {lost:,} tokens ({percent(lost, about.report.tokens)}) were never read"
+    if not count:
+        return Finding("truncated", "ok", found, figures=figures)
+    return Finding(
+        "truncated",
+        "warning" if count > 0.05 * n else "note",
+        found,
+        "What lies after the limit cannot be found by any query.",
+        "`veclab embed --on-long split` reads all of it; cutting long texts into passages before "
+        "embedding is often better still.",
+        figures,
+    )

@@ -1,0 +1,1 @@
+"""Probe models for associations between groups of words."""

@@ -1,0 +1,118 @@
+"""A corpus on disk as a stream of blocks, with the caller's own columns, in flat memory.
+
+`open_source` reads the whole input once before anything else happens: embedding costs time and
+money, so nothing is begun for a file that turns out broken at line 900,000. `Source.blocks` then
+reads it again. The steps: `find` the input, read its format as `formats` know it, give the columns
+their `roles`, `scan` it to the end, and settle the types of the caller's own `columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from veclab.corpus.columns import OwnColumns
+from veclab.corpus.find import find, state
+from veclab.corpus.formats import FOLDER_SUFFIXES, folder_names
+from veclab.corpus.roles import Roles, settle_roles
+from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS, Scan
+from veclab.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of n consecutive records."""
+
+    ids: list[str]
+    texts: list[str | None]  # None where the input has null or no value
+    columns: pa.Table | None  # the caller's own columns, n rows; None when there are none
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input that was read once and found sound."""
+
+    name: str  # as the user gave it
+    rows: int  # records in all
+    id_column: str | None  # None: records are numbered from 1, as an editor numbers lines
+    text_column: str | None
+    schema: pa.Schema  # of the caller's own columns; may be empty
+    notes: tuple[str, ...]  # what the user must be told
+    _roles: Roles = field(repr=False, compare=False)
+    _own: OwnColumns = field(repr=False, compare=False)
+    _state: object = field(repr=False, compare=False)  # of the file when it was scanned
+
+    def blocks(self, size: int = 8192, max_chars: int = 16_000_000) -> Iterator[Block]:
+        """The records from the start; a block ends at `size` records or `max_chars` characters.
+
+        The characters are those read (mark-up and own columns included), so that they bound the
+        memory a block takes; a block holds at least one record however long. May be called again.
+        Raises `InputError` if the file has changed since it was scanned.
+        """
+        if size < 1 or max_chars < 1:
+            raise InputError(f"a block needs a size of 1 or more, not {min(size, max_chars)}")
+        changed = InputError(f"{self.name} has changed since it was checked; start again")
+        if state(self._roles.file) != self._state:
+            raise changed
+        done = 0
+        for chunk in self._roles.chunks(size, max_chars):
+            yield Block(
+                self._roles.ids(chunk, done),
+                self._roles.texts(chunk),
+                self._own.table(self._roles.own(chunk), len(chunk.lines)),
+            )
+            done += len(chunk.lines)
+        if done != self.rows:
+            raise changed
+
+
+def open_source(
+    path: str | Path,
+    *,
+    column: str | None = None,
+    id_column: str | None = None,
+    format: str | None = None,
+    header: bool = True,
+    drop: Sequence[str] = (),
+    on_scan: Callable[[int], None] | None = None,
+) -> Source:
+    """Check a file, a folder of text files or `-` (standard input) from end to end.
+
+    `column` holds the texts: else "text", else the only column of strings. `id_column` holds the
+    ids (strings or integers): else "id", else "_id", else records are numbered from 1; "#" asks for
+    numbers. `format` ("jsonl", "csv.gz", …) overrides the suffix of the name; gzip data is known by
+    its first bytes. `header=False` names the columns of .csv and .tsv "1", "2", …. `drop` removes
+    columns before anything is decided. `on_scan` is called with the records read so far.
+
+    Raises `InputError` for whatever could not be embedded: a missing or damaged file, text that is
+    not UTF-8, broken records, values of the wrong type, ids that occur twice.
+    """
+    file = find(path, format, header)
+    found = state(file)
+    scan: Scan | None = None
+    for chunk in file.chunks(SCAN_ROWS, SCAN_CHARS):
+        scan = scan or Scan(settle_roles(file, chunk, column, id_column, drop))
+        scan.take(chunk)
+        if on_scan:
+            on_scan(scan.rows)
+    if scan is None:
+        raise InputError(f"{path} holds no texts")
+    own, notes = scan.finish()
+    if file.format == "folder" and (others := folder_names(file.path)[1]):
+        notes.append(f"files not read, being neither {' nor '.join(FOLDER_SUFFIXES)}: {others}")
+    return Source(
+        name=str(path),
+        rows=scan.rows,
+        id_column=scan.roles.id,
+        text_column=scan.roles.text,
+        schema=own.schema,
+        notes=tuple(notes),
+        _roles=scan.roles,
+        _own=own,
+        _state=found,
+    )

@@ -1,0 +1,96 @@
+"""From a file of texts to a file of vectors, in flat memory and safe to interrupt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from veclab.atomic import atomic
+from veclab.errors import CostTooHigh, InputError
+from veclab.model import Model
+from veclab.pipeline.embed import embed_block
+from veclab.pipeline.prepare import repair_surrogates
+from veclab.pipeline.run import OnEmpty
+from veclab.report import Report
+from veclab.space import OnLong, Role
+from veclab.vectorfiles.files import ParquetSink
+from veclab.vectors import Vectors
+
+if TYPE_CHECKING:
+    from veclab.corpus import Source
+
+
+def embed_file(
+    model: Model,
+    source: Source,
+    output: str | Path,
+    *,
+    role: Role | None = None,
+    on_long: OnLong = "truncate",
+    on_empty: OnEmpty = "skip",
+    prepare: Iterable[str] = (),
+    max_cost: float | None = None,
+    on_done: Callable[[int], None] | None = None,
+) -> Report:
+    """Embed a corpus into a Parquet file, which appears whole or not at all.
+
+    Every batch is in the cache before the next one lands. A run that was killed and is started
+    again takes those from there, and ends in the same file.
+
+    Args:
+        model: of `veclab.load`.
+        source: of `veclab.corpus.open_source`.
+        output: a path ending in `.parquet`.
+        role, on_long, prepare, on_done: as in `Model.embed`.
+        max_cost: dollars. The whole run is planned first, and not begun if it would cost more.
+        on_empty: as in `Model.embed`; here rows are named by ids, so `skip` is the default.
+
+    Raises:
+        InputError, OutputError, and what `Model.embed` raises.
+    """
+    output = Path(output)
+    if output.suffix != ".parquet":
+        raise InputError(f"the output {output.name!r} must end in .parquet")
+    start = time.perf_counter()
+    job = model.job(
+        role=role, on_long=on_long, on_empty=on_empty, prepare=prepare, max_cost=max_cost
+    )
+    job.report.note(*source.notes)
+    if model.cache is None:
+        job.report.note("no cache: a run that is interrupted starts from the beginning")
+    if max_cost is not None:
+        _check_cost(model, source, max_cost, role=role, on_long=on_long, prepare=prepare)
+    if on_done is not None:
+        job.on_done = on_done
+    limits = model.provider.limits
+    with atomic(output) as temporary, ParquetSink(temporary, model.space, job.recipe) as sink:
+        for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
+            part = embed_block(job, block.ids, block.texts)
+            kept = part.kept
+            sink.write(
+                Vectors(
+                    array=part.vectors,
+                    space=model.space,
+                    ids=[block.ids[i] for i in kept],
+                    texts=[repair_surrogates(cast(str, block.texts[i])) for i in kept],
+                    tokens=part.tokens,
+                    truncated=part.truncated,
+                    columns=None if block.columns is None else block.columns.take(kept),
+                )
+            )
+        model.finish(job, start)
+        sink.finish(job.report)
+    return job.report
+
+
+def _check_cost(model: Model, source: Source, max_cost: float, **policies: Any) -> None:
+    from veclab.corpus.plan import plan_file
+
+    plan = plan_file(model, source, **policies)
+    if plan.dollars is not None and plan.dollars > max_cost:
+        raise CostTooHigh(
+            f"{plan.tokens:,} tokens in {plan.requests:,} requests would cost {plan.dollars:.4f} "
+            f"dollars ({plan.price}), over the limit of {max_cost:.4f}. Nothing was bought"
+        )

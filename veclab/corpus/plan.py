@@ -1,0 +1,203 @@
+"""What a run would do and cost, found out without asking any model anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from veclab.model import Model
+from veclab.pipeline.embed import plan_block
+from veclab.pipeline.run import Job
+from veclab.provider import Limits, truncated_length
+from veclab.report import shorten
+from veclab.space import OnLong, Role
+
+if TYPE_CHECKING:
+    from veclab.corpus import Source
+    from veclab.models.openai.endpoint import Facts
+    from veclab.models.openai.prices import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        model: provider and name.
+        texts: given, the empty ones included.
+        distinct: different texts after preparation.
+        cached: distinct texts whose vector is in the cache.
+        empty: texts with nothing in them.
+        over_limit: texts with more tokens than the model reads.
+        over_limit_ids: the first 1,000 of them.
+        tokens: the model would read.
+        requests: batches, each one request where the model is behind an endpoint.
+        requests_one_by_one: what one request a text, cached or not, would be.
+        dollars: None where the price is not known.
+        dollars_batch: by the endpoint's Batch API; None where there is none.
+        price: where the price comes from, in words.
+        seconds: None where nothing is known to work it out from.
+        pace: where the time comes from, in words.
+        notes: what else the user should know.
+    """
+
+    model: str
+    texts: int
+    distinct: int
+    cached: int
+    empty: int
+    over_limit: int
+    over_limit_ids: list[str]
+    tokens: int
+    requests: int
+    requests_one_by_one: int
+    dollars: float | None
+    dollars_batch: float | None
+    price: str
+    seconds: float | None
+    pace: str
+    notes: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(label, value) pairs for people."""
+        over = f"{self.over_limit:,}"
+        if self.over_limit:
+            over += f": {shorten(self.over_limit_ids)}"
+        cost = "not known" if self.dollars is None else f"{self.dollars:,.4f} dollars"
+        asked = "batches" if self.dollars == 0 else "requests"
+        if self.dollars_batch is not None and self.dollars:
+            cost += f", {self.dollars_batch:,.4f} by the Batch API"
+        time = "not known" if self.seconds is None else _span(self.seconds)
+        return [
+            ("model", self.model),
+            ("texts", f"{self.texts:,}"),
+            ("distinct", f"{self.distinct:,}"),
+            ("from cache", f"{self.cached:,}"),
+            *([("empty", f"{self.empty:,}")] if self.empty else []),
+            ("over limit", over),
+            ("tokens", f"{self.tokens:,}"),
+            (asked, f"{self.requests:,} (one a text: {self.requests_one_by_one:,})"),
+            ("cost", f"{'nothing' if self.dollars == 0 else cost}: {self.price}"),
+            ("time", f"{time}: {self.pace}"),
+            *(("note", note) for note in self.notes),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{label:>10}  {value}" for label, value in self.lines())
+
+
+def plan_file(
+    model: Model,
+    source: Source,
+    *,
+    role: Role | None = None,
+    on_long: OnLong = "truncate",
+    prepare: Iterable[str] = (),
+    on_done: Callable[[int], None] | None = None,
+) -> Plan:
+    """What `embed_file` would do with the same arguments. No model is asked, and nothing is bought.
+
+    Texts are read, prepared, looked up in the cache, counted and batched as in the run itself.
+    Empty texts are counted, and texts over the limit as if they were cut, if `on_long` is `error`.
+    """
+    model = _unasked(model)
+    job = model.job(
+        role=role,
+        on_long="truncate" if on_long == "error" else on_long,
+        on_empty="skip",
+        prepare=prepare,
+    )
+    limits = model.provider.limits
+    tokens, requests = 0, 0
+    for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
+        for items in plan_block(job, block.ids, block.texts):
+            tokens += sum(truncated_length(item.piece.tokens, limits.max_tokens) for item in items)
+            requests += 1
+        if on_done is not None:
+            on_done(len(block.ids))
+    job.report.note(*source.notes)
+    return _plan(model, job, limits, tokens, requests)
+
+
+def _unasked(model: Model) -> Model:
+    """The same model, never to be asked.
+
+    Of a model whose dimensions nobody has asked yet nothing can be in the cache.
+    """
+    from veclab.models.openai.model import OpenAIModel
+
+    provider = model.provider
+    if isinstance(provider, OpenAIModel) and provider.known_dimensions is None:
+        return Model(provider.stand_in(), None, model.notes)
+    return model
+
+
+def _plan(model: Model, job: Job, limits: Limits, tokens: int, requests: int) -> Plan:
+    from veclab.models.openai.model import OpenAIModel
+
+    report, provider, space = job.report, model.provider, job.recipe.space
+    price, facts, name = None, None, f"{space.provider}:{space.model}"
+    if isinstance(provider, OpenAIModel):
+        price, facts = provider.price, provider.facts
+        name += f" at {provider.access.url}"
+    seconds, pace = _time(facts, requests, tokens)
+    return Plan(
+        model=name,
+        texts=report.texts,
+        distinct=report.distinct,
+        cached=report.cached,
+        empty=report.empty,
+        over_limit=report.truncated + report.split,
+        over_limit_ids=report.truncated_ids + report.split_ids,
+        tokens=tokens,
+        requests=requests,
+        requests_one_by_one=report.texts - report.empty,
+        dollars=None if limits.price is None else tokens * limits.price / 1e6,
+        dollars_batch=None if price is None else price.dollars(tokens, batch=True),
+        price=_source(limits, price),
+        seconds=seconds,
+        pace=pace,
+        notes=list(report.notes),
+    )
+
+
+def _source(limits: Limits, price: Price | None) -> str:
+    if price is not None:
+        return f"{price.per_million:g} dollars a million tokens, as of {price.as_of}"
+    return "it runs here" if not limits.paid else "no price is written down for it"
+
+
+def _time(facts: Facts | None, requests: int, tokens: int) -> tuple[float | None, str]:
+    """Seconds at the account's limits, as far as an answer has told them before."""
+    if facts is None:
+        return None, "it depends on this machine"
+    minutes = [
+        amount / limit
+        for amount, limit in (
+            (requests, facts.requests_per_minute),
+            (tokens, facts.tokens_per_minute),
+        )
+        if limit
+    ]
+    if not minutes:
+        return None, "the first answer will tell the account's limits"
+    told = [
+        f"{limit:,.0f} {item} a minute"
+        for limit, item in (
+            (facts.requests_per_minute, "requests"),
+            (facts.tokens_per_minute, "tokens"),
+        )
+        if limit
+    ]
+    return 60 * max(minutes), f"at {' and '.join(told)}, as told on {facts.seen}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"

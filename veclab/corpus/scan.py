@@ -1,0 +1,157 @@
+"""The pass over the whole input before anything is begun: counts, checks, and column types."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from veclab.corpus.columns import OwnColumns, Shape, settle
+from veclab.corpus.formats import Chunk
+from veclab.corpus.roles import RECORD_NUMBERS, Roles, listed, which_column
+from veclab.errors import InputError
+from veclab.vectorfiles.schema import OWN_COLUMNS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+SCAN_ROWS, SCAN_CHARS = 8192, 4_000_000
+SUSPECTS_AT_ONCE = 100_000
+DUPLICATES_NAMED = 5
+
+
+class Scan:
+    """Takes in all chunks of a file, then says what was found. Holds 8 bytes a record."""
+
+    def __init__(self, roles: Roles) -> None:
+        self.roles = roles
+        self.name = roles.file.name
+        self.rows = 0
+        self._seen: dict[str, None] = {}  # an ordered set of all columns there are
+        self._left_out: tuple[str, ...] = ()
+        self._altered: set[str] = set()
+        self._digests = bytearray()
+        self._fields: dict[str, pa.Field[Any] | Shape] = {}
+
+    def take(self, chunk: Chunk) -> None:
+        """Check one more chunk; raises `InputError` at the first record that cannot be used."""
+        chunk, altered = self.roles.cleaned(chunk)
+        self._altered.update(altered)
+        self._seen.update(dict.fromkeys(chunk.columns))
+        self._left_out = chunk.left_out
+        if self.rows == 0:
+            # Where columns may come later, the id still must be in every record.
+            roles = self.roles
+            self._require({roles.id} if roles.file.open_ended else roles.named)
+        self.roles.texts(chunk)
+        if self.roles.id is not None:
+            self._digests += digests(self.roles.ids(chunk, self.rows))
+        for name, values in self.roles.own(chunk).items():
+            if name not in self._fields:
+                self._refuse_output_name(name)
+                self._fields[name] = (
+                    chunk.schema.field(name) if chunk.schema is not None else Shape()
+                )
+            if isinstance(shape := self._fields[name], Shape):
+                shape.observe(values)
+        self.rows += len(chunk.lines)
+
+    def finish(self) -> tuple[OwnColumns, list[str]]:
+        """The types of the caller's own columns, and the notes; raises `InputError`."""
+        self._require(self.roles.named)
+        if self.roles.id is not None:
+            self._refuse_duplicates(repeated(self._digests))
+        columns, notes = settle(self._fields)
+        self._refuse_second_guess(columns)
+        if self._left_out:
+            notes.append(f"left out what an earlier veclab run added: {', '.join(self._left_out)}")
+        if self._altered:
+            notes.append(
+                f"halves of surrogate pairs became U+FFFD in {listed(sorted(self._altered))}"
+            )
+        return columns, notes
+
+    def _require(self, columns: Iterable[str | None]) -> None:
+        names = [*self._seen, *self._left_out]
+        for wanted in columns:
+            if wanted is not None and wanted not in names:
+                near = difflib.get_close_matches(wanted, names, n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise InputError(
+                    f"{self.name} has no column {wanted!r}; {hint}There are {listed(names)}"
+                )
+
+    def _refuse_output_name(self, name: str) -> None:
+        if name in OWN_COLUMNS:
+            self._require(self.roles.named)  # a misspelled --column is the likelier mistake
+            raise InputError(
+                f"{self.name}: column {name!r} has the name of a column of the output; "
+                f"rename it, or leave it out with --drop {name}"
+            )
+
+    def _refuse_second_guess(self, columns: OwnColumns) -> None:
+        """The only column of strings must still be the only one at the end of the file."""
+        import pyarrow as pa
+
+        strings = [
+            name
+            for name, known in self._fields.items()
+            if isinstance(known, Shape)
+            and columns.schema.field(name).type == pa.string()
+            and name not in columns.as_json
+        ]
+        if self.roles.guessed and strings:
+            raise which_column(self.name, self._seen)
+
+    def _refuse_duplicates(self, suspects: npt.NDArray[np.uint64]) -> None:
+        """Raise if ids of equal digest are in fact equal; two different ids are left in peace."""
+        for start in range(0, len(suspects), SUSPECTS_AT_ONCE):
+            lines = self._lines_of(suspects[start : start + SUSPECTS_AT_ONCE])
+            twice = {name: at for name, at in lines.items() if len(at) > 1}
+            if not twice:
+                continue
+            unit = self.roles.file.unit
+            named = "; ".join(f"{name!r} ({unit}s {a} and {b})" for name, (a, b) in twice.items())
+            more = " and more" if len(suspects) > len(twice) else ""
+            column = self.roles.id
+            drop = f" --drop {column}" if column in OWN_COLUMNS else ""
+            raise InputError(
+                f"{self.name}: ids in column {column!r} occur more than once: {named}{more}; "
+                f"name another column with --id-column, or number the records instead: "
+                f"--id-column '{RECORD_NUMBERS}'{drop}"
+            )
+
+    def _lines_of(self, suspects: npt.NDArray[np.uint64]) -> dict[str, list[int]]:
+        """Where ids of these digests occur first and second, up to the fifth that does twice."""
+        import numpy as np
+
+        lines: dict[str, list[int]] = {}
+        twice = 0
+        for chunk in self.roles.chunks(SCAN_ROWS, SCAN_CHARS):
+            ids = self.roles.ids(chunk, 0)
+            found = np.isin(np.frombuffer(digests(ids), np.uint64), suspects)
+            for index in np.flatnonzero(found):
+                at = lines.setdefault(ids[index], [])
+                if len(at) < 2:
+                    at.append(chunk.lines[int(index)])
+                    twice += len(at) == 2
+                if twice == DUPLICATES_NAMED:
+                    return lines
+        return lines
+
+
+def digests(ids: Sequence[str]) -> bytes:
+    """8 bytes for each id."""
+    return b"".join([blake2b(name.encode(), digest_size=8).digest() for name in ids])
+
+
+def repeated(digests: bytearray) -> npt.NDArray[np.uint64]:
+    """The digests, 8 bytes each, that occur more than once: each once, sorted. Sorts in place."""
+    import numpy as np
+
+    ordered = np.frombuffer(digests, np.uint64)
+    ordered.sort()
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])

@@ -1,0 +1,106 @@
+"""Retrieval data in BEIR layout: corpus.jsonl, queries.jsonl, and qrels.tsv or qrels/test.tsv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from veclab.corpus.find import find
+from veclab.corpus.roles import listed
+from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS
+from veclab.errors import InputError
+from veclab.evaluation.datasets import Head, RetrievalData, retrieval_data, sampled
+
+_ENDINGS = (".jsonl", ".jsonl.gz")
+_JudgmentS = ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
+
+
+def is_beir(path: Path) -> bool:
+    """Whether a path is a folder with a corpus and queries."""
+    return path.is_dir() and all(_part(path, name) is not None for name in ("corpus", "queries"))
+
+
+def read_beir(path: Path, sample: int | None = None) -> RetrievalData:
+    """Read a folder in BEIR layout; documents are read as "title text".
+
+    Args:
+        path: the folder.
+        sample: keep this many queries (all documents stay, or the task would get easier).
+
+    Raises:
+        InputError: a file is missing or damaged, or no query has a relevant document.
+    """
+    judged = next((path / name for name in _JudgmentS if (path / name).is_file()), None)
+    if judged is None:
+        raise InputError(f"{path} has no judgments: {' or '.join(_JudgmentS)} is needed")
+    queries = _texts(path, "queries")
+    documents = _texts(path, "corpus")
+    judgments = _judgments(judged)
+    reason = "a folder with corpus.jsonl, queries.jsonl and "
+    reason += judged.relative_to(path).as_posix()
+    if sample is not None and sample < len(queries):
+        names = [name for name in queries if name in judgments]
+        kept = [names[i] for i in sampled(len(names), sample)]
+        reason += f"; a sample of {len(kept):,} of {len(names):,} judged queries"
+        queries = {name: queries[name] for name in kept}
+        judgments = {name: judgments[name] for name in kept}
+    head = Head(path.resolve().name, "retrieval", reason)
+    return retrieval_data(head, queries, documents, judgments)
+
+
+def _part(folder: Path, name: str) -> Path | None:
+    return next((folder / (name + e) for e in _ENDINGS if (folder / (name + e)).is_file()), None)
+
+
+def _texts(folder: Path, name: str) -> dict[str, str | None]:
+    """Id to text; a title goes in front."""
+    path = _part(folder, name)
+    assert path is not None
+    texts: dict[str, str | None] = {}
+    for line, record in _records(path):
+        key = record.get("_id", record.get("id"))
+        if key is None or not isinstance(record.get("text"), str):
+            raise InputError(f"{path}, line {line}: a record needs an _id and a text")
+        if str(key) in texts:
+            raise InputError(f"{path}, line {line}: the id {str(key)!r} occurs a second time")
+        title = record.get("title")
+        parts = [title, record["text"]] if isinstance(title, str) and title else [record["text"]]
+        texts[str(key)] = " ".join(parts)
+    return texts
+
+
+def _judgments(path: Path) -> dict[str, dict[str, int]]:
+    """Query id to document id to degree, from `query-id corpus-id score`, with a header or not."""
+    found: dict[str, dict[str, int]] = {}
+    for line, record in _records(path, header=False):
+        cells = [str(cell) for cell in record.values()]
+        if line == 1 and not _is_degree(cells[-1]):
+            continue
+        if len(cells) == 4:  # trec_eval's own: query, iteration, document, degree
+            del cells[1]
+        if len(cells) != 3 or not _is_degree(cells[2]):
+            raise InputError(
+                f"{path}, line {line}: a judgment is query id, document id and a whole number, "
+                f"set off by tabs, not {listed(cells)}"
+            )
+        query, document, degree = cells
+        found.setdefault(query, {})[document] = int(float(degree))
+    if not found:
+        raise InputError(f"{path} holds no judgments")
+    return found
+
+
+def _is_degree(text: str) -> bool:
+    try:
+        return float(text).is_integer()
+    except ValueError:
+        return False
+
+
+def _records(path: Path, header: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, record) of a file."""
+    for chunk in find(path, None, header).chunks(SCAN_ROWS, SCAN_CHARS):
+        columns = {name: list(values) for name, values in chunk.columns.items()}
+        for row, line in enumerate(chunk.lines):
+            yield line, {name: values[row] for name, values in columns.items()}

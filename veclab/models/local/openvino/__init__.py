@@ -1,0 +1,1 @@
+"""The CPU engine: models converted to OpenVINO, int8 included, and kept."""

@@ -1,0 +1,247 @@
+"""The CPU engine: a converted model run by OpenVINO, without torch.
+
+Needs numpy, tokenizers and openvino only; torch, transformers and sentence-transformers are never
+imported, so a process is ready in well under a second. `convert` makes what this module reads,
+`converted_models` keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.errors import MissingExtra
+from veclab.models.local.cores import usable_cores
+from veclab.models.local.folder import ModelFolder
+from veclab.models.local.openvino.compiled_models import compile_or_load
+from veclab.provider import Limits, TokenizedText
+from veclab.space import Role, Space
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Ids = NDArray[np.int32]
+Vectors = NDArray[np.float32]
+
+# A core is at its full speed from about 128 tokens on. More in a batch leaves more of a choice to
+# put texts of one length together; above 1,024 that gains nothing.
+BATCH_TOKENS = 1024
+# What one more batch costs, in tokens. A batch reads every weight once from memory (4 bytes each)
+# and spends 2 FLOP per weight and token, so the ratio is 2 x FLOP/s / bandwidth whatever the size
+# of the model: 12 measured on a Zen 3 core.
+BATCH_COST = 12
+# Of all batches under way: a model of 1,024 units needs some 40 kB for a token, so 1.3 GB.
+FLIGHT_TOKENS = 32_768
+
+# Kernels made for one shape of batch are kept for the next of that shape: by OpenVINO for each
+# stream, and by oneDNN below it for the process. Batches of 60,000 texts have thousands of shapes
+# at 0.2 MB each, which took 0.5 GB at the libraries' own 5,000 and 1,024; making one takes 5 ms.
+# One pass through a model needs about ten, whatever the number of its layers.
+KERNELS = 32
+KERNELS_ONEDNN = 64
+
+_TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
+
+
+@contextmanager
+def hidden(*names: str) -> Iterator[None]:
+    """Make `import name` fail for a while, as if the package were not installed."""
+    hide = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hide))  # type: ignore[arg-type]  # None blocks an import
+    try:
+        yield
+    finally:
+        for name in hide:
+            sys.modules.pop(name, None)
+
+
+def load_openvino() -> Any:
+    """Import openvino without its conversion tools and without telemetry.
+
+    `import openvino` imports `openvino.tools.ovc`, which reports the import to Google Analytics
+    (on by default) and costs half of the import time. OpenVINO treats both packages as optional,
+    so hiding them for the moment of the import is enough; `openvino.convert_model` is then absent.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    # Read when the first kernel is made, and to be had in no other way.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_ONEDNN))
+    with hidden(*_TELEMETRY):
+        try:
+            import openvino
+        except ImportError:
+            raise MissingExtra("cpu", "the OpenVINO engine") from None
+    return openvino
+
+
+def pad_rows(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
+    """Ids and mask of n rows as int32 (n, longest) arrays, padded on the right."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    # One column at least: some tokenizers make no token at all of some texts.
+    inside = np.arange(max(1, lengths.max())) < lengths[:, None]
+    ids = np.full(inside.shape, pad_id, np.int32)
+    ids[inside] = np.concatenate(rows)
+    return ids, inside.astype(np.int32)
+
+
+class Engine:
+    """A compiled model. `run` may be called from `streams` threads at once, and waits beyond that.
+
+    Attributes:
+        streams: batches computed side by side, each on one core.
+        dimensions: length of a vector.
+        arithmetic: what the matrix products run in: `f32` or `bf16`.
+        native_bf16: whether the processor multiplies bf16 numbers in hardware.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        pad_id: int = 0,
+        threads: int | None = None,
+        arithmetic: str | None = None,
+        keep: bool = False,
+    ) -> None:
+        """Compile a model.
+
+        Args:
+            model: the path of an .xml (or .onnx) file, or a model in memory.
+            pad_id: token id of padding.
+            threads: cores to use; by default all this process may use.
+            arithmetic: `f32` or `bf16`; by default bf16 where the processor has it, else f32.
+                Asking for bf16 where it has not gives f32: the attribute tells.
+            keep: keep what compiling gives beside the model's file, and take it from there.
+
+        Raises:
+            RuntimeError: OpenVINO cannot read or compile the model.
+        """
+        core = load_openvino().Core()
+        self.streams = threads or usable_cores()
+        # Only what the processor does in hardware is listed; bf16 would be slow otherwise.
+        self.native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        wanted = "bf16" if self.native_bf16 and arithmetic in (None, "bf16") else "f32"
+        options = {
+            "NUM_STREAMS": self.streams,
+            "INFERENCE_NUM_THREADS": self.streams,
+            "INFERENCE_PRECISION_HINT": wanted,
+            "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
+        }
+        if keep:
+            compiled = compile_or_load(core, Path(model), options)
+        else:
+            if isinstance(model, (str, Path)):
+                model = core.read_model(model)
+            compiled = core.compile_model(model, "CPU", options)
+        self.arithmetic = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        self.dimensions = int(compiled.output(0).partial_shape[1].get_length())
+        self._types = {_input_name(i): i.get_element_type().to_dtype() for i in compiled.inputs}
+        self._pad_id = pad_id
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.streams):
+            self._idle.put(compiled.create_infer_request())
+
+    def run(self, rows: Sequence[Ids]) -> Vectors:
+        """Vectors of one batch, float32 (n, dimensions), in order.
+
+        Args:
+            rows: int32 token ids of n texts, special tokens included.
+        """
+        if not rows:
+            return np.empty((0, self.dimensions), np.float32)
+        ids, mask = pad_rows(rows, self._pad_id)
+        every = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in self._types:
+            every["token_type_ids"] = np.zeros_like(ids)
+        inputs = {name: every[name].astype(kind, copy=False) for name, kind in self._types.items()}
+        request = self._idle.get()
+        try:
+            request.infer(inputs, share_inputs=True)  # the interpreter lock is free meanwhile
+            # The tensor's memory is reused by the next call.
+            return np.array(request.get_output_tensor(0).data, np.float32)
+        finally:
+            self._idle.put(request)
+
+
+def _input_name(port: Any) -> str:
+    names = {"input_ids", "attention_mask", "token_type_ids"} & port.get_names()
+    if not names:
+        raise ValueError(f"a model with the input {port.get_any_name()!r} is not one for text")
+    return str(names.pop())
+
+
+class OpenVinoModel:
+    """A provider (see `veclab.provider`) around one Engine."""
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        engine: Engine,
+        tokenizer: Path,
+        *,
+        precision: str,
+        max_tokens: int | None,
+        normalize: bool,
+    ) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.precision = precision
+        self.space: Space = folder.space(engine.dimensions, normalized=normalize)
+        self.tokenizer_digest = folder.tokenizer_digest
+        self.limits = Limits(
+            max_tokens=max_tokens,
+            batch_tokens=BATCH_TOKENS,
+            concurrency=engine.streams,
+            batch_cost=BATCH_COST,
+            flight_tokens=max(FLIGHT_TOKENS, 2 * engine.streams * BATCH_TOKENS),
+        )
+        self._tokenizer_file = tokenizer
+        self._whole = _tokenizer(tokenizer)
+
+    def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
+        """Token ids, cut at the limit, and the count of the whole text."""
+        prompt, limit = self.folder.prompt(role), self.limits.max_tokens
+        prompted = [prompt + text for text in texts] if prompt else list(texts)
+        pieces = []
+        for i, encoding in enumerate(self._whole.encode_batch_fast(prompted)):
+            count = len(encoding)
+            if limit is not None and count > limit:
+                # Only the tokenizer knows which special tokens stay where a text is cut.
+                encoding = self._cut.encode(prompted[i])
+            pieces.append(TokenizedText(texts[i], count, np.array(encoding.ids, np.int32)))
+        return pieces
+
+    @cached_property
+    def _cut(self) -> Tokenizer:
+        """The tokenizer that cuts at the limit; most runs never need it."""
+        assert self.limits.max_tokens is not None
+        cut = _tokenizer(self._tokenizer_file)
+        cut.enable_truncation(self.limits.max_tokens)
+        return cut
+
+    def embed_batch(
+        self, pieces: Sequence[TokenizedText], role: Role | None
+    ) -> NDArray[np.float32]:
+        """float32 (len(pieces), dimensions)."""
+        return self.engine.run([piece.ids for piece in pieces if piece.ids is not None])
+
+
+def _tokenizer(file: Path) -> Tokenizer:
+    """A tokenizer that neither pads nor cuts."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from tokenizers import Tokenizer
+
+    tokenizer: Tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

@@ -1,0 +1,286 @@
+"""Any Sentence Transformers model, run by its own modules on torch: processor, CUDA or MPS."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.errors import InputError, MissingExtra, ModelUnavailable
+from veclab.models.local.cores import usable_cores
+from veclab.models.local.folder import ModelFolder
+from veclab.models.local.openvino.engine import Ids, pad_rows
+from veclab.provider import Limits, TokenizedText
+from veclab.space import Role, Space
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+# Enough for every multiprocessor of an accelerator; halved when the memory is used up.
+_ACCELERATOR_TOKENS = 32_768
+# A batch costs some milliseconds of Python and launches, in which an accelerator computes more.
+_CPU_BATCH_COST, _ACCELERATOR_BATCH_COST = 24, 512
+
+
+class TorchModel:
+    """A provider (see `veclab.provider`) around one SentenceTransformer.
+
+    Attributes:
+        notes: what the user should know of how it runs.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        *,
+        device: str | None,
+        max_tokens: int | None,
+        normalize: bool,
+        precision: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.folder = folder
+        self._model, self.precision = _load(folder, device, precision)
+        self._device = self._model.device
+        limit = max_tokens or folder.max_tokens or self._model.max_seq_length
+        if limit is not None:
+            # One limit for counting and for computing, whichever file it came from.
+            self._model.max_seq_length = limit
+        dimensions = self._model.get_embedding_dimension() or folder.dimensions
+        if dimensions is None:
+            raise ModelUnavailable(f"the model {folder.name} does not say how long its vectors are")
+        self.space: Space = folder.space(dimensions, normalized=normalize)
+        self.tokenizer_digest = folder.tokenizer_digest
+        self.notes: list[str] = []
+        self._tokenizer = _own_tokenizer(self._model)
+        # Its own tokenizer must do the work where there is no fast one, and where pooling needs to
+        # know how long the prompt is.
+        self._by_encode = self._tokenizer is None or folder.needs_prompt_mask
+        self._cut = None if self._by_encode else _own_tokenizer(self._model, limit)
+        self._types = "token_type_ids" in getattr(self._model.tokenizer, "model_input_names", ())
+        self._pad_id = getattr(self._model.tokenizer, "pad_token_id", None) or 0
+        self._local = threading.local()
+        self._room = sys.maxsize  # tokens of a batch for which there is memory, as far as known
+        self._accelerated = self._device.type != "cpu"
+        if self._accelerated:
+            self.notes.append(f"{folder.name} runs on {self._device.type} in {self.precision}")
+            self.limits = Limits(
+                limit,
+                batch_tokens=_ACCELERATOR_TOKENS,
+                batch_texts=4096,
+                concurrency=1 if self._by_encode else 2,  # one is copied while one is computed
+                batch_cost=_ACCELERATOR_BATCH_COST,
+            )
+        else:
+            _use_threads(threads)
+            self.limits = Limits(
+                limit, batch_tokens=4096, batch_texts=256, batch_cost=_CPU_BATCH_COST
+            )
+
+    def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
+        """Count tokens with the model's own tokenizer; ids are cut at the limit."""
+        prompted = [self.folder.prompt(role) + text for text in texts]
+        if self._tokenizer is None:
+            encoded = self._model.tokenizer(prompted, truncation=False)
+            return [
+                TokenizedText(text, len(ids))
+                for text, ids in zip(texts, encoded["input_ids"], strict=True)
+            ]
+        pieces = []
+        for i, encoding in enumerate(self._tokenizer.encode_batch_fast(prompted)):
+            count, limit = len(encoding), self.limits.max_tokens
+            if self._cut is not None and limit is not None and count > limit:
+                # Only the tokenizer knows which special tokens stay where a text is cut.
+                encoding = self._cut.encode(prompted[i])
+            ids = None if self._by_encode else np.array(encoding.ids, np.int32)
+            pieces.append(TokenizedText(texts[i], count, ids))
+        return pieces
+
+    def embed_batch(
+        self, pieces: Sequence[TokenizedText], role: Role | None
+    ) -> NDArray[np.float32]:
+        """float32 (len(pieces), dimensions).
+
+        A batch that an accelerator has no memory for is computed in halves.
+
+        Raises:
+            ModelUnavailable: a single text is too long for the memory of the accelerator.
+        """
+        longest = max(piece.tokens for piece in pieces)
+        if len(pieces) > 1 and longest * len(pieces) > self._room:
+            return self._halves(pieces, role)  # planned before the memory was found to be small
+        try:
+            return self._encode(pieces, role) if self._by_encode else self._forward(pieces)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(pieces) == 1:
+                raise ModelUnavailable(
+                    f"a text of {pieces[0].tokens:,} tokens does not fit into the memory of "
+                    f"{self._device.type}; read fewer tokens (max_tokens=, --max-tokens) or use "
+                    "the processor (device='cpu', --device cpu)"
+                ) from error
+        # Outside of the handler: the exception would keep the failed batch's memory in use.
+        self._shrink(len(pieces), longest * len(pieces) // 2)
+        return self._halves(pieces, role)
+
+    def _halves(self, pieces: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        middle = len(pieces) // 2
+        halves = (pieces[:middle], pieces[middle:])
+        return np.concatenate([self.embed_batch(half, role) for half in halves])
+
+    def _shrink(self, texts: int, room: int) -> None:
+        """Give memory back, and make the batches to come smaller."""
+        _empty_cache(self._device.type)
+        self._room = room
+        self.limits = replace(self.limits, batch_tokens=min(room, self.limits.batch_tokens))
+        warnings.warn(
+            f"{self._device.type} is out of memory for a batch of {texts:,} texts: it is halved, "
+            f"and later batches have at most {room:,} tokens",
+            stacklevel=2,
+        )
+
+    def _forward(self, pieces: Sequence[TokenizedText]) -> NDArray[np.float32]:
+        """Ids to vectors through the model's modules."""
+        import torch
+
+        rows: list[Ids] = [piece.ids for piece in pieces if piece.ids is not None]
+        ids, mask = (torch.from_numpy(part) for part in pad_rows(rows, self._pad_id))
+        features = {"input_ids": ids, "attention_mask": mask}
+        if self._types:
+            features["token_type_ids"] = torch.zeros_like(ids)
+        cuda = self._device.type == "cuda"
+        with torch.inference_mode(), self._stream() if cuda else nullcontext():
+            moved = {
+                # From pinned memory a copy runs while the other thread's batch is computed.
+                name: (t.long().pin_memory() if cuda else t.long()).to(
+                    self._device, non_blocking=cuda
+                )
+                for name, t in features.items()
+            }
+            vectors: NDArray[np.float32] = (
+                self._model(moved)["sentence_embedding"].float().cpu().numpy()
+            )
+        return vectors
+
+    def _stream(self) -> Any:
+        """This thread's own CUDA stream, so that its copies do not wait for the other's batch."""
+        import torch
+
+        if not hasattr(self._local, "stream"):
+            self._local.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        return torch.cuda.stream(self._local.stream)
+
+    def _encode(self, pieces: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        """Texts to vectors by the model's own `encode`."""
+        by_role: dict[Role | None, Callable[..., NDArray[np.float32]]] = {
+            None: self._model.encode,
+            "query": self._model.encode_query,
+            "document": self._model.encode_document,
+        }
+        vectors = by_role[role](
+            [piece.text for piece in pieces],
+            batch_size=len(pieces),
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+        return np.asarray(vectors, np.float32)
+
+
+def _load(
+    folder: ModelFolder, device: str | None, precision: str | None
+) -> tuple[SentenceTransformer, str]:
+    """The model and the precision it runs in; attention is torch's fused one where it has it."""
+    # The hub's and the tokenizers' own chatter has no place on a user's terminal.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+    except ImportError:
+        raise MissingExtra("local", f"the model {folder.name}") from None
+    logging.disable_progress_bar()
+    types = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+    device = device or _best_device()
+    precision = precision or _best_precision(device)
+    if precision == "f16" and device == "cpu":
+        raise InputError("f16 is for accelerators; on the processor there are f32 and bf16")
+    try:
+        model: SentenceTransformer = SentenceTransformer(
+            str(folder.path),
+            device=device,
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True, "dtype": types[precision]},
+        )
+        # Modules after the transformer are kept in f32 files.
+        return model.eval().to(types[precision]), precision
+    except Exception as error:  # whatever is wrong in a folder comes up as any kind of exception
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelUnavailable(
+            f"the model {folder.name} in {folder.path} cannot be loaded: {reason}"
+        ) from error
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _best_precision(device: str) -> str:
+    """bf16 on CUDA, f16 where that is all there is, f32 on the processor."""
+    import torch
+
+    if device.startswith("cuda"):
+        # 8.0 (Ampere) is the first that multiplies bf16 in hardware; older ones only emulate it.
+        native = torch.version.hip or torch.cuda.get_device_capability(device) >= (8, 0)
+        return "bf16" if native else "f16"
+    return "f16" if device == "mps" else "f32"
+
+
+def _use_threads(threads: int | None) -> None:
+    """Torch knows the affinity mask, but not a container's quota. Never more than it has now."""
+    import torch
+
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # CUDA has an exception of its own; MPS raises a plain RuntimeError that says so.
+    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error).lower()
+
+
+def _empty_cache(device: str) -> None:
+    import torch
+
+    if device == "cuda":
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
+def _own_tokenizer(model: SentenceTransformer, limit: int | None = None) -> Tokenizer | None:
+    """A private copy of the fast tokenizer: sentence-transformers changes its own while running."""
+    backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    from tokenizers import Tokenizer
+
+    copy: Tokenizer = Tokenizer.from_str(backend.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    if limit is not None:
+        copy.enable_truncation(limit)
+    return copy

@@ -1,0 +1,1 @@
+"""Models of OpenAI and of every OpenAI-compatible endpoint."""

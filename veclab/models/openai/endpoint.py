@@ -1,0 +1,171 @@
+"""Where an OpenAI-compatible service is, the key to it, and what it told about itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from veclab.errors import InputError, MissingExtra, ModelUnavailable
+from veclab.home import home
+
+DEFAULT_URL = "https://api.openai.com/v1"
+KEY_VARIABLE = "OPENAI_API_KEY"
+URL_VARIABLE = "OPENAI_BASE_URL"
+_MEMORY = "endpoints.json"
+_PORTS = {"http": 80, "https": 443}
+
+
+def normal_url(url: str) -> str:
+    """One spelling for one endpoint: lower-case host, no port that is the scheme's own, no slash.
+
+    Raises:
+        InputError: it is no http(s) URL, or holds what does not belong there: a password would
+            travel into every file.
+    """
+    parts = urlsplit(url.strip())
+    if parts.username or parts.password:
+        raise InputError(f"a base URL must not hold a name or password: give it in {KEY_VARIABLE}")
+    if parts.query or parts.fragment:
+        raise InputError(f"a base URL has no '?' or '#' part: {url.split('?')[0].split('#')[0]}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise InputError(f"the base URL {url!r} has no sound port") from None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise InputError(f"the base URL {url!r} must look like http://127.0.0.1:8000/v1")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    where = host if port in (None, _PORTS[parts.scheme]) else f"{host}:{port}"
+    return f"{parts.scheme}://{where}{parts.path.rstrip('/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An endpoint and the key to it.
+
+    Attributes:
+        url: normalized.
+        source: where the key was found, in words; None when there is none.
+        looked: what to tell a user who has none.
+    """
+
+    url: str
+    source: str | None
+    looked: str
+    _key: str | None = field(repr=False)
+
+    @property
+    def endpoint(self) -> str | None:
+        """For the Space: None for OpenAI's own."""
+        return None if self.url == DEFAULT_URL else self.url
+
+    def key(self) -> str:
+        """The key, to be handed to the client and to nobody else.
+
+        Raises:
+            ModelUnavailable: there is none, and OpenAI itself takes no request without.
+        """
+        if self._key is None and self.endpoint is None:
+            raise ModelUnavailable(f"there is no key for {self.url}: {self.looked}")
+        # Local servers mostly want none; the client does not start without.
+        return self._key or "none"
+
+    def hide(self, text: str) -> str:
+        """The same text without the key, should a server have repeated it."""
+        return text.replace(self._key, "[key]") if self._key and len(self._key) > 3 else text
+
+
+def find_access(base_url: str | None = None) -> Access:
+    """The endpoint and key in force.
+
+    The key is OPENAI_API_KEY of the environment, else of the nearest `.env` file in the working
+    directory or above. The endpoint is `base_url`, else OPENAI_BASE_URL of where the key is from
+    (so that one place's key is never sent to another place's endpoint), else OpenAI's.
+
+    Raises:
+        InputError: the URL cannot be used.
+        MissingExtra: python-dotenv is not installed.
+    """
+    try:
+        from dotenv import dotenv_values, find_dotenv
+    except ImportError:
+        raise MissingExtra("openai", "models of OpenAI-compatible endpoints") from None
+    key, url, source = os.environ.get(KEY_VARIABLE), os.environ.get(URL_VARIABLE), "the environment"
+    looked = f"{KEY_VARIABLE} is not set in the environment, and "
+    if not key:
+        file = find_dotenv(usecwd=True)
+        values = dotenv_values(file, interpolate=False) if file else {}
+        key, source = values.get(KEY_VARIABLE), file
+        url = url or (values.get(URL_VARIABLE) if key else None)
+        looked += (
+            f"{file} has no {KEY_VARIABLE} either"
+            if file
+            else f"there is no .env file in {Path.cwd()} or any folder above it"
+        )
+        looked += f". Set it, or write {KEY_VARIABLE}=... into a .env file"
+    chosen = normal_url(base_url or url or DEFAULT_URL)
+    return Access(chosen, source if key else None, looked, (key or "").strip() or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an endpoint told about a model, remembered so that it is asked once.
+
+    Attributes:
+        dimensions: length of its vectors.
+        requests_per_minute, tokens_per_minute: the account's limits.
+        seen: the day it told.
+    """
+
+    dimensions: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    seen: str | None = None
+
+
+def recall(url: str, model: str, asked: int | None) -> Facts:
+    """What is remembered of a model at an endpoint, `asked` for so many dimensions."""
+    value = _memory().get(_name(url, model, asked))
+    if not isinstance(value, dict):
+        return Facts()
+    known = {name: value.get(name) for name in Facts.__dataclass_fields__}
+    size = known["dimensions"]
+    return Facts(**known) if isinstance(size, int) or size is None else Facts()
+
+
+def is_known(url: str) -> bool:
+    """Whether this user has used that endpoint before."""
+    return any(name.startswith(f"{url} ") for name in _memory())
+
+
+def remember(url: str, model: str, asked: int | None, **facts: Any) -> None:
+    """Keep what an endpoint told; None forgets. Where it cannot be written, it is asked again."""
+    memory, name = _memory(), _name(url, model, asked)
+    old = memory.get(name) or {}
+    new = {k: v for k, v in {**old, **facts}.items() if v is not None and k != "seen"}
+    if new == {k: v for k, v in old.items() if k != "seen"}:
+        return
+    memory[name] = new | {"seen": datetime.now(UTC).date().isoformat()}
+    path = home() / _MEMORY
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(memory, indent=1), encoding="utf-8")
+        temporary.replace(path)
+
+
+def _name(url: str, model: str, asked: int | None) -> str:
+    return f"{url} {model} {asked or ''}".rstrip()
+
+
+def _memory() -> dict[str, Any]:
+    try:
+        memory = json.loads((home() / _MEMORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return memory if isinstance(memory, dict) else {}

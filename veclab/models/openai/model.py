@@ -1,0 +1,275 @@
+"""Models of OpenAI and of every OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from veclab.errors import BadVectors, InputError, ProviderError, SpaceMismatch
+from veclab.models.openai.endpoint import Facts, find_access, recall, remember
+from veclab.models.openai.prices import Price, find_price
+from veclab.models.openai.requests import PROBE, TRIES_FAULT, URL_HINT, Requests, Tally
+from veclab.models.openai.responses import Fault
+from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
+from veclab.provider import Answer, Limits, Refused, TokenizedText, truncated_length
+from veclab.space import Role, Space
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What OpenAI publishes about a model: platform.openai.com/docs/guides/embeddings."""
+
+    dimensions: int
+    shortens: bool
+    max_tokens: int = 8191
+    encoding: str = "cl100k_base"
+
+
+KNOWN = {
+    "text-embedding-3-small": Known(1536, shortens=True),
+    "text-embedding-3-large": Known(3072, shortens=True),
+    "text-embedding-ada-002": Known(1536, shortens=False),
+}
+# Requests on their way at once, at most; `Flow` finds out how many the server bears.
+CONCURRENCY = 16
+
+
+class OpenAIModel:
+    """A provider (see `veclab.provider`) for `POST /embeddings`.
+
+    Nothing is sent before the first batch, unless an unknown model's dimensions must be asked.
+    """
+
+    precision = "api"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        dimensions: int | None = None,
+        base_url: str | None = None,
+        max_tokens: int | None = None,
+        timeout: float = 120.0,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        """See `veclab.load`.
+
+        Args:
+            model: its name at the endpoint.
+            dimensions: ask for shorter vectors.
+            base_url: of the endpoint; None for OPENAI_BASE_URL, else OpenAI's.
+            max_tokens: read fewer tokens than the model could.
+            timeout: seconds for one request, all in all.
+            concurrency: most requests on their way at once.
+
+        Raises:
+            InputError: the model has no such dimensions, or the URL cannot be used.
+            MissingExtra: the extra `openai` is not installed.
+        """
+        self.model = model
+        self.access = find_access(base_url)
+        self.known = KNOWN.get(model)
+        self.asked_dimensions = _asked_dimensions(model, self.known, dimensions)
+        self.counter: Counter = (
+            EstimatingCounter() if self.known is None else ExactCounter(self.known.encoding)
+        )
+        self.tokenizer_digest = self.counter.digest
+        self.price = find_price(model, self.access.endpoint)
+        self.limits = _limits(self.known, max_tokens, concurrency, self.price)
+        self.requests = Requests(self.access, self.request, most=concurrency, timeout=timeout)
+        self._space: Space | None = None
+
+    def __repr__(self) -> str:
+        return f"<OpenAIModel {self.model} at {self.access.url}>"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user of this model should know."""
+        notes = []
+        if self.known is None:
+            notes.append(
+                f"the tokenizer of {self.model} is not known here: token counts are estimates "
+                "(one for two bytes), and what the endpoint does with texts over its limit is its "
+                "own affair"
+            )
+        if self.access.url.startswith("http://") and not _is_local(self.access.url):
+            notes.append(f"{self.access.url} is not encrypted: texts and key travel in the open")
+        return notes
+
+    @property
+    def known_dimensions(self) -> int | None:
+        """Length of its vectors as far as it is known without asking."""
+        if self.asked_dimensions is not None:
+            return self.asked_dimensions
+        if self.known is not None:
+            return self.known.dimensions
+        return recall(self.access.url, self.model, None).dimensions
+
+    @property
+    def facts(self) -> Facts:
+        """What the endpoint told about the model and the account, in this run or an earlier one."""
+        return recall(self.access.url, self.model, self.asked_dimensions)
+
+    def stand_in(self) -> OpenAIModel:
+        """The same with made-up dimensions, for counting what need not be embedded."""
+        other = copy.copy(self)
+        other._space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
+        return other
+
+    @property
+    def space(self) -> Space:
+        """What its vectors may be compared with; asks once for an unknown model's dimensions."""
+        if self._space is None:
+            size = self.known_dimensions
+            if size is None:
+                size = self.requests.run(self._probe())
+            remember(self.access.url, self.model, self.asked_dimensions, dimensions=size)
+            self._space = Space(
+                provider="openai",
+                model=self.model,
+                dimensions=size,
+                endpoint=self.access.endpoint,
+            )
+        return self._space
+
+    def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
+        """Count tokens; roles have no prompts here."""
+        counts = self.counter.count(texts)
+        return [TokenizedText(text, count) for text, count in zip(texts, counts, strict=True)]
+
+    def text_of(self, piece: TokenizedText) -> str:
+        """What is sent for a piece: its text, cut at the limit."""
+        limit = self.limits.max_tokens
+        long = limit is not None and piece.tokens > limit
+        return self.counter.cut(piece.text, limit or 0) if long else piece.text
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The body of every request, without `input`."""
+        body: dict[str, Any] = {"model": self.model, "encoding_format": "base64"}
+        if self.asked_dimensions is not None:
+            body["dimensions"] = self.asked_dimensions
+        return body
+
+    def embed_batch(self, pieces: Sequence[TokenizedText], role: Role | None) -> Answer:
+        """One request, asked again while that may help.
+
+        Raises:
+            Refused: the server does not take one of the texts.
+            ProviderError: it refuses for good, or failed once too often.
+            BadVectors: its answers cannot be used.
+            SpaceMismatch: its vectors have another length than before.
+            ModelUnavailable: there is no key.
+        """
+        texts = [self.text_of(piece) for piece in pieces]
+        counts = [truncated_length(piece.tokens, self.limits.max_tokens) for piece in pieces]
+        dim = self.space.dimensions
+        return self.requests.run(self._embed(texts, counts, dim))
+
+    def stop(self) -> None:
+        """Let batches that wait for their turn fail; those on their way are answered as usual."""
+        self.requests.stop()
+
+    async def _embed(self, texts: list[str], counts: list[int], dim: int) -> Answer:
+        tally = Tally()
+        left = list(range(len(texts)))
+        refused: dict[int, str] = {}
+        while True:
+            try:
+                asked = [texts[i] for i in left]
+                vectors = await self.requests.ask(asked, [counts[i] for i in left], tally, dim)
+                break
+            except Fault as fault:
+                # The same vectors are bad each time: it is these texts the model cannot embed.
+                if not fault.rows or len(fault.rows) == len(left) > 1:
+                    raise self._unusable(fault) from None
+                refused |= {left[row]: f"{fault}, {TRIES_FAULT} times" for row in fault.rows}
+                left = [i for row, i in enumerate(left) if row not in fault.rows]
+                if not left:
+                    vectors = np.zeros((0, dim), np.float32)
+                    break
+            except Refused as error:
+                raise Refused(str(error), tally.requests, tally.tokens) from None
+        if refused:
+            whole = np.zeros((len(texts), dim), np.float32)
+            whole[left] = vectors
+            vectors = whole
+        return Answer(vectors, refused, tally.requests, tally.tokens)
+
+    async def _probe(self) -> int:
+        """Ask one short text to learn the model's dimensions."""
+        try:
+            return int((await self.requests.ask(PROBE, [1], Tally(), None)).shape[1])
+        except Fault as fault:
+            raise self._unusable(fault) from None
+        except Refused as refused:
+            raise ProviderError(self.requests.refused(str(refused))) from None
+
+    def _unusable(self, fault: Fault) -> Exception:
+        where, times = self.access.url, f"{TRIES_FAULT} times in a row"
+        if fault.dimensions and self._space is not None:
+            if self.asked_dimensions is None and self.known is None:
+                remember(where, self.model, None, dimensions=None)
+            return SpaceMismatch(
+                f"{where} gave vectors of {fault.dimensions} dimensions for {self.model!r}, "
+                f"{times}, where {self._space} has {self._space.dimensions}: another model "
+                "answers under that name, or `dimensions` is not honored there. Nothing of it "
+                "was kept. If the change is meant, run again without --dimensions: that starts a "
+                "new space"
+            )
+        hint = URL_HINT if "page" in str(fault) else ""
+        return BadVectors(f"{where}: {fault}, {times}; nothing of it was kept{hint}")
+
+
+def _asked_dimensions(model: str, known: Known | None, dimensions: int | None) -> int | None:
+    """What to put into requests: nothing where it is the model's own size."""
+    if dimensions is None:
+        return None
+    if dimensions < 1:
+        raise InputError(f"dimensions must be 1 or more, not {dimensions}")
+    if known is None:
+        return dimensions
+    if dimensions > known.dimensions:
+        raise InputError(f"{model} has {known.dimensions:,} dimensions; {dimensions:,} is too many")
+    if dimensions != known.dimensions and not known.shortens:
+        raise InputError(
+            f"{model} always gives {known.dimensions:,} dimensions; `dimensions` works with "
+            "text-embedding-3-small and text-embedding-3-large"
+        )
+    return None if dimensions == known.dimensions else dimensions
+
+
+def _limits(
+    known: Known | None, max_tokens: int | None, concurrency: int, price: Price | None
+) -> Limits:
+    dollars = None if price is None else price.per_million
+    if known is None:
+        # A server on one machine works on a request for as long as it is big, and its requests
+        # cost nothing: rather more of them than time-outs.
+        return Limits(
+            max_tokens=max_tokens,
+            batch_tokens=32_768,
+            batch_texts=256,
+            concurrency=concurrency,
+            padded=False,
+            price=dollars,
+        )
+    return Limits(
+        max_tokens=min(max_tokens or known.max_tokens, known.max_tokens),
+        batch_tokens=300_000,
+        batch_texts=2048,
+        concurrency=concurrency,
+        padded=False,
+        block_texts=65_536,
+        price=dollars,
+    )
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")

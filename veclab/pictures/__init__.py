@@ -1,0 +1,1 @@
+"""Draw what vectors and results look like."""

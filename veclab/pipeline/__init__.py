@@ -1,0 +1,1 @@
+"""The main path, from texts to vectors: `embed.py` is read top to bottom."""

@@ -1,0 +1,170 @@
+"""The contract between the main path and whatever computes vectors.
+
+A provider is one small object: it counts tokens and turns one batch of texts into one array.
+Preparing, deduplicating, caching, batching, checking, normalizing and restoring the order are
+done once, outside, in `veclab.pipeline.embed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.space import Role, Space
+
+
+class TokenizedText(NamedTuple):  # one is made for every text: half the cost of a frozen dataclass
+    """A text (or a window of one) with its token count.
+
+    Attributes:
+        text: as prepared, without the prompt.
+        tokens: of the whole text, special tokens and prompt included; 0 where the model can read
+            nothing in it, so that there is no vector to be had.
+        ids: int32 token ids, already cut at the limit, where the provider wants them back.
+    """
+
+    text: str
+    tokens: int
+    ids: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a provider takes.
+
+    Attributes:
+        max_tokens: of one text, special tokens and prompt included; None for no limit.
+        batch_tokens: of one batch; with `padded` every text counts as much as the longest.
+        batch_texts: of one batch.
+        concurrency: how many batches may be computed at once.
+        padded: whether a batch costs its longest text times its size.
+        block_texts: texts that go through the main path together. A block's last batch is only
+            part-filled, so where each batch is paid for or slow to ask, a block holds many.
+        price: dollars for a million tokens; 0 where nothing is bought, None where the price is
+            not known.
+        batch_cost: what one more batch costs, in tokens; it weighs against padding.
+        flight_tokens: of all batches under way together, those that wait their turn included;
+            None for as many as there are.
+        worth_keeping: whether a vector costs more to compute than to keep in the cache.
+    """
+
+    max_tokens: int | None
+    batch_tokens: int = 4096
+    batch_texts: int = 512
+    concurrency: int = 1
+    padded: bool = True
+    block_texts: int = 8192
+    price: float | None = 0.0
+    batch_cost: int = 12
+    flight_tokens: int | None = None
+    worth_keeping: bool = True
+
+    @property
+    def block_chars(self) -> int:
+        """Characters a block may hold, so that texts of any length stay in bounded memory."""
+        return max(16_000_000, 1000 * self.block_texts)
+
+    @property
+    def paid(self) -> bool:
+        """Whether vectors are, or may be, bought."""
+        return self.price != 0
+
+
+def truncated_length(tokens: int, limit: int | None) -> int:
+    """How many tokens of a text the model reads."""
+    return tokens if limit is None else min(tokens, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A batch of vectors with what it took to get them, from a provider that buys them.
+
+    Attributes:
+        vectors: float32 (n, dimensions); rows of refused pieces mean nothing.
+        refused: the provider's reason, by position, for each piece it will not embed.
+        requests: sent for this batch, those asked again included.
+        tokens: bought with them, those of answers that had to be thrown away included.
+    """
+
+    vectors: NDArray[np.float32]
+    refused: Mapping[int, str] = field(default_factory=dict)
+    requests: int = 0
+    tokens: int = 0
+
+
+class Provider(Protocol):
+    """What a model must offer. Fakes in tests and third parties implement just this."""
+
+    @property
+    def space(self) -> Space:
+        """What its vectors may be compared with."""
+
+    @property
+    def limits(self) -> Limits:
+        """How much it takes at once."""
+
+    @property
+    def precision(self) -> str:
+        """Of its arithmetic, for the Recipe: `f32`, `bf16`, `int8`, `api`."""
+
+    @property
+    def tokenizer_digest(self) -> str | None:
+        """What tells its tokenizer from another, for the Recipe."""
+
+    def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
+        """One TokenizedText per text, in order."""
+
+    def embed_batch(
+        self, pieces: Sequence[TokenizedText], role: Role | None
+    ) -> NDArray[np.float32] | Answer:
+        """float32 (len(pieces), dimensions), in order; need not be normalized.
+
+        A provider that buys vectors gives an `Answer`, and may raise `Refused`.
+
+        Of a piece over `max_tokens` it reads the first `max_tokens` tokens. It is called from
+        `concurrency` threads at once.
+        """
+
+
+class Refused(Exception):
+    """A provider will not take a batch because of one or more pieces, which it does not name.
+
+    The batch is halved until the piece is found. Whoever raises this makes sure that it is the
+    pieces, and not every batch.
+
+    Attributes:
+        requests, tokens: what finding that out took, as in `Answer`.
+    """
+
+    def __init__(self, reason: str, requests: int = 0, tokens: int = 0) -> None:
+        super().__init__(reason)
+        self.requests = requests
+        self.tokens = tokens
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A provider whose batches may wait for their turn long before they cost anything."""
+
+    def stop(self) -> None:
+        """Let batches that wait fail at once; those already asked for are answered as usual."""
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """What a provider may offer besides: what the report should say of the texts it computed."""
+
+    def remarks(self) -> list[str]:
+        """Sentences about the texts since the last call."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """What a provider may offer besides: the reason why it can read nothing in a text."""
+
+    def explain_unread(self, texts: Sequence[str]) -> str:
+        """A sentence about texts for which `tokenize` gives no token."""

@@ -1,0 +1,1 @@
+"""Compare vectors of one Space: similarity, nearest neighbors, near-duplicates, pairs."""

@@ -1,0 +1,1 @@
+"""Files of vectors: veclab's own, and any with a column of vectors."""

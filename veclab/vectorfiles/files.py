@@ -1,0 +1,266 @@
+"""Vectors on disk: Parquet that any tool reads, and `.npz` for numpy users.
+
+Parquet columns are `id`, `text`, `embedding` (fixed-size list of float32), `tokens` (int32),
+`truncated` (bool), then the caller's own. The Space is in the schema metadata under
+`veclab.space`, the Recipe under `veclab.recipe`, the Report under `veclab.report`.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+
+from veclab.atomic import atomic
+from veclab.errors import InputError
+from veclab.report import Report
+from veclab.space import Recipe, Space
+from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
+from veclab.vectors import Vectors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+
+class ParquetSink:
+    """Writes Vectors block by block into one Parquet file; use it inside `atomic`."""
+
+    def __init__(self, path: Path, space: Space, recipe: Recipe | None = None) -> None:
+        self._path, self._space, self._recipe = path, space, recipe
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, vectors: Vectors) -> None:
+        """Append one block as a row group."""
+        import pyarrow.parquet as pq
+
+        table = to_table(vectors)
+        if self._writer is None:
+            metadata = {SPACE_KEY: self._space.to_json().encode()}
+            if self._recipe is not None:
+                metadata[RECIPE_KEY] = self._recipe.to_json().encode()
+            self._writer = pq.ParquetWriter(
+                self._path,
+                table.schema.with_metadata(metadata),
+                # Vectors are as good as random bits: compressing them costs time and saves nothing.
+                compression={
+                    name: "NONE" if name.startswith("embedding.") else "ZSTD"
+                    for name in _leaves(table.schema)
+                },
+                use_dictionary=[n for n in _leaves(table.schema) if not n.startswith("embedding.")],
+            )
+        self._writer.write_table(table)
+
+    def finish(self, report: Report | None) -> None:
+        """Close the file, with the report in its metadata."""
+        if self._writer is None:
+            dim = self._space.dimensions
+            self.write(Vectors(np.zeros((0, dim), np.float32), self._space, ids=[]))
+        assert self._writer is not None
+        if report is not None:
+            self._writer.add_key_value_metadata({REPORT_KEY.decode(): json.dumps(report.to_dict())})
+        self._writer.close()
+        self._writer = None
+
+    def __exit__(self, *exc: object) -> None:
+        if self._writer is not None:
+            with suppress(Exception):  # the file is thrown away; the first error is the story
+                self._writer.close()
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Parquet paths of all leaf columns."""
+    import pyarrow.parquet as pq
+
+    sink = BytesIO()
+    pq.write_table(schema.empty_table(), sink)
+    parquet = pq.ParquetFile(sink).schema
+    return [parquet.column(i).path for i in range(len(parquet))]
+
+
+def to_table(vectors: Vectors) -> pa.Table:
+    """The Arrow table that is written: the five columns, then the caller's own."""
+    import pyarrow as pa
+
+    n, dim = vectors.array.shape
+    flat = pa.array(vectors.array.reshape(-1))
+    columns: dict[str, Any] = {
+        "id": pa.array(vectors.ids, pa.string()),
+        "text": pa.nulls(n, pa.string())
+        if vectors.texts is None
+        else pa.array(vectors.texts, pa.string()),
+        "embedding": pa.FixedSizeListArray.from_arrays(flat, dim),
+        "tokens": pa.array([None] * n if vectors.tokens is None else vectors.tokens, pa.int32()),
+        "truncated": pa.array(
+            [None] * n if vectors.truncated is None else vectors.truncated, pa.bool_()
+        ),
+    }
+    table = pa.table(columns)
+    if vectors.columns is None:
+        return table
+    for field, column in zip(vectors.columns.schema, vectors.columns.columns, strict=True):
+        if field.name in OWN_COLUMNS:
+            raise InputError(f"the column name {field.name!r} is veclab's own; rename yours")
+        table = table.append_column(field, column)
+    return table
+
+
+def save(vectors: Vectors, path: Path) -> Path:
+    """Write Vectors to `.parquet` or `.npz`; returns the path.
+
+    Raises:
+        InputError: another suffix.
+        OutputError: it cannot be written.
+    """
+    if path.suffix == ".parquet":
+        with atomic(path) as temporary, ParquetSink(temporary, vectors.space) as sink:
+            sink.write(vectors)
+            sink.finish(vectors.report)
+    elif path.suffix == ".npz":
+        with atomic(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **_npz_parts(vectors))
+    else:
+        raise InputError(f"cannot save as {path.name!r}: the name must end in .parquet or .npz")
+    return path
+
+
+def _npz_parts(vectors: Vectors) -> dict[str, Any]:
+    if vectors.columns is not None:
+        raise InputError("an .npz cannot hold your own columns: save as .parquet")
+    parts: dict[str, Any] = {
+        "embedding": vectors.array,
+        "id": np.array(vectors.ids, dtype=np.str_),
+        "space": np.array(vectors.space.to_json()),
+    }
+    if vectors.texts is not None:
+        # numpy pads strings to the longest: one text of 10 MB would make every row 40 MB.
+        encoded = [text.encode() for text in vectors.texts]
+        parts["text_utf8"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        parts["text_ends"] = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    if vectors.tokens is not None:
+        parts["tokens"] = vectors.tokens
+    if vectors.truncated is not None:
+        parts["truncated"] = vectors.truncated
+    return parts
+
+
+def read(path: str | Path) -> Vectors:
+    """Read what `Vectors.save` or `veclab embed` wrote.
+
+    Raises:
+        InputError: the file is missing, damaged, or was not written by veclab.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    return _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
+
+
+def holds_vectors(path: Path) -> bool:
+    """Whether a file holds vectors with their Space, rather than texts; False if it is missing."""
+    if path.suffix == ".npz":
+        return True
+    try:
+        with open_parquet(path):
+            return True
+    except InputError:
+        return False
+
+
+def _not_ours(path: Path) -> InputError:
+    return InputError(
+        f"{path} does not say which Space its vectors belong to, so nothing can be compared with "
+        "them safely. Embed its texts with `veclab embed`"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is not a whole Parquet file (cut short or damaged?): {error}")
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a file that veclab wrote; raises InputError for any other."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(path, error) from None
+    schema = file.schema_arrow
+    if SPACE_KEY not in (schema.metadata or {}) or not set(OWN_COLUMNS) <= set(schema.names):
+        file.close()
+        raise _not_ours(path)
+    return file
+
+
+def report_of(file: pq.ParquetFile) -> Report | None:
+    """The report is written last, so it is in the file's metadata and not in the schema's."""
+    text = (file.metadata.metadata or {}).get(REPORT_KEY)
+    return None if text is None else Report.from_dict(json.loads(text))
+
+
+def _read_parquet(path: Path) -> Vectors:
+    import pyarrow as pa
+
+    with open_parquet(path) as file:
+        try:
+            table = file.read()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(path, error) from None
+        report = report_of(file)
+    metadata = table.schema.metadata or {}
+    space = Space.from_json(metadata[SPACE_KEY])
+    embedding = table["embedding"].combine_chunks()
+    if isinstance(embedding, pa.ChunkedArray):  # an empty table
+        embedding = pa.concat_arrays(embedding.chunks)
+    array = embedding.flatten().to_numpy(zero_copy_only=False).reshape(-1, space.dimensions)
+    own = table.drop_columns(list(OWN_COLUMNS)).replace_schema_metadata(None)
+
+    def column(name: str) -> Any:
+        values = table[name]
+        return None if values.null_count and len(values) else values
+
+    texts, tokens, truncated = column("text"), column("tokens"), column("truncated")
+    return Vectors(
+        array=array,
+        space=space,
+        ids=table["id"].to_pylist(),
+        texts=None if texts is None else texts.to_pylist(),
+        tokens=None if tokens is None else tokens.to_numpy(),
+        truncated=None if truncated is None else truncated.to_numpy(),
+        columns=own if own.num_columns else None,
+        report=report,
+    )
+
+
+def _read_npz(path: Path) -> Vectors:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            parts = dict(file)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} is not a whole .npz file: {error}") from None
+    if not {"embedding", "id", "space"} <= set(parts):
+        raise _not_ours(path)
+    texts = None
+    if "text_ends" in parts:
+        blob, ends = parts["text_utf8"].tobytes(), parts["text_ends"].tolist()
+        texts = [blob[a:b].decode() for a, b in zip([0, *ends], ends, strict=False)]
+    return Vectors(
+        array=parts["embedding"],
+        space=Space.from_json(str(parts["space"])),
+        ids=parts["id"].tolist(),
+        texts=texts,
+        tokens=parts.get("tokens"),
+        truncated=parts.get("truncated"),
+    )

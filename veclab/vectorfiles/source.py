@@ -1,0 +1,385 @@
+"""Reading vectors from any file that has one column of them, whoever wrote it, in flat memory.
+
+Parquet (a column of lists of numbers), `.npz` (an array of two dimensions) and `.npy`. A file
+without a Space is read too: it can be looked into, but not compared with anything. `veclab.read`
+is the strict reader for all else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.errors import InputError
+from veclab.report import Report
+from veclab.space import Recipe, Space
+from veclab.vectorfiles.schema import RECIPE_KEY, REPORT_KEY, SPACE_KEY
+
+if TYPE_CHECKING:
+    from veclab.vectors import Vectors
+
+_VECTOR_NAMES = ("embedding", "embeddings", "vector", "vectors")
+_ID_NAMES = ("id", "_id")
+_TEXT_NAMES = ("text", "texts", "content", "document", "chunk", "sentence", "body", "description")
+_BATCH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class VectorBlock:
+    """A run of m consecutive rows.
+
+    Attributes:
+        array: float32 (m, dim), not checked in any way; NaN where a row has no vector.
+        missing: bool (m,), rows without a vector.
+        tokens: int (m,), or None where the file does not tell.
+        truncated: bool (m,), or None where the file does not tell.
+    """
+
+    array: NDArray[np.float32]
+    missing: NDArray[np.bool_]
+    tokens: NDArray[np.int64] | None = None
+    truncated: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of vectors before they are read.
+
+    Attributes:
+        name: what to call the file or the object.
+        column: where in it the vectors are.
+        rows, dimensions: n and dim.
+        dtype: how the numbers are stored.
+        has_texts: whether `VectorSource.texts` gives texts.
+        space, recipe, report: what the file says of itself; None where it does not.
+    """
+
+    name: str
+    column: str
+    rows: int
+    dimensions: int
+    dtype: str
+    has_texts: bool
+    space: Space | None = None
+    recipe: Recipe | None = None
+    report: Report | None = None
+
+
+class VectorSource(Protocol):
+    """Vectors that can be gone through any number of times."""
+
+    @property
+    def about(self) -> About:
+        """What is known before reading."""
+
+    def blocks(self) -> Iterator[VectorBlock]:
+        """All rows, in order."""
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """The ids of some rows, in the order asked; "row 1", "row 2", … where there are none."""
+
+    def texts(self, positions: Sequence[int]) -> list[str | None]:
+        """The texts of some rows, in the order asked; None where there is none."""
+
+    def all_texts(self) -> Iterator[list[str | None]]:
+        """The texts of all rows, in runs of consecutive rows; nothing where there are none."""
+
+
+def open_vectors(
+    path: str | Path, *, column: str | None = None, text_column: str | None = None
+) -> VectorSource:
+    """Find the vectors in a file.
+
+    Args:
+        path: a `.parquet`, `.npz` or `.npy` file.
+        column: the column (Parquet) or array (npz) that holds them; needed only where several do.
+        text_column: the column that holds the texts, where its name does not tell.
+
+    Raises:
+        InputError: the file is missing, damaged or of another kind; it has no column of vectors,
+            or several; its vectors have different lengths.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    if path.suffix == ".parquet":
+        return ParquetVectors(path, column, text_column)
+    if path.suffix == ".npy":
+        return ArrayVectors(path.name, "the array", _matrix(_load(path), path.name))
+    if path.suffix == ".npz":
+        return _npz(path, column)
+    raise InputError(
+        f"{path.name}: vectors are read from .parquet, .npz and .npy files; most tools that hold "
+        "vectors export one of these"
+    )
+
+
+class ArrayVectors:
+    """Vectors that are in memory, or mapped into it."""
+
+    def __init__(self, name: str, column: str, array: NDArray[Any]) -> None:
+        rows, dimensions = array.shape
+        self.about = About(name, column, rows, dimensions, str(array.dtype), has_texts=False)
+        self._array = array
+        self._vectors: Vectors | None = None
+
+    @classmethod
+    def of(cls, vectors: Vectors, name: str = "the vectors") -> ArrayVectors:
+        """Vectors with all they know of themselves."""
+        self = cls(name, "embedding", vectors.array)
+        self._vectors = vectors
+        self.about = About(
+            name,
+            "embedding",
+            len(vectors),
+            vectors.dimensions,
+            "float32",
+            has_texts=vectors.texts is not None,
+            space=vectors.space,
+            report=vectors.report,
+        )
+        return self
+
+    def blocks(self) -> Iterator[VectorBlock]:
+        """All rows, in order."""
+        known = self._vectors
+        for start in range(0, self.about.rows, _BATCH):
+            part = slice(start, start + _BATCH)
+            array = np.asarray(self._array[part], dtype=np.float32)
+            yield VectorBlock(
+                array,
+                np.zeros(len(array), dtype=np.bool_),
+                None if known is None or known.tokens is None else known.tokens[part].astype(int),
+                None if known is None or known.truncated is None else known.truncated[part],
+            )
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """The ids of some rows."""
+        known = self._vectors
+        return [f"row {p + 1}" if known is None else known.ids[p] for p in positions]
+
+    def texts(self, positions: Sequence[int]) -> list[str | None]:
+        """The texts of some rows."""
+        known = self._vectors
+        if known is None or known.texts is None:
+            return [None] * len(positions)
+        return [known.texts[p] for p in positions]
+
+    def all_texts(self) -> Iterator[list[str | None]]:
+        """The texts of all rows."""
+        if self._vectors is not None and self._vectors.texts is not None:
+            yield list(self._vectors.texts)
+
+
+def _npz(path: Path, column: str | None) -> ArrayVectors:
+    arrays = _load(path)
+    if {"embedding", "id", "space"} <= set(arrays) and column is None:
+        from veclab.vectorfiles.files import read
+
+        return ArrayVectors.of(read(path), path.name)
+    fitting = [name for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "fiu"]
+    chosen = _choose(path.name, fitting, list(arrays), column)
+    return ArrayVectors(path.name, chosen, _matrix(arrays[chosen], path.name))
+
+
+def _load(path: Path) -> Any:
+    """The array of a .npy file (mapped), or the arrays of an .npz file by name."""
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as numpy data: {error}") from None
+
+
+def _matrix(array: NDArray[Any], name: str) -> NDArray[Any]:
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] < 1:
+        raise InputError(
+            f"{name} holds an array of shape {array.shape} and type {array.dtype}; vectors are "
+            "numbers in two dimensions: (n, dim)"
+        )
+    return array
+
+
+def _choose(name: str, fitting: list[str], every: list[str], asked: str | None) -> str:
+    """Which column holds the vectors."""
+    if asked is not None:
+        if asked not in every:
+            raise InputError(f"{name} has no column {asked!r}; there are {', '.join(every)}")
+        return asked
+    usual = [n for n in fitting if n.lower() in _VECTOR_NAMES]
+    chosen = usual if len(usual) == 1 else fitting
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        raise InputError(
+            f"{name} has several columns of vectors: {', '.join(chosen)}; say --column NAME"
+        )
+    raise InputError(
+        f"{name} has no column of vectors (a list of numbers in each row); "
+        f"there are {', '.join(every) or 'no columns'}"
+    )
+
+
+class ParquetVectors:
+    """The vectors of a Parquet file, read batch by batch."""
+
+    def __init__(self, path: Path, column: str | None, text_column: str | None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._path = path
+        try:
+            with pq.ParquetFile(path) as file:
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+                # The report is written last, so it is in the file's metadata, not the schema's.
+                meta = {**(schema.metadata or {}), **(file.metadata.metadata or {})}
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path} is not a whole Parquet file: {error}") from None
+        chosen = _choose(path.name, _list_columns(schema), schema.names, column)
+        self._column, self._schema = chosen, schema
+        self._id = next((n for n in _ID_NAMES if n in schema.names), None)
+        self._text = _text_column(schema, text_column, path.name, self._id)
+        space = None if SPACE_KEY not in meta else Space.from_json(meta[SPACE_KEY])
+        recipe = None if RECIPE_KEY not in meta else Recipe.from_json(meta[RECIPE_KEY])
+        report = None if REPORT_KEY not in meta else Report.from_dict(json.loads(meta[REPORT_KEY]))
+        kind = schema.field(chosen).type
+        dimensions = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
+        self.about = About(
+            path.name,
+            chosen,
+            rows,
+            dimensions,
+            str(kind.value_type),
+            has_texts=self._text is not None,
+            space=space,
+            recipe=recipe,
+            report=report,
+        )
+
+    def _batches(self, columns: list[str]) -> Iterator[Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self._path) as file:
+                yield from file.iter_batches(_BATCH, columns=columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{self._path} is damaged or cut short: {error}") from None
+
+    def _first_length(self) -> int:
+        """The length of the first vector; 0 where there is none."""
+        import pyarrow.compute as pc
+
+        for batch in self._batches([self._column]):
+            lengths = pc.list_value_length(batch[self._column]).drop_null()
+            if len(lengths):
+                return int(lengths[0].as_py())
+        return 0
+
+    def blocks(self) -> Iterator[VectorBlock]:
+        """All rows, in order."""
+        import pyarrow.compute as pc
+
+        own = self.about.space is not None
+        also = [n for n in ("tokens", "truncated") if own and n in self._schema.names]
+        dim, done = self.about.dimensions, 0
+        for batch in self._batches([self._column, *also]):
+            lists = batch[self._column]
+            missing = lists.is_null().to_numpy(zero_copy_only=False)
+            lengths = pc.list_value_length(lists).drop_null().to_numpy(zero_copy_only=False)
+            if (odd := np.flatnonzero(lengths != dim)).size:
+                row = done + int(np.flatnonzero(~missing)[odd[0]]) + 1
+                raise InputError(
+                    f"{self.about.name}, row {row}: a vector of {lengths[odd[0]]} numbers, where "
+                    f"those before have {dim}; one model gives vectors of one length, so these "
+                    "come from several"
+                )
+            array = np.full((len(lists), dim), np.nan, dtype=np.float32)
+            flat = lists.drop_null().flatten().to_numpy(zero_copy_only=False)
+            array[~missing] = flat.reshape(-1, dim)
+            known = {n: batch[n] for n in also if not batch[n].null_count}
+            yield VectorBlock(
+                array,
+                missing,
+                known["tokens"].to_numpy().astype(np.int64) if "tokens" in known else None,
+                known["truncated"].to_numpy(zero_copy_only=False) if "truncated" in known else None,
+            )
+            done += len(lists)
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """The ids of some rows."""
+        if self._id is None:
+            return [f"row {p + 1}" for p in positions]
+        return [str(value) for value in self._take(self._id, positions)]
+
+    def texts(self, positions: Sequence[int]) -> list[str | None]:
+        """The texts of some rows."""
+        return [None] * len(positions) if self._text is None else self._take(self._text, positions)
+
+    def all_texts(self) -> Iterator[list[str | None]]:
+        """The texts of all rows, batch by batch."""
+        if self._text is not None:
+            for batch in self._batches([self._text]):
+                yield batch[self._text].to_pylist()
+
+    def _take(self, column: str, positions: Sequence[int]) -> list[Any]:
+        """Values of some rows of a column, in one pass through it."""
+        wanted = np.unique(np.asarray(positions, dtype=np.intp))
+        values: dict[int, Any] = {}
+        done = 0
+        for batch in self._batches([column]) if len(wanted) else ():
+            here = wanted[(wanted >= done) & (wanted < done + batch.num_rows)]
+            values.update(zip(here, batch[column].take(here - done).to_pylist(), strict=True))
+            done += batch.num_rows
+        return [values[p] for p in positions]
+
+
+def _list_columns(schema: Any) -> list[str]:
+    """Columns of lists of numbers: of fractions, or else of whole numbers."""
+    import pyarrow as pa
+
+    kinds = pa.types
+
+    def of(fits: Any) -> list[str]:
+        return [
+            f.name
+            for f in schema
+            if (kinds.is_list(f.type) or kinds.is_large_list(f.type) or _fixed(f.type))
+            and fits(f.type.value_type)
+        ]
+
+    return of(kinds.is_floating) or of(kinds.is_integer)
+
+
+def _fixed(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_fixed_size_list(kind))
+
+
+def _text_column(schema: Any, asked: str | None, name: str, id_column: str | None) -> str | None:
+    """The column of texts: the one asked for, one of a usual name, or the only one of strings."""
+    import pyarrow as pa
+
+    if asked is not None and asked not in schema.names:
+        raise InputError(f"{name} has no column {asked!r}; there are {', '.join(schema.names)}")
+    strings = [
+        f.name
+        for f in schema
+        if f.name != id_column and (pa.types.is_string(f.type) or pa.types.is_large_string(f.type))
+    ]
+    if asked is not None:
+        if asked not in strings:
+            raise InputError(f"{name}: the column {asked!r} does not hold texts")
+        return asked
+    usual = [n for n in _TEXT_NAMES if n in strings]
+    return usual[0] if usual else strings[0] if len(strings) == 1 else None
