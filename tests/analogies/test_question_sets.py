@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import veclab
-from tests.meaning.test_analogy import TABLE
+from tests.analogies.test_analogy import TABLE
 from tests.words import write_words
 from veclab import InputError
 from veclab.analogies import question_sets as module

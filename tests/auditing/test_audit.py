@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import veclab
-from tests.meaning.test_origins import make_model, of_two, texts_about
+from tests.auditing.test_mixed_models import make_model, of_two, texts_about
 from veclab import InputError, Space, Vectors
 from veclab.auditing.audit import audit
 from veclab.auditing.findings import SEVERITIES

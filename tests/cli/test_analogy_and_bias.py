@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import veclab
-from tests.meaning.test_analogy import TABLE
+from tests.analogies.test_analogy import TABLE
 from tests.words import write_words
 from veclab.cli.app import _run
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from veclab.models import wordmemo
+from veclab.models.static import word_memo
 from veclab.models.static.word_memo import WordMemo
 
 PACKAGES = Path(__file__).parents[2] / "examples" / "packages.jsonl.gz"
@@ -117,7 +117,7 @@ def test_real_texts(static_tokenizers):
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(wordmemo, "MOST_CHARS", 20)
+    monkeypatch.setattr(word_memo, "MOST_CHARS", 20)
     tokenizer = bert()
     memo = remember(tokenizer)
     for start in range(0, 60, 3):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from veclab import ModelUnavailable
-from veclab.models import wordfile
+from veclab.models.words import files as wordfile
 from veclab.models.words.files import read_words
 
 WORDS = ["the", "Müller", "new_york", ",", "3.14"]

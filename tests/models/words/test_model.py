@@ -6,7 +6,7 @@ import pytest
 import veclab
 from tests.words import write_words
 from veclab import InputError, MissingExtra, ModelUnavailable
-from veclab.models import words as module
+from veclab.models.words import model as module
 from veclab.models.words.model import WordVectors, find_words, load_words, near_spellings
 
 

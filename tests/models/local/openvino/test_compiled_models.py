@@ -7,7 +7,7 @@ import pytest
 
 ov = pytest.importorskip("openvino")
 
-from veclab.models import compiled  # noqa: E402
+from veclab.models.local.openvino import compiled_models as compiled  # noqa: E402
 from veclab.models.local.openvino.engine import Engine  # noqa: E402
 
 ROWS = [np.array([2, 5, 6, 3], np.int32), np.array([2, 9, 3], np.int32)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from veclab import MissingExtra
-from veclab.models import converted
+from veclab.models.local.openvino import converted_models as converted
 from veclab.models.local.openvino.converted_models import (
     FACTS,
     CannotConvert,

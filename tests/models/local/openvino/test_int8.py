@@ -8,8 +8,8 @@ import pytest
 import veclab
 from veclab import InputError, MissingExtra
 from veclab.cli.app import _run as run
-from veclab.models import int8
 from veclab.models.local.folder import read_folder
+from veclab.models.local.openvino import int8
 from veclab.models.local.openvino.int8 import (
     CALIBRATION_TEXTS,
     find_or_quantize,
