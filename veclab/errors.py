@@ -59,4 +59,4 @@ class MissingExtra(VeclabError, ImportError):
 
     def __init__(self, extra: str, needed_for: str) -> None:
         super().__init__(f"{needed_for} needs an optional part: pip install 'veclab[{extra}]'")
-        self.extra = extra
+        self.extra, self.needed_for = extra, needed_for

@@ -1,0 +1,192 @@
+"""HTML: the words as a browser shows them, with headings, paragraphs, tables and code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from veclab.documents.building import Builder
+from veclab.documents.document import Extracted, Metadata
+from veclab.documents.limits import Unreadable
+from veclab.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_BLOCKS = _words(
+    "address article aside blockquote body center dd details dialog div dl dt fieldset "
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html li main menu nav "
+    "ol p pre search section summary table tbody tfoot thead tr ul"
+)
+_TIGHT = frozenset({"li", "dt", "dd", "tr", "thead", "tbody", "tfoot", "summary"})
+_CELLS = frozenset({"td", "th"})
+# Never words of the document.
+_UNSEEN = _words(
+    "script style template noscript svg math head iframe object canvas video audio select "
+    "textarea button datalist"
+)
+# How documentation tools mark what only leads to other pages.
+_NAVIGATION = frozenset({"navheader", "navfooter", "sphinxsidebar", "related", "headerlink"})
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+
+
+def read_html(data: bytes) -> Extracted:
+    """The page's own words: the main part where it marks one, without navigation and scripts."""
+    try:
+        from selectolax.lexbor import LexborHTMLParser
+    except ImportError:
+        raise MissingExtra("documents", "reading HTML") from None
+    parser = LexborHTMLParser(_utf8(data))
+    root = parser.body or parser.root
+    if root is None:
+        raise Unreadable("it is empty")
+    notes: list[str] = []
+    mains = parser.css("main, [role=main]")
+    if len(mains) == 1 and len(mains[0].text(strip=True)) > 200:
+        root = mains[0]
+    page = _Page()
+    page.walk(root)
+    if page.left_out:
+        notes.append(f"{page.left_out} part(s) left out that only lead to other pages")
+    builder = page.builder
+    title = parser.css_first("head > title")
+    name = " ".join(title.text().split()) if title is not None else ""
+    if not name and builder.blocks and builder.blocks[0].headings:
+        name = builder.blocks[0].headings[0]
+    return Extracted(builder.text, builder.blocks, name, metadata=_metadata(parser), notes=notes)
+
+
+def _utf8(data: bytes) -> bytes:
+    """The same page in UTF-8: a byte order mark or the page itself says what it is in."""
+    from veclab.documents.plain import decode
+
+    head = data[:2048].lower()
+    declared = re.search(rb"charset\s*=\s*[\"']?\s*([a-z0-9_-]+)", head)
+    if declared and data[:2] not in (b"\xff\xfe", b"\xfe\xff") and data[:3] != b"\xef\xbb\xbf":
+        name = declared.group(1).decode()
+        name = "cp1252" if name in ("iso-8859-1", "latin1", "us-ascii", "ascii") else name
+        try:
+            return data.decode(name).encode()
+        except (LookupError, UnicodeDecodeError):
+            pass  # it says so and is not: found out below
+    return decode(data)[0].encode()
+
+
+def _metadata(parser: LexborHTMLParser) -> Metadata:
+    found: dict[str, str] = {}
+    for node in parser.css("head > meta[name][content]"):
+        name = (node.attributes.get("name") or "").lower()
+        value = node.attributes.get("content")
+        if name in ("author", "description", "keywords", "date") and value:
+            found[name] = value
+    root = parser.css_first("html")
+    if root is not None and (language := root.attributes.get("lang")):
+        found["language"] = language
+    return found
+
+
+class _Page:
+    """Walks a tree without recursion: pages nested a hundred thousand deep are read as well."""
+
+    def __init__(self) -> None:
+        self.builder = Builder()
+        self.left_out = 0
+        self._parts: list[str] = []  # of the block being read
+        self._pre = 0
+        self._anchor = ""
+
+    def walk(self, root: LexborNode) -> None:
+        for node, enters in _events(root, self._skips):
+            tag = node.tag
+            if tag == "-text":
+                self._text(node.text_content or "")
+            elif tag == "br":
+                if enters:
+                    self._parts.append("\n")
+            elif tag in _HEADINGS:
+                self._heading(node, enters)
+            elif tag == "pre":
+                self._end("text" if enters else "code")
+                self._pre += 1 if enters else -1
+            elif tag in _CELLS:
+                if not enters:
+                    self._parts.append("\t")
+            elif tag == "table":
+                self._end("text" if enters else "table")
+            elif tag in _TIGHT:
+                self._parts.append("\n")
+            elif tag in _BLOCKS:
+                self._end("text")
+            if enters and tag in ("section", "div", "a") and node.attributes:
+                self._mark(node)
+        self._end("text")
+
+    def _skips(self, node: LexborNode) -> bool:
+        tag = node.tag
+        if tag in _UNSEEN or tag in ("-comment", "!doctype"):
+            return True
+        if tag == "-text":
+            return False
+        attributes = node.attributes
+        classes = set((attributes.get("class") or "").split()) if attributes else set()
+        leads = (
+            tag == "nav" or attributes.get("role") == "navigation" or bool(classes & _NAVIGATION)
+        )
+        self.left_out += leads and "headerlink" not in classes
+        return leads or "hidden" in attributes
+
+    def _mark(self, node: LexborNode) -> None:
+        if name := node.attributes.get("id"):
+            self._anchor = name
+
+    def _text(self, text: str) -> None:
+        self._parts.append(text if self._pre else _SPACE.sub(" ", text))
+
+    def _heading(self, node: LexborNode, enters: bool) -> None:
+        if enters:
+            self._end("text")
+            self._mark(node)
+        else:
+            words = " ".join("".join(self._parts).split())
+            self._parts = []
+            self.builder.heading(_HEADINGS[str(node.tag)], words, self._anchor)
+
+    def _end(self, kind: str) -> None:
+        """Close the block being read."""
+        text = "".join(self._parts)
+        self._parts = []
+        if not self._pre:
+            lines = (re.sub(r"[ \t]*\t[ \t]*", "\t", line) for line in text.split("\n"))
+            lines = (re.sub(" +", " ", line).strip(" \t") for line in lines)
+            text = "\n".join(line for line in lines if line)
+        self.builder.add(text, kind, self._anchor)
+
+
+def _events(
+    root: LexborNode, skips: Callable[[LexborNode], bool]
+) -> Iterator[tuple[LexborNode, bool]]:
+    """Every node below the root in order, elements once when entered and once when left."""
+    node, depth = root.child, 1
+    while node is not None:
+        if not skips(node):
+            yield node, True
+            if node.tag != "-text" and node.child is not None:
+                node, depth = node.child, depth + 1
+                continue
+            if node.tag != "-text":
+                yield node, False
+        while node is not None and node.next is None:
+            depth -= 1
+            if not depth:
+                return
+            node = node.parent
+            if node is not None:
+                yield node, False
+        node = node.next if node is not None else None
