@@ -22,7 +22,7 @@ import platformdirs
 import pytest
 
 import veclab
-from veclab.cache import Cache, Found, journal, record, store
+from veclab.cache import Cache, Found, environment, journal, record, store
 from veclab.errors import CacheError
 from veclab.home import home
 
@@ -69,7 +69,7 @@ def hits(cache: Cache, numbers: Iterable[int], **how) -> int:
 PRELUDE = """
 import os, sys, time, threading
 from pathlib import Path
-from veclab.cache import store
+from veclab.cache import environment
 from veclab.cache import Cache
 from test_cache import *
 root = Path(sys.argv[1])
@@ -228,7 +228,7 @@ def test_a_process_opens_one_environment_however_often_and_by_whatever_name(tmp_
 
 
 def test_threads_put_and_get_while_the_map_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "MAP_SIZE", 1 << 20)
+    monkeypatch.setattr(environment, "MAP_SIZE", 1 << 20)
     failures: list[BaseException] = []
 
     def work(cache: Cache, first: int) -> None:
@@ -313,7 +313,7 @@ def test_a_forked_child_opens_its_own(tmp_path):
 def test_processes_write_read_and_grow_the_map_together(tmp_path):
     """The map starts at 1 MB and ends well above; each process must follow the others' growth."""
     code = """
-        store.MAP_SIZE = 1 << 20
+        environment.MAP_SIZE = 1 << 20
         first = int(sys.argv[2])
         with Cache.open(root) as cache:
             for at in range(first, first + 1500, 50):
@@ -332,7 +332,7 @@ def test_processes_write_read_and_grow_the_map_together(tmp_path):
 
 def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
     code = """
-        store.MAP_SIZE = 1 << 20
+        environment.MAP_SIZE = 1 << 20
         cache = Cache.open(root)
         assert cache.notes == [], cache.notes
         n = sum(r.entries for r in cache.stats().recipes if r.recipe == b"recipe-A")
@@ -365,7 +365,7 @@ def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
 # -- disks that are full or take no writes ---------------------------------------------------------
 
 FILL_UP = """
-    store.MAP_SIZE = 1 << 20
+    environment.MAP_SIZE = 1 << 20
     cache, n = Cache.open(root), 0
     try:
         while True:

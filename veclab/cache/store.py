@@ -18,12 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 
+from veclab.cache.environment import MAP_SIZE, copy_compacted, mapped_bytes, open_environment
 from veclab.cache.journal import (
     DAMAGE,
     HAS_LOCKS,
@@ -41,9 +41,6 @@ T = TypeVar("T")
 VERSION = 1
 NAME = f"v{VERSION}"
 FORMAT = b"veclab vectors %d" % VERSION
-# Address space only: neither memory nor disk is used before there is data.
-MAP_SIZE = 256 << 20
-COPY_BATCH = 4096
 
 _DISK_FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
 _CANNOT_WRITE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
@@ -76,7 +73,7 @@ class Store:
         self.references = 0
         self.readonly = False
         self.closed = False
-        self._mapped = _mapped_bytes() or 0
+        self._mapped = mapped_bytes() or 0
         self._gate: FileLock | None = None
         self._users: FileLock | None = None
         self._journal: Journal | None = None
@@ -159,7 +156,7 @@ class Store:
 
     def _open_once(self, alone: bool) -> None:
         try:
-            self._env = self._open_lmdb()
+            self._env = open_environment(self.path, readonly=self.readonly)
         except lmdb.MemoryError as error:
             # LMDB maps what the file's first pages claim to be in use. If an ordinary map can be
             # had, it is the claim that is absurd.
@@ -183,25 +180,6 @@ class Store:
         except BaseException:
             self._env.close()
             raise
-
-    def _open_lmdb(self) -> lmdb.Environment:
-        if self.readonly:
-            try:
-                return self._lmdb(self.path, readonly=True, create=False)
-            except lmdb.Error:
-                # Nor can LMDB's lock file be written, so this reader cannot announce itself. A
-                # writer elsewhere may reuse a page under it: the checksums tell.
-                return self._lmdb(self.path, readonly=True, create=False, lock=False)
-        self.path.mkdir(mode=0o700, exist_ok=True)
-        # metasync=False: one fsync a commit instead of two. A power cut may undo the last commit,
-        # but never tears one; for a cache that means computing some vectors again.
-        env = self._lmdb(self.path, metasync=False)
-        env.reader_check()  # a killed reader keeps pages from being used again
-        return env
-
-    @staticmethod
-    def _lmdb(path: Path, **options: bool) -> lmdb.Environment:
-        return lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=4, max_spare_txns=0, **options)
 
     def _examine_length(self, alone: bool) -> None:
         """A page mapped beyond the end of the file would kill the process with SIGBUS."""
@@ -272,9 +250,9 @@ class Store:
     def release_pages(self, keep: int) -> None:
         """Map the file anew where more than `keep` bytes have come into memory since last time."""
         with self.lock:
-            if (mapped := _mapped_bytes()) is None or mapped > self._mapped + keep:
+            if (mapped := mapped_bytes()) is None or mapped > self._mapped + keep:
                 self._map(self._env.info()["map_size"])
-                self._mapped = _mapped_bytes() or 0
+                self._mapped = mapped_bytes() or 0
 
     def used_bytes(self) -> int:
         """Bytes that the file takes on the disk."""
@@ -370,7 +348,13 @@ class Store:
             if not alone:
                 return "another process has the cache open; the space will be used again"
             try:
-                copied = self._copy()
+                with self._noted(Op.WALK):
+                    copied = copy_compacted(
+                        self._env,
+                        {b"records": self.records, b"recipes": self.recipes},
+                        FORMAT,
+                        self._copy_path,
+                    )
                 self._env.close()
                 try:
                     copied.replace(self.data)
@@ -390,29 +374,6 @@ class Store:
                 self.data.unlink()
                 self._open_environment(alone)
             return alone
-
-    def _copy(self) -> Path:
-        """A copy of everything; keys come in order, so that its pages are filled to the brim."""
-        shutil.rmtree(self._copy_path, ignore_errors=True)
-        self._copy_path.mkdir(mode=0o700)
-        size = max(MAP_SIZE, 2 * self.data.stat().st_size)
-        with (
-            # sync=False: nobody reads the copy before the one sync at the end.
-            lmdb.open(str(self._copy_path), map_size=size, max_dbs=4, sync=False) as copy,
-            self._noted(Op.WALK),
-            self._env.begin(buffers=True) as source,
-        ):
-            with copy.begin(write=True) as txn:
-                txn.put(b"format", FORMAT)
-            for name, database in ((b"records", self.records), (b"recipes", self.recipes)):
-                target = copy.open_db(name)
-                items = iter(source.cursor(database))
-                while batch := list(islice(items, COPY_BATCH)):
-                    with copy.begin(db=target, write=True) as txn:
-                        if txn.cursor().putmulti(batch, append=True)[1] != len(batch):
-                            raise lmdb.CorruptedError("its keys are out of order")
-            copy.sync(True)
-        return self._copy_path / "data.mdb"
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -436,12 +397,3 @@ class Store:
             if lock:
                 lock.close()
         self._journal = self._users = self._gate = None
-
-
-def _mapped_bytes() -> int | None:
-    """Bytes of mapped files that are in this process's memory; None where no system call tells."""
-    try:
-        shared = int(Path("/proc/self/statm").read_bytes().split()[2])
-    except (OSError, IndexError, ValueError):
-        return None
-    return shared * os.sysconf("SC_PAGE_SIZE")

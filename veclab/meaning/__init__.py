@@ -1,1 +1,0 @@
-"""Meaning: what the distances between vectors say."""
