@@ -22,7 +22,7 @@ import platformdirs
 import pytest
 
 import veclab
-from veclab.cache import Cache, Found, environment, journal, record, store
+from veclab.cache import Cache, Found, environment, journal, record
 from veclab.errors import CacheError
 from veclab.home import home
 
