@@ -1,0 +1,46 @@
+// Which labels fit: the finest of this magnification first, coarser ones where room is left.
+import type { Label } from "./data";
+import type { View } from "./view";
+
+export interface Placed {
+  text: string;
+  x: number;
+  y: number;
+  size: number;
+  width: number;
+}
+
+const MOST = 60;
+let ruler: CanvasRenderingContext2D | null = null;
+
+export function placeLabels(labels: Label[], view: View, unit: (share: number) => number): Placed[] {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  const area = view.area(60);
+  const level = (label: Label): number => label.zoom;
+  const wanted = labels
+    .filter((label) => {
+      const x = unit(label.x);
+      const y = unit(label.y);
+      return label.zoom <= view.zoom * 1.02 && x > area.left && x < area.right && y > area.bottom && y < area.top;
+    })
+    .sort((a, b) => level(b) - level(a) || b.n - a.n);
+  const placed: Placed[] = [];
+  const boxes: [number, number, number, number][] = [];
+  for (const label of wanted) {
+    if (placed.length >= MOST) break;
+    const [x, y] = view.toScreen(unit(label.x), unit(label.y));
+    const size = 12 + Math.min(3, Math.log10(Math.max(1, label.n)) * 0.8);
+    const width = measure(label.text, size);
+    const box: [number, number, number, number] = [x - width / 2 - 8, y - size / 2 - 5, x + width / 2 + 8, y + size / 2 + 5];
+    if (boxes.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1])) continue;
+    boxes.push(box);
+    placed.push({ text: label.text, x, y, size, width });
+  }
+  return placed;
+}
+
+function measure(text: string, size: number): number {
+  if (!ruler) return text.length * size * 0.55;
+  ruler.font = `600 ${size}px system-ui, sans-serif`;
+  return ruler.measureText(text).width;
+}

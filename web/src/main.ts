@@ -1,0 +1,112 @@
+// The page: reads its data, puts the parts together.
+import { showAbout, showKeys } from "./about";
+import { App } from "./app";
+import { Card } from "./card";
+import { late, MapData, readHead } from "./data";
+import { add, el, fill } from "./dom";
+import { savePicture } from "./exports";
+import type { Tool } from "./gestures";
+import { listenToKeys } from "./keys";
+import { Panel } from "./panel";
+import { Sidebar } from "./sidebar";
+import { Panes } from "./stage";
+import { dialog, listed, Table } from "./table";
+import { Toolbar } from "./toolbar";
+import { Tooltip } from "./tooltip";
+
+/** Texts of a page this large are read for searching before anyone searches. */
+const WARM_UP_TO = 100_000;
+const NARROW = 720;
+
+async function start(root: HTMLElement): Promise<void> {
+  const data = new MapData(readHead());
+  const app = new App(data);
+  const setTheme = (): void => {
+    document.documentElement.dataset.theme = app.theme;
+  };
+  setTheme();
+  const tooltip = new Tooltip(app);
+  let problem = "";
+  let stage: Panes | null = null;
+  if (typeof DecompressionStream === "undefined") throw new Error("This browser is too old for this page: it cannot decompress data. Firefox 113, Chrome 80, Safari 16.4 and newer can.");
+  if (data.n > 0) {
+    try {
+      stage = await Panes.make(app, tooltip);
+    } catch (error) {
+      if (!(error instanceof Error) || !/WebGL2/.test(error.message)) throw error;
+      problem = "This browser offers no WebGL2, so the map itself cannot be drawn. Everything else works: the table below has every row, and search and filters narrow it.";
+    }
+  }
+  app.stage = stage;
+
+  const frame = (rows: Uint32Array): void => stage?.frame(rows);
+  const showTable = (): void => {
+    if (!stage) return void inline?.element.scrollIntoView();
+    const table = new Table(app, (row) => {
+      box.close();
+      stage?.reveal(row);
+      void app.pick(row);
+    });
+    const box = dialog("Table", table.element);
+    void table.show(...listed(app));
+  };
+  const setTool = (name: Tool): void => {
+    if (stage) stage.tool = name;
+    toolbar.mark(name);
+  };
+  const flip = (): void => app.setTheme(app.theme === "dark" ? "light" : "dark");
+  const clear = (query: string): void => {
+    if (!query) app.select(null);
+    void app.find(query);
+  };
+  const cover = (): void => {
+    if (!stage) return;
+    const wide = innerWidth >= NARROW;
+    const side = sidebar.element.getBoundingClientRect();
+    const right = panels.getBoundingClientRect();
+    const open = !set.element.hidden || !card.element.hidden;
+    stage.cover(wide
+      ? { left: side.right, right: open ? innerWidth - right.left : 0, top: 56, bottom: 0 }
+      : { left: 0, right: 0, top: side.bottom, bottom: 56 });
+  };
+  const toolbar = new Toolbar({
+    tool: setTool, zoom: (factor) => stage?.zoom(factor), fit: () => stage?.fit(), theme: flip,
+    picture: () => stage && savePicture(app, stage), table: showTable, about: () => showAbout(app), keys: showKeys,
+  }, stage !== null);
+  const sidebar = new Sidebar(app, { frame, about: () => showAbout(app), changed: cover });
+  const card = new Card(app, { reveal: (row) => stage?.reveal(row), changed: cover });
+  const set = new Panel(app, { table: showTable, frame, look: clear, changed: cover });
+  const panels = el("div", { class: "panels" }, card.element, set.element);
+  const inline = stage ? null : new Table(app, (row) => void app.pick(row));
+
+  const main = el("main", { id: "map" });
+  if (stage) main.append(stage.element);
+  else
+    add(main, el("div", { class: "inline-table" },
+      problem && el("p", { class: "problem", role: "alert" }, problem),
+      data.n === 0 && el("p", { class: "problem" }, "There are no points on this map."), inline?.element));
+  document.documentElement.classList.toggle("no-map", !stage);
+  fill(root, main, sidebar.element, toolbar.element, panels, tooltip.element);
+  listenToKeys(app, stage, {
+    focusSearch: () => sidebar.input.focus(), table: showTable, about: () => showAbout(app), keys: showKeys, theme: flip, tool: setTool,
+  });
+  app.listen((changes) => {
+    if (changes.has("theme")) setTheme();
+    if (inline && ["shown", "hits", "selection"].some((change) => changes.has(change as never))) void inline.show(...listed(app));
+  });
+  // Before every other listener draws, the theme has to stand.
+  addEventListener("resize", cover);
+  cover();
+  await app.restore(app.state);
+  await late();
+  for (const column of data.head.columns) if (column.kind !== "text") await data.load(column.key);
+  app.tell("columns");
+  if (data.n <= WARM_UP_TO && app.search.possible) await app.search.warm();
+  document.documentElement.dataset.ready = "true";
+}
+
+const root = document.getElementById("app") as HTMLElement;
+start(root).catch((error: unknown) => {
+  fill(root, el("p", { class: "problem", role: "alert" }, error instanceof Error ? error.message : String(error)));
+  document.documentElement.dataset.ready = "failed";
+});

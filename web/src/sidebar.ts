@@ -1,0 +1,65 @@
+// The panel on the left: title, search, colors.
+import type { App } from "./app";
+import { el, fill, iconButton } from "./dom";
+import * as format from "./format";
+import { Legend } from "./legend";
+
+export class Sidebar {
+  readonly element = el("aside", { class: "sidebar", "aria-label": "Search and colors" });
+  readonly input: HTMLInputElement = el("input", {
+    type: "search", id: "search", placeholder: "Search the texts", autocomplete: "off", spellcheck: "false",
+    "aria-describedby": "search-says",
+    onfocus: () => void this.app.search.warm().catch(() => undefined), oninput: () => void this.look(),
+  });
+  private readonly says = el("p", { id: "search-says", class: "quiet", role: "status" });
+  private readonly fold: HTMLButtonElement;
+
+  constructor(private readonly app: App, actions: { frame(rows: Uint32Array): void; about(): void; changed(): void }) {
+    this.fold = iconButton("menu", "Colors and filters", () => {
+      const open = !this.element.classList.toggle("folded");
+      this.fold.setAttribute("aria-expanded", String(open));
+      actions.changed();
+    }, { class: "icon fold", "aria-expanded": "true" });
+    if (innerWidth < 720) {
+      this.element.classList.add("folded");
+      this.fold.setAttribute("aria-expanded", "false");
+    }
+    const { head } = app;
+    const kept = head.maps[0]?.honesty?.kept;
+    const says = el("p", { class: "quiet" }, format.plural(head.n, "point"));
+    if (typeof kept === "number")
+      says.append(", ", el("button", { type: "button", class: "text-button", onclick: () => actions.about() }, `${Math.round(100 * kept)}% of true neighbors kept`));
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && app.focus) actions.frame(app.focus);
+    });
+    const search = app.search.possible
+      ? el("div", { class: "search", role: "search" }, el("label", { for: "search", class: "hidden-label" }, "Search the texts"), this.input, this.says)
+      : el("p", { class: "quiet" }, "This page holds no texts: there is nothing to search.");
+    this.element.append(
+      el("header", {}, el("h1", { dir: "auto" }, head.title), this.fold), says, search,
+      el("div", { class: "foldable" }, new Legend(app).element),
+    );
+    app.listen((changes) => {
+      if (changes.has("hits")) this.tell();
+    });
+  }
+
+  private async look(): Promise<void> {
+    try {
+      await this.app.find(this.input.value);
+    } catch (error) {
+      fill(this.says, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private tell(): void {
+    const { app } = this;
+    if (this.input.value !== app.state.query && document.activeElement !== this.input) this.input.value = app.state.query;
+    if (!app.state.query) {
+      this.input.value = "";
+      this.says.textContent = "";
+    } else if (app.searching) {
+      if (!this.says.textContent) this.says.textContent = "Searching…";
+    } else this.says.textContent = app.hits?.length ? `${format.plural(app.hits.length, "text")} found` : "Nothing found";
+  }
+}

@@ -1,0 +1,174 @@
+// The maps on the screen, one or two side by side: laid out, linked, and moved together.
+import type { App, Stage } from "./app";
+import type { Neighbors } from "./data";
+import { el } from "./dom";
+import { attach, type Hands, type Tool } from "./gestures";
+import { Pane } from "./pane";
+import type { Area } from "./state";
+import type { Tooltip } from "./tooltip";
+
+export class Panes implements Stage {
+  readonly element = el("div", { class: "stage" });
+  readonly panes: Pane[] = [];
+  tool: Tool = "pan";
+  /** The map last touched: the keyboard moves it. */
+  active!: Pane;
+  private fitted = true;
+  private inset = { left: 0, right: 0, top: 0, bottom: 0 };
+
+  static async make(app: App, tooltip: Tooltip): Promise<Panes> {
+    const stage = new Panes(app, tooltip);
+    for (const map of app.head.maps) {
+      const { x, y } = await app.data.coordinates(map.key);
+      const pane = new Pane(app, map, x, y);
+      stage.panes.push(pane);
+      stage.element.append(pane.element);
+      attach(pane, stage.hands);
+      pane.over.addEventListener("focus", () => (stage.active = pane));
+      pane.over.addEventListener("pointerdown", () => (stage.active = pane));
+    }
+    stage.element.classList.toggle("two", stage.panes.length > 1);
+    stage.active = stage.panes[0];
+    new ResizeObserver(() => stage.resize()).observe(stage.element);
+    app.listen((changes) => {
+      if (["color", "shown", "hits", "selection", "theme"].some((change) => changes.has(change as never)))
+        for (const pane of stage.panes) pane.repaint();
+      else if (changes.has("picked")) for (const pane of stage.panes) pane.drawOver();
+    });
+    return stage;
+  }
+
+  private constructor(private readonly app: App, private readonly tooltip: Tooltip) {}
+
+  private readonly hands: Hands = {
+    tool: () => this.tool,
+    moved: (pane) => {
+      this.fitted = false;
+      this.active = pane;
+      this.app.moved();
+    },
+    hovered: (pane, row, px, py) => {
+      for (const one of this.panes) one.hover(row);
+      pane.over.style.cursor = row >= 0 ? "pointer" : this.tool === "pan" ? "grab" : "crosshair";
+      if (row >= 0) {
+        const box = pane.element.getBoundingClientRect();
+        this.tooltip.show(row, box.left + px, box.top + py);
+      } else this.tooltip.hide();
+    },
+    clicked: (_, row) => void this.app.pick(row),
+    drawn: (pane, corners) => this.app.select({ map: pane.map.key, corners }),
+  };
+
+  /** Panels cover parts of the screen; the view keeps clear of them when it shows all. */
+  cover(inset: { left: number; right: number; top: number; bottom: number }): void {
+    this.inset = inset;
+    this.resize();
+  }
+
+  resize(): void {
+    this.panes.forEach((pane, i) => {
+      const last = i === this.panes.length - 1;
+      pane.view.inset = { ...this.inset, left: i ? 0 : this.inset.left, right: last ? this.inset.right : 0 };
+      pane.resize();
+      if (this.fitted) pane.view.fit();
+      pane.request();
+    });
+  }
+
+  fit(): void {
+    this.fitted = true;
+    for (const pane of this.panes) {
+      pane.view.fit();
+      pane.request();
+    }
+    this.app.moved();
+  }
+
+  zoom(factor: number): void {
+    const { view } = this.active;
+    view.zoomAt(factor, (view.width + view.inset.left - view.inset.right) / 2, (view.height + view.inset.top - view.inset.bottom) / 2);
+    this.touched();
+  }
+
+  pan(dx: number, dy: number): void {
+    this.active.view.pan(dx, dy);
+    this.touched();
+  }
+
+  /** Bring a row into sight, when it is not. */
+  reveal(row: number): void {
+    for (const pane of this.panes) {
+      const { view } = pane;
+      const [px, py] = pane.screen(row);
+      const { left, right, top, bottom } = view.inset;
+      if (px > left + 20 && px < view.width - right - 20 && py > top + 20 && py < view.height - bottom - 20) continue;
+      const x = pane.x[row] - (left - right) / 2 / view.scale;
+      const y = pane.y[row] + (top - bottom) / 2 / view.scale;
+      this.fitted = false;
+      pane.glide(x, y, view.zoom, () => this.app.moved());
+    }
+  }
+
+  /** Show the rows given as large as they fit. */
+  frame(rows: Uint32Array): void {
+    if (rows.length === 0) return;
+    this.fitted = false;
+    for (const pane of this.panes) {
+      let left = Infinity, right = -Infinity, bottom = Infinity, top = -Infinity;
+      for (const row of rows) {
+        left = Math.min(left, pane.x[row]);
+        right = Math.max(right, pane.x[row]);
+        bottom = Math.min(bottom, pane.y[row]);
+        top = Math.max(top, pane.y[row]);
+      }
+      const { view } = pane;
+      const one = view.scale / view.zoom;
+      const width = Math.max(80, view.width - view.inset.left - view.inset.right);
+      const height = Math.max(80, view.height - view.inset.top - view.inset.bottom);
+      const scale = 0.8 * Math.min(width / Math.max(right - left, 1), height / Math.max(top - bottom, 1));
+      const zoom = Math.min(Math.max(scale / one, 0.5), 2000);
+      const x = (left + right) / 2 - (view.inset.left - view.inset.right) / 2 / (one * zoom);
+      const y = (bottom + top) / 2 + (view.inset.top - view.inset.bottom) / 2 / (one * zoom);
+      pane.glide(x, y, zoom, () => this.app.moved());
+    }
+  }
+
+  pickMiddle(): void {
+    const { view } = this.active;
+    const px = (view.width + view.inset.left - view.inset.right) / 2;
+    const py = (view.height + view.inset.top - view.inset.bottom) / 2;
+    void this.app.pick(this.active.rowAt(px, py, 200));
+  }
+
+  rowsIn(area: Area): Uint32Array {
+    const pane = this.panes.find((one) => one.map.key === area.map) ?? this.panes[0];
+    return pane.rowsIn(area.corners);
+  }
+
+  view(): [number, number, number] | null {
+    const { x, y, zoom } = this.panes[0].view;
+    return this.fitted ? null : [x, y, zoom];
+  }
+
+  setView(view: [number, number, number] | null): void {
+    if (!view) {
+      this.fitted = true;
+      this.resize();
+      return;
+    }
+    this.fitted = false;
+    const first = this.panes[0];
+    [first.view.x, first.view.y, first.view.zoom] = view;
+    first.request();
+  }
+
+  neighborsOf(row: number): Promise<Neighbors> {
+    return this.app.data.neighbors(this.active.map, row);
+  }
+
+  private touched(): void {
+    this.fitted = false;
+    this.active.request();
+    this.app.moved();
+  }
+}
