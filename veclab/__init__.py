@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         OutputError,
         ProviderError,
         SpaceMismatch,
+        StoreError,
         TextTooLong,
         VeclabError,
     )
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from veclab.report import Report
     from veclab.similarities.similarity import Nearest, nearest, similarity
     from veclab.space import Recipe, Space
+    from veclab.store.passage import Hit, Passage
+    from veclab.store.store import Store
     from veclab.vectorfiles.files import read
     from veclab.vectors import Row, Vectors, concatenate
 
@@ -56,6 +59,7 @@ _MODULES = {
         "OutputError",
         "ProviderError",
         "SpaceMismatch",
+        "StoreError",
         "TextTooLong",
         "VeclabError",
     ),
@@ -69,6 +73,8 @@ _MODULES = {
     "corpus.plan": ("Plan", "plan_file"),
     "report": ("Report",),
     "space": ("Recipe", "Space"),
+    "store.passage": ("Hit", "Passage"),
+    "store.store": ("Store",),
     "vectorfiles.files": ("read",),
     "vectors": ("Row", "Vectors", "concatenate"),
 }

@@ -54,6 +54,10 @@ class OutputError(VeclabError):
     """The output cannot be written; what was computed is in the cache."""
 
 
+class StoreError(VeclabError):
+    """A store cannot be used: missing, damaged, of a newer version, locked, not to be written."""
+
+
 class MissingExtra(VeclabError, ImportError):
     """An optional part is not installed; the message names the `pip install` that brings it."""
 

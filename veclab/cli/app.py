@@ -19,11 +19,13 @@ from veclab.cli.cache import cache
 from veclab.cli.compare import compare
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
+from veclab.cli.index import index
 from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
 from veclab.cli.models import models
 from veclab.cli.plan import plan
 from veclab.cli.quantize import quantize
+from veclab.cli.search import search
 from veclab.cli.similar import similar
 from veclab.errors import VeclabError
 
@@ -50,6 +52,8 @@ for command in (
     embed,
     plan,
     batch,
+    index,
+    search,
     similar,
     analogy,
     compare,

@@ -23,6 +23,14 @@ max_cost_option = click.option(
     help="Refuse to buy vectors for more than this.",
 )
 
+store_option = click.option(
+    "--store",
+    "-s",
+    metavar="PATH",
+    required=True,
+    help="Folder of the store, or postgresql://...",
+)
+
 
 def _group(name: str, *options: Command) -> Callable[[Command], Command]:
     """A decorator that declares options and hands their values over as the argument `name`."""

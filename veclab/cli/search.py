@@ -1,0 +1,113 @@
+"""`veclab search`: find passages in a store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import json_option
+from veclab.cli.options import loading_options, store_option
+
+if TYPE_CHECKING:
+    from veclab.store.passage import Hit
+
+
+@click.command()
+@click.argument("query")
+@store_option
+@click.option("--top", "-n", type=int, default=10, show_default=True, help="Passages to find.")
+@click.option(
+    "--mode",
+    type=click.Choice(["hybrid", "vector", "keyword"]),
+    default="hybrid",
+    show_default=True,
+    help="By meaning and words, by meaning, or by words.",
+)
+@click.option("--where", metavar="FILTER", help="For instance \"year >= 2020 and lang = 'en'\".")
+@click.option(
+    "--min-score", type=float, help="Leave out what has a lower cosine (keyword: a lower BM25)."
+)
+@click.option("--mmr", type=float, help="Prefer passages unlike each other: 0.5, say; 1 is off.")
+@click.option(
+    "--fusion",
+    type=click.Choice(["minmax", "rrf"]),
+    default="minmax",
+    show_default=True,
+    help="How hybrid joins its two scores.",
+)
+@click.option(
+    "--weight",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Of vectors against words in hybrid, from 0 to 1.",
+)
+@click.option("--rerank", metavar="NAME", help="A cross-encoder that reads the best 50 again.")
+@click.option("--model", "-m", metavar="NAME", help="By default the store's own.")
+@click.option("--full", is_flag=True, help="Show passages whole.")
+@click.option("--no-merge", is_flag=True, help="Do not join passages that follow one another.")
+@click.option("--open", "open_first", is_flag=True, help="Open the best passage's file.")
+@loading_options
+@json_option
+def search(
+    query: str,
+    store: str,
+    model: str | None,
+    full: bool,
+    no_merge: bool,
+    open_first: bool,
+    loading: dict[str, Any],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Find the passages of a store that answer QUERY."""
+    from veclab.store.links import link
+    from veclab.store.neighbors import join_neighbors
+    from veclab.store.store import Store
+
+    with Store.open(store, model, **loading) as opened:
+        hits = opened.search(query, **options)
+    if not no_merge:
+        hits = join_neighbors(hits)
+    if as_json:
+        rows = [{"rank": i, "link": link(h.passage), **h.to_dict()} for i, h in enumerate(hits, 1)]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
+    elif not hits:
+        click.echo("nothing found", err=True)
+    else:
+        for rank, hit in enumerate(hits, 1):
+            _show(rank, hit, full)
+    if open_first and hits:
+        if (address := link(hits[0].passage)) is None:
+            raise click.UsageError("the best passage came from no file that could be opened")
+        click.launch(address)
+
+
+def _show(rank: int, hit: Hit, full: bool) -> None:
+    """One result: where it is, its scores, its text."""
+    from veclab.store.links import link
+
+    parts = [f"{hit.score:.3f}"]
+    parts += [f"cosine {hit.vector:.3f}"] if hit.vector is not None else []
+    parts += [f"BM25 {hit.keyword:.1f}"] if hit.keyword is not None else []
+    parts += [f"reranker {hit.rerank:.3f}"] if hit.rerank is not None else []
+    place, address = _plain(hit.passage.place), link(hit.passage)
+    if address is not None and sys.stdout.isatty():
+        place = f"\x1b]8;;{address}\x1b\\{place}\x1b]8;;\x1b\\"
+    click.echo(f"{rank:>2}  {place}  ({', '.join(parts)})")
+    width = min(100, shutil.get_terminal_size().columns)
+    lines = textwrap.wrap(_plain(hit.passage.text), width - 4)
+    for line in lines if full else lines[:3]:
+        click.echo(f"    {line}")
+    if not full and len(lines) > 3:
+        click.echo(f"    … {len(lines) - 3} more lines")
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: a document must not steer the terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

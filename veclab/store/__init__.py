@@ -1,0 +1,1 @@
+"""Passages with their vectors, kept where they can be searched."""

@@ -1,0 +1,95 @@
+"""State: which table of a store is live, and what goes with it. A small JSON document."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from veclab.errors import InputError, StoreError
+from veclab.space import Space
+
+STORE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A table and what is known of it.
+
+    Attributes:
+        name: of the table in its place.
+        space: of its vectors.
+        model: how `veclab.load` calls the model, where the Space's own name does not tell (a
+            folder); None otherwise.
+        language: of the stemmer, as Snowball calls it.
+        tuning: how many probes the vector index needs, and how that was found; see `probes`.
+    """
+
+    name: str
+    space: Space
+    model: str | None = None
+    language: str = "English"
+    tuning: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self) | {"space": self.space.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**value | {"space": Space.from_dict(value["space"])})
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a store is at one moment.
+
+    Attributes:
+        live: the table that is searched.
+        previous: the table that was live before the model was changed; kept to go back to.
+        settings: how documents were cut, so that the next run cuts alike; and the like.
+    """
+
+    live: TableInfo
+    previous: TableInfo | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def with_tuning(self, tuning: dict[str, Any] | None) -> State:
+        """This state with another tuning of the live table."""
+        return replace(self, live=replace(self.live, tuning=tuning))
+
+    def to_json(self) -> str:
+        """One JSON document."""
+        value = {
+            "version": STORE_VERSION,
+            "live": self.live.to_dict(),
+            "previous": None if self.previous is None else self.previous.to_dict(),
+            "settings": self.settings,
+        }
+        return json.dumps(value, ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, name: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: it is of a newer version, or no state at all.
+        """
+        try:
+            value = json.loads(text)
+            if value["version"] > STORE_VERSION:
+                raise StoreError(
+                    f"the store {name} was written by a newer veclab (version {value['version']} "
+                    f"of the store, this one reads {STORE_VERSION}): pip install -U veclab"
+                )
+            previous = value["previous"]
+            return cls(
+                TableInfo.from_dict(value["live"]),
+                None if previous is None else TableInfo.from_dict(previous),
+                value["settings"],
+            )
+        except (KeyError, TypeError, ValueError, InputError) as error:
+            raise StoreError(
+                f"the store {name} is damaged: its state cannot be read: {error}"
+            ) from None
