@@ -25,24 +25,24 @@ import numpy as np
 
 from veclab.cache import Cache
 from veclab.model import Model
-from veclab.provider import Limits, TokenizedText
+from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Space
 
 WORDS = Path(__file__).read_text().split()
 
 
-class StandIn:
+class StandIn(EmbeddingProvider):
     """Random unit vectors of 384 numbers."""
 
-    precision, tokenizer_digest = "f32", "words"
+    tokenizer_digest = "words"
     space = Space("stand-in", "random", 384, weights=hashlib.sha256(b"random").hexdigest())
     limits = Limits(256, padded=False)
 
     def tokenize(self, texts, role):
         return [TokenizedText(text, text.count(" ") + 3) for text in texts]
 
-    def embed_batch(self, pieces, role):
-        return np.random.default_rng(len(pieces)).normal(size=(len(pieces), 384))
+    def embed_batch(self, batch, role):
+        return np.random.default_rng(len(batch)).normal(size=(len(batch), 384))
 
 
 def main() -> None:

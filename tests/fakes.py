@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from veclab.provider import Limits, TokenizedText
+from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Space
 
 
-class FakeProvider:
+class FakeProvider(EmbeddingProvider):
     """One token a word plus two special ones, as a BERT would count; 8 dimensions."""
 
-    precision = "f32"
     tokenizer_digest = "words"
 
     def __init__(self, max_tokens=16, name="fake", **limits):
@@ -30,9 +29,9 @@ class FakeProvider:
     def tokenize(self, texts, role):
         return [TokenizedText(text, len(text.split()) + 2) for text in texts]
 
-    def embed_batch(self, pieces, role):
-        self.batches.append([piece.text for piece in pieces])
-        return np.stack([self.vector(piece.text, role) for piece in pieces])
+    def embed_batch(self, batch, role):
+        self.batches.append([piece.text for piece in batch])
+        return np.stack([self.vector(piece.text, role) for piece in batch])
 
     def vector(self, text, role=None):
         """What the model says for a text: it reads the first `max_tokens` tokens only."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from veclab.auditing.audit import Audit, audit
     from veclab.auditing.findings import Finding
+    from veclab.cache import Cache
     from veclab.corpus import open_source
     from veclab.corpus.embed_file import embed_file
     from veclab.corpus.plan import Plan, plan_file
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from veclab.evaluation.compare import compare
     from veclab.evaluation.recognize import read_dataset
     from veclab.model import Model, load, load_for
+    from veclab.provider import EmbeddingProvider, Limits, TokenizedText
     from veclab.report import Report
     from veclab.similarities.similarity import Nearest, nearest, similarity
     from veclab.space import Recipe, Space
@@ -70,7 +72,9 @@ _MODULES = {
     "auditing.findings": ("Finding",),
     "similarities.similarity": ("Nearest", "nearest", "similarity"),
     "model": ("Model", "load", "load_for"),
+    "cache": ("Cache",),
     "corpus.plan": ("Plan", "plan_file"),
+    "provider": ("EmbeddingProvider", "Limits", "TokenizedText"),
     "report": ("Report",),
     "space": ("Recipe", "Space"),
     "store.passage": ("Hit", "Passage"),

@@ -17,7 +17,7 @@ from veclab.pipeline.embed import embed_block
 from veclab.pipeline.gather import Gathered
 from veclab.pipeline.prepare import Preparation
 from veclab.pipeline.run import Job, OnEmpty
-from veclab.provider import Provider, Remarking
+from veclab.provider import EmbeddingProvider
 from veclab.report import shorten
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.vectors import Vectors
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """Turns texts into Vectors. `veclab.load` makes one.
+    """Turns texts into Vectors. `veclab.load` makes one; so does `Model` around a provider.
 
     Attributes:
         provider: what computes.
@@ -35,10 +35,20 @@ class Model:
         notes: what happened at loading that the user should know; repeated in every report.
     """
 
-    def __init__(self, provider: Provider, cache: Cache | None, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        provider: EmbeddingProvider,
+        cache: Cache | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        if not isinstance(provider, EmbeddingProvider):
+            raise InputError(
+                f"a model is made of an EmbeddingProvider, not of a {type(provider).__name__}: "
+                "derive its class from veclab.EmbeddingProvider (docs/providers.md)"
+            )
         self.provider = provider
         self.cache = cache
-        self.notes = list(notes)
+        self.notes = list(dict.fromkeys([*notes, *provider.notes]))
 
     @property
     def space(self) -> Space:
@@ -80,8 +90,7 @@ class Model:
             raise InputError(f"max_cost must be a number of dollars, 0 or more, not {max_cost!r}")
         job = Job(self.provider, recipe, preparation, on_long, on_empty, self.cache, max_cost)
         job.report.note(*self.notes)
-        if isinstance(self.provider, Remarking):
-            self.provider.remarks()  # what a run that failed has left
+        self.provider.pop_warnings()  # what a run that failed has left
         if role is None and {"query", "document"} & {name for name, _ in self.space.prompts}:
             job.report.note(
                 f"{self.space.model} has prompts for queries and documents and none was used: "
@@ -156,8 +165,7 @@ class Model:
     def finish(self, job: Job, start: float) -> None:
         """Close a job's report: its time, and what the provider and the cache have to say."""
         job.report.seconds = round(time.perf_counter() - start, 4)
-        if isinstance(self.provider, Remarking):
-            job.report.note(*self.provider.remarks())
+        job.report.note(*self.provider.pop_warnings())
         if self.cache is not None:
             job.report.note(*self.cache.notes)
 

@@ -2,14 +2,15 @@
 
 A provider is one small object: it counts tokens and turns one batch of texts into one array.
 Preparing, deduplicating, caching, batching, checking, normalizing and restoring the order are
-done once, outside, in `veclab.pipeline.embed`.
+done once, outside, in `veclab.pipeline.embed`. `veclab.testing.check_provider` checks one.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class TokenizedText(NamedTuple):  # one is made for every text: half the cost of
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a provider takes.
+    """How much a provider takes at once.
 
     Attributes:
         max_tokens: of one text, special tokens and prompt included; None for no limit.
@@ -52,7 +53,7 @@ class Limits:
         worth_keeping: whether a vector costs more to compute than to keep in the cache.
     """
 
-    max_tokens: int | None
+    max_tokens: int | None = None
     batch_tokens: int = 4096
     batch_texts: int = 512
     concurrency: int = 1
@@ -84,8 +85,8 @@ class Answer:
     """A batch of vectors with what it took to get them, from a provider that buys them.
 
     Attributes:
-        vectors: float32 (n, dimensions); rows of refused pieces mean nothing.
-        refused: the provider's reason, by position, for each piece it will not embed.
+        vectors: float32 (n, dimensions); rows of refused texts mean nothing.
+        refused: the provider's reason, by position, for each text it will not embed.
         requests: sent for this batch, those asked again included.
         tokens: bought with them, those of answers that had to be thrown away included.
     """
@@ -96,45 +97,11 @@ class Answer:
     tokens: int = 0
 
 
-class Provider(Protocol):
-    """What a model must offer. Fakes in tests and third parties implement just this."""
-
-    @property
-    def space(self) -> Space:
-        """What its vectors may be compared with."""
-
-    @property
-    def limits(self) -> Limits:
-        """How much it takes at once."""
-
-    @property
-    def precision(self) -> str:
-        """Of its arithmetic, for the Recipe: `f32`, `bf16`, `int8`, `api`."""
-
-    @property
-    def tokenizer_digest(self) -> str | None:
-        """What tells its tokenizer from another, for the Recipe."""
-
-    def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
-        """One TokenizedText per text, in order."""
-
-    def embed_batch(
-        self, pieces: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32] | Answer:
-        """float32 (len(pieces), dimensions), in order; need not be normalized.
-
-        A provider that buys vectors gives an `Answer`, and may raise `Refused`.
-
-        Of a piece over `max_tokens` it reads the first `max_tokens` tokens. It is called from
-        `concurrency` threads at once.
-        """
-
-
 class Refused(Exception):
-    """A provider will not take a batch because of one or more pieces, which it does not name.
+    """A provider will not take a batch because of one or more texts, which it does not name.
 
-    The batch is halved until the piece is found. Whoever raises this makes sure that it is the
-    pieces, and not every batch.
+    The batch is halved until the text is found. Whoever raises this makes sure that it is the
+    texts, and not every batch.
 
     Attributes:
         requests, tokens: what finding that out took, as in `Answer`.
@@ -146,25 +113,58 @@ class Refused(Exception):
         self.tokens = tokens
 
 
-@runtime_checkable
-class Stoppable(Protocol):
-    """A provider whose batches may wait for their turn long before they cost anything."""
+class EmbeddingProvider(ABC):
+    """What computes vectors. A subclass sets `space` and gives `tokenize` and `embed_batch`.
 
-    def stop(self) -> None:
-        """Let batches that wait fail at once; those already asked for are answered as usual."""
+    Attributes:
+        space: what the vectors may be compared with. Two providers whose vectors may not be
+            compared must not have equal spaces.
+        limits: how much it takes at once.
+        precision: of the arithmetic, for the Recipe: `f32`, `bf16`, `int8`; `api` where it is not
+            known.
+        tokenizer_digest: what tells its tokenizer from another, for the Recipe.
+        notes: what a user should know of how it runs; they go into every report.
+    """
 
+    space: Space
+    limits: Limits = Limits()
+    precision: str = "f32"
+    tokenizer_digest: str | None = None
+    notes: Sequence[str] = ()
 
-@runtime_checkable
-class Remarking(Protocol):
-    """What a provider may offer besides: what the report should say of the texts it computed."""
+    @abstractmethod
+    def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
+        """Count tokens: one TokenizedText per text, in order.
 
-    def remarks(self) -> list[str]:
-        """Sentences about the texts since the last call."""
+        Args:
+            texts: as prepared, without a prompt.
+            role: whose prompt goes in front, where the model has prompts.
+        """
 
+    @abstractmethod
+    def embed_batch(
+        self, batch: Sequence[TokenizedText], role: Role | None
+    ) -> NDArray[np.float32] | Answer:
+        """Compute float32 (len(batch), dimensions), in order; they need not be normalized.
 
-@runtime_checkable
-class Explaining(Protocol):
-    """What a provider may offer besides: the reason why it can read nothing in a text."""
+        Of a text over `limits.max_tokens` it reads the first `max_tokens` tokens. It is called
+        from `limits.concurrency` threads at once, never with an empty batch, and never with a
+        text of 0 tokens.
+
+        A provider that buys vectors gives an `Answer`, and may raise `Refused`.
+        """
+
+    def pop_warnings(self) -> list[str]:
+        """Return what the report should say of the texts computed since the last call."""
+        return []
 
     def explain_unread(self, texts: Sequence[str]) -> str:
-        """A sentence about texts for which `tokenize` gives no token."""
+        """Say why `tokenize` gives these texts 0 tokens, in a sentence; empty where it cannot."""
+        return ""
+
+    def stop(self) -> None:  # noqa: B027  # nothing waits in most providers
+        """Let batches that wait for their turn fail at once.
+
+        Those that already cost something are answered as usual, and batches that come later are
+        taken as ever.
+        """

@@ -19,7 +19,7 @@ from veclab.models.local.openvino.exported import find_exported, pad_id, read_ex
 from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
 from veclab.models.names import OPENAI
 from veclab.models.words.model import WordModel, is_words, load_words
-from veclab.provider import Provider
+from veclab.provider import EmbeddingProvider
 
 EngineName = Literal["torch", "openvino"]
 Precision = Literal["f32", "bf16", "f16", "int8"]
@@ -36,8 +36,8 @@ def open_provider(
     device: str | None = None,
     max_tokens: int | None = None,
     normalize: bool = True,
-) -> tuple[Provider, list[str]]:
-    """What computes a model's vectors, and what the user should know of it.
+) -> tuple[EmbeddingProvider, list[str]]:
+    """What computes a model's vectors, and what the user should know of how it was chosen.
 
     The options are those of `veclab.load`. One that does not go with the model is an error.
 
@@ -47,7 +47,7 @@ def open_provider(
     here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
     if name.startswith(OPENAI):
         _refuse(f"{name} runs elsewhere", here)
-        return _endpoint(name, dimensions, base_url, max_tokens, normalize)
+        return _endpoint(name, dimensions, base_url, max_tokens, normalize), []
     if base_url is not None:
         raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
     if is_words(name):
@@ -55,14 +55,13 @@ def open_provider(
         words = {"dimensions": dimensions, "max_tokens": max_tokens, **here}
         _refuse(f"{name} holds word vectors", words)
         vectors = load_words(name)
-        return WordModel(vectors, normalize=normalize), list(vectors.notes)
+        return WordModel(vectors, normalize=normalize), []
     provider, notes = _local(name, engine, precision, threads, device, max_tokens, normalize)
     if dimensions is None:
         return provider, notes
     from veclab.models.truncated import TruncatedModel
 
-    note = f"only models trained for it keep their quality at {dimensions} dimensions"
-    return TruncatedModel(provider, dimensions), [*notes, note]
+    return TruncatedModel(provider, dimensions), notes
 
 
 def _refuse(reason: str, options: Mapping[str, object]) -> None:
@@ -77,15 +76,14 @@ def _endpoint(
     base_url: str | None,
     max_tokens: int | None,
     normalize: bool,
-) -> tuple[Provider, list[str]]:
+) -> EmbeddingProvider:
     from veclab.models.openai.model import OpenAIModel
 
     if not normalize:
         raise InputError(f"{name} gives vectors of unit length: normalize=False is not to be had")
-    model = OpenAIModel(
+    return OpenAIModel(
         name.removeprefix(OPENAI), dimensions=dimensions, base_url=base_url, max_tokens=max_tokens
     )
-    return model, model.notes
 
 
 def _local(
@@ -96,7 +94,7 @@ def _local(
     device: str | None,
     max_tokens: int | None,
     normalize: bool,
-) -> tuple[Provider, list[str]]:
+) -> tuple[EmbeddingProvider, list[str]]:
     """A local model on the engine asked for.
 
     Without an `engine` (and with no VECLAB_ENGINE set) an accelerator is used through torch where
@@ -133,7 +131,7 @@ def _local(
         precision=precision,
         threads=threads,
     )
-    return model, [*notes, *model.notes]
+    return model, notes
 
 
 def _static(
@@ -142,7 +140,7 @@ def _static(
     device: str | None,
     max_tokens: int | None,
     normalize: bool,
-) -> Provider:
+) -> EmbeddingProvider:
     from veclab.models.static.model import StaticModel
 
     if option is not None:
@@ -220,7 +218,7 @@ def _openvino(
     threads: int | None,
     max_tokens: int | None,
     normalize: bool,
-) -> tuple[Provider, list[str]]:
+) -> tuple[EmbeddingProvider, list[str]]:
     """The model on OpenVINO.
 
     Raises:

@@ -9,38 +9,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
-from veclab.provider import Answer, Limits, Provider, TokenizedText
-from veclab.space import Role, Space
+from veclab.provider import Answer, EmbeddingProvider, TokenizedText
+from veclab.space import Role
 
 
-class TruncatedModel:
-    """A provider (see `veclab.provider`) around another; the main path normalizes again.
+class TruncatedModel(EmbeddingProvider):
+    """A provider around another; the main path normalizes again.
 
     Only models trained for it (Matryoshka representation learning, Kusupati et al. 2022,
     arXiv:2205.13147) keep most of their quality. The result is a Space of its own.
     """
 
-    def __init__(self, inner: Provider, dimensions: int) -> None:
+    def __init__(self, inner: EmbeddingProvider, dimensions: int) -> None:
         full = inner.space.dimensions
         if not 0 < dimensions <= full:
             raise InputError(
                 f"{inner.space.model} has {full:,} dimensions; it cannot give {dimensions:,}"
             )
         self.inner = inner
-        self.space: Space = replace(inner.space, dimensions=dimensions)
-        self.limits: Limits = inner.limits
+        self.space = replace(inner.space, dimensions=dimensions)
+        self.limits = inner.limits
         self.precision = inner.precision
         self.tokenizer_digest = inner.tokenizer_digest
+        self.notes = [
+            *inner.notes,
+            f"only models trained for it keep their quality at {dimensions} dimensions",
+        ]
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """As the inner model does."""
         return self.inner.tokenize(texts, role)
 
     def embed_batch(
-        self, pieces: Sequence[TokenizedText], role: Role | None
+        self, batch: Sequence[TokenizedText], role: Role | None
     ) -> NDArray[np.float32] | Answer:
-        """float32 (len(pieces), dimensions)."""
-        batch, size = self.inner.embed_batch(pieces, role), self.space.dimensions
-        if isinstance(batch, Answer):
-            return replace(batch, vectors=batch.vectors[:, :size])
-        return batch[:, :size]
+        """float32 (len(batch), dimensions)."""
+        given, size = self.inner.embed_batch(batch, role), self.space.dimensions
+        if isinstance(given, Answer):
+            return replace(given, vectors=given.vectors[:, :size])
+        return given[:, :size]
+
+    def pop_warnings(self) -> list[str]:
+        """As the inner model does."""
+        return self.inner.pop_warnings()
+
+    def explain_unread(self, texts: Sequence[str]) -> str:
+        """As the inner model does."""
+        return self.inner.explain_unread(texts)
+
+    def stop(self) -> None:
+        """As the inner model does."""
+        self.inner.stop()

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import VeclabError
-from veclab.provider import Answer, Limits, Provider, Refused, Stoppable, TokenizedText
+from veclab.provider import Answer, EmbeddingProvider, Limits, Refused, TokenizedText
 from veclab.space import Role
 
-# What `Provider.embed_batch` gives.
+# What `EmbeddingProvider.embed_batch` gives.
 Batch = NDArray[np.float32] | Answer
 
 
@@ -93,7 +93,7 @@ def batch_size(items: Sequence[BatchItem], limits: Limits) -> tuple[int, int]:
 
 
 def run_batches(
-    provider: Provider,
+    provider: EmbeddingProvider,
     role: Role | None,
     batches: Iterable[list[BatchItem]],
     commit: Callable[[list[BatchItem], Batch], None],
@@ -150,8 +150,7 @@ def run_batches(
         except BaseException:
             for future in [f for f in flying if f.cancel()]:
                 del flying[future]
-            if isinstance(provider, Stoppable):
-                provider.stop()
+            provider.stop()
             for future in wait(flying).done:
                 # One answer that cannot be stored must not cost the others.
                 if future.exception() is None:

@@ -31,7 +31,7 @@ from veclab.pipeline.long_texts import tokenize
 from veclab.pipeline.lookup import find_vectors, keep_vectors
 from veclab.pipeline.prepare import has_surrogates, is_blank, prepare_all, text_digests
 from veclab.pipeline.run import BlockTexts, Embedded, Job
-from veclab.provider import Answer, Explaining, truncated_length
+from veclab.provider import Answer, truncated_length
 from veclab.report import extend_ids, shorten
 from veclab.unit_length import normalize
 
@@ -236,10 +236,9 @@ def _leave_out_unknown(
 
 def _reason(job: Job, rows: BlockTexts) -> str:
     """Why the model can read nothing in texts, where it can tell; ends in a space."""
-    if not isinstance(job.provider, Explaining):
-        return ""
     texts = [rows.texts[i] for i in np.flatnonzero((rows.tokens == 0) & ~rows.refused)]
-    return f"{job.provider.explain_unread(texts)} "
+    reason = job.provider.explain_unread(texts)
+    return f"{reason} " if reason else ""
 
 
 def _look_up(job: Job, rows: BlockTexts) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from veclab.provider import Provider, TokenizedText
+from veclab.provider import EmbeddingProvider, TokenizedText
 from veclab.space import Role
 
 # Characters above which a text is tokenized in segments: a tokenizer keeps some hundred bytes for
@@ -19,9 +19,9 @@ _SPACE = re.compile(r"\s")
 
 
 def tokenize(
-    provider: Provider, texts: Sequence[str], role: Role | None, limit: int | None
+    provider: EmbeddingProvider, texts: Sequence[str], role: Role | None, limit: int | None
 ) -> list[TokenizedText]:
-    """One TokenizedText per text, as `Provider.tokenize` gives them, in memory that stays small.
+    """One TokenizedText per text, as `provider.tokenize` gives them, in memory that stays small.
 
     A very long text over the limit becomes a piece of its beginning, with the tokens of the whole.
     """

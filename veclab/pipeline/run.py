@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from veclab.cache import Cache
 from veclab.pipeline.distinct import Seen
 from veclab.pipeline.prepare import Preparation
-from veclab.provider import Provider
+from veclab.provider import EmbeddingProvider
 from veclab.report import Report
 from veclab.space import OnLong, Recipe
 
@@ -23,7 +23,7 @@ OnEmpty = Literal["error", "skip"]
 class Job:
     """One run of texts through one model: what to do, and what has happened so far."""
 
-    provider: Provider
+    provider: EmbeddingProvider
     recipe: Recipe
     preparation: Preparation
     on_long: OnLong = "truncate"

@@ -18,8 +18,8 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.engine import Ids, pad_rows
-from veclab.provider import Limits, TokenizedText
-from veclab.space import Role, Space
+from veclab.provider import EmbeddingProvider, Limits, TokenizedText
+from veclab.space import Role
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,12 +31,8 @@ _ACCELERATOR_TOKENS = 32_768
 _CPU_BATCH_COST, _ACCELERATOR_BATCH_COST = 24, 512
 
 
-class TorchModel:
-    """A provider (see `veclab.provider`) around one SentenceTransformer.
-
-    Attributes:
-        notes: what the user should know of how it runs.
-    """
+class TorchModel(EmbeddingProvider):
+    """A provider around one SentenceTransformer."""
 
     def __init__(
         self,
@@ -58,7 +54,7 @@ class TorchModel:
         dimensions = self._model.get_embedding_dimension() or folder.dimensions
         if dimensions is None:
             raise ModelUnavailable(f"the model {folder.name} does not say how long its vectors are")
-        self.space: Space = folder.space(dimensions, normalized=normalize)
+        self.space = folder.space(dimensions, normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.notes: list[str] = []
         self._tokenizer = _own_tokenizer(self._model)

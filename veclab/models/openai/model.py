@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,14 @@ from veclab.models.openai.prices import Price, find_price
 from veclab.models.openai.requests import PROBE, TRIES_FAULT, URL_HINT, Requests, Tally
 from veclab.models.openai.responses import Fault
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
-from veclab.provider import Answer, Limits, Refused, TokenizedText, truncated_length
+from veclab.provider import (
+    Answer,
+    EmbeddingProvider,
+    Limits,
+    Refused,
+    TokenizedText,
+    truncated_length,
+)
 from veclab.space import Role, Space
 
 
@@ -39,8 +47,8 @@ KNOWN = {
 CONCURRENCY = 16
 
 
-class OpenAIModel:
-    """A provider (see `veclab.provider`) for `POST /embeddings`.
+class OpenAIModel(EmbeddingProvider):
+    """A provider for `POST /embeddings`.
 
     Nothing is sent before the first batch, unless an unknown model's dimensions must be asked.
     """
@@ -82,14 +90,12 @@ class OpenAIModel:
         self.price = find_price(model, self.access.endpoint)
         self.limits = _limits(self.known, max_tokens, concurrency, self.price)
         self.requests = Requests(self.access, self.request, most=concurrency, timeout=timeout)
-        self._space: Space | None = None
+        self.notes = self._notes()
 
     def __repr__(self) -> str:
         return f"<OpenAIModel {self.model} at {self.access.url}>"
 
-    @property
-    def notes(self) -> list[str]:
-        """What a user of this model should know."""
+    def _notes(self) -> list[str]:
         notes = []
         if self.known is None:
             notes.append(
@@ -118,35 +124,33 @@ class OpenAIModel:
     def stand_in(self) -> OpenAIModel:
         """The same with made-up dimensions, for counting what need not be embedded."""
         other = copy.copy(self)
-        other._space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
+        other.space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
         return other
 
-    @property
-    def space(self) -> Space:
+    @cached_property
+    def space(self) -> Space:  # type: ignore[override]  # it can be set all the same
         """What its vectors may be compared with; asks once for an unknown model's dimensions."""
-        if self._space is None:
-            size = self.known_dimensions
-            if size is None:
-                size = self.requests.run(self._probe())
-            remember(self.access.url, self.model, self.asked_dimensions, dimensions=size)
-            self._space = Space(
-                provider="openai",
-                model=self.model,
-                dimensions=size,
-                endpoint=self.access.endpoint,
-            )
-        return self._space
+        size = self.known_dimensions
+        if size is None:
+            size = self.requests.run(self._probe())
+        remember(self.access.url, self.model, self.asked_dimensions, dimensions=size)
+        return Space(
+            provider="openai",
+            model=self.model,
+            dimensions=size,
+            endpoint=self.access.endpoint,
+        )
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Count tokens; roles have no prompts here."""
         counts = self.counter.count(texts)
         return [TokenizedText(text, count) for text, count in zip(texts, counts, strict=True)]
 
-    def text_of(self, piece: TokenizedText) -> str:
-        """What is sent for a piece: its text, cut at the limit."""
+    def text_of(self, tokenized: TokenizedText) -> str:
+        """What is sent for a text: itself, cut at the limit."""
         limit = self.limits.max_tokens
-        long = limit is not None and piece.tokens > limit
-        return self.counter.cut(piece.text, limit or 0) if long else piece.text
+        long = limit is not None and tokenized.tokens > limit
+        return self.counter.cut(tokenized.text, limit or 0) if long else tokenized.text
 
     @property
     def request(self) -> dict[str, Any]:
@@ -156,7 +160,7 @@ class OpenAIModel:
             body["dimensions"] = self.asked_dimensions
         return body
 
-    def embed_batch(self, pieces: Sequence[TokenizedText], role: Role | None) -> Answer:
+    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> Answer:
         """One request, asked again while that may help.
 
         Raises:
@@ -166,8 +170,8 @@ class OpenAIModel:
             SpaceMismatch: its vectors have another length than before.
             ModelUnavailable: there is no key.
         """
-        texts = [self.text_of(piece) for piece in pieces]
-        counts = [truncated_length(piece.tokens, self.limits.max_tokens) for piece in pieces]
+        texts = [self.text_of(one) for one in batch]
+        counts = [truncated_length(one.tokens, self.limits.max_tokens) for one in batch]
         dim = self.space.dimensions
         return self.requests.run(self._embed(texts, counts, dim))
 
@@ -212,12 +216,12 @@ class OpenAIModel:
 
     def _unusable(self, fault: Fault) -> Exception:
         where, times = self.access.url, f"{TRIES_FAULT} times in a row"
-        if fault.dimensions and self._space is not None:
+        if fault.dimensions and "space" in self.__dict__:  # known, and not just being asked
             if self.asked_dimensions is None and self.known is None:
                 remember(where, self.model, None, dimensions=None)
             return SpaceMismatch(
                 f"{where} gave vectors of {fault.dimensions} dimensions for {self.model!r}, "
-                f"{times}, where {self._space} has {self._space.dimensions}: another model "
+                f"{times}, where {self.space} has {self.space.dimensions}: another model "
                 "answers under that name, or `dimensions` is not honored there. Nothing of it "
                 "was kept. If the change is meant, run again without --dimensions: that starts a "
                 "new space"

@@ -24,17 +24,15 @@ from veclab.models.local.folder import ModelFolder
 from veclab.models.local.tensors import read_tensors
 from veclab.models.static.folder import TABLES
 from veclab.models.static.word_memo import WordMemo
-from veclab.provider import Limits, TokenizedText
-from veclab.space import Role, Space
+from veclab.provider import EmbeddingProvider, Limits, TokenizedText
+from veclab.space import Role
 
 # Sums of so many texts stay in the processor's cache (1 MB at 256 dimensions).
 _BATCH_TEXTS = 1024
 
 
-class StaticModel:
-    """A provider (see `veclab.provider`) around one table of token vectors."""
-
-    precision = "f32"
+class StaticModel(EmbeddingProvider):
+    """A provider around one table of token vectors."""
 
     def __init__(
         self, folder: ModelFolder, *, device: str | None, max_tokens: int | None, normalize: bool
@@ -63,7 +61,7 @@ class StaticModel:
         described = json.loads(self._tokenizer.to_str())
         self._words = WordMemo(self._tokenizer, described)
         self._unknown = _unknown_token(described["model"]) if folder.static.drop_unknown else None
-        self.space: Space = folder.space(self._table.shape[1], normalized=normalize)
+        self.space = folder.space(self._table.shape[1], normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.limits = Limits(
             max_tokens=max_tokens or folder.max_tokens,
@@ -117,11 +115,9 @@ class StaticModel:
             for text, count, a, b in zip(texts, totals, first.tolist(), last.tolist(), strict=True)
         ]
 
-    def embed_batch(
-        self, pieces: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32]:
-        """float32 (len(pieces), dimensions): the mean over known tokens, zeros where none is."""
-        rows = [piece.ids for piece in pieces if piece.ids is not None]
+    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        """float32 (len(batch), dimensions): the mean over known tokens, zeros where none is."""
+        rows = [piece.ids for piece in batch if piece.ids is not None]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         order = np.argsort(-lengths, kind="stable")
         ids = np.concatenate([np.zeros(0, np.int32), *rows])

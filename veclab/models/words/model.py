@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.models.words.files import FILE_SUFFIXES, read_words
-from veclab.provider import Limits, TokenizedText
+from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role, Space
 
 # Raise it when a text's words are found in another way.
@@ -191,14 +191,14 @@ def _clean(
     return WordVectors(name, words, array, tuple(notes))
 
 
-class WordModel:
-    """A provider (see `veclab.provider`) that looks words up and takes their mean."""
+class WordModel(EmbeddingProvider):
+    """A provider that looks words up and takes their mean."""
 
-    precision = "f32"
     tokenizer_digest = _WORDS_VERSION
 
     def __init__(self, vectors: WordVectors, *, normalize: bool = True) -> None:
         self.vectors = vectors
+        self.notes = vectors.notes
         self.space = Space(
             provider="words",
             model=vectors.name,
@@ -222,20 +222,18 @@ class WordModel:
 
         The count is 0 where no word is known: there is nothing to average.
         """
-        pieces = []
+        tokenized = []
         for text in texts:
             known, missing = find_words(self.vectors, text)
             ids = np.array(known, dtype=np.int32)
-            pieces.append(TokenizedText(text, len(known) + len(missing) if known else 0, ids))
-        return pieces
+            tokenized.append(TokenizedText(text, len(known) + len(missing) if known else 0, ids))
+        return tokenized
 
-    def embed_batch(
-        self, pieces: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32]:
-        """float32 (len(pieces), dimensions): means of the known words' vectors."""
+    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        """float32 (len(batch), dimensions): means of the known words' vectors."""
         array = self.vectors.array
-        out = np.empty((len(pieces), array.shape[1]), dtype=np.float32)
-        for i, piece in enumerate(pieces):
+        out = np.empty((len(batch), array.shape[1]), dtype=np.float32)
+        for i, piece in enumerate(batch):
             ids = find_words(self.vectors, piece.text)[0] if piece.ids is None else piece.ids
             out[i] = array[ids].mean(axis=0, dtype=np.float64)
             self._seen += piece.tokens
@@ -250,8 +248,8 @@ class WordModel:
         """Which texts hold no word of the vocabulary, with near spellings."""
         return f"They are {not_known(self.vectors.name, self.vectors.words, texts)}."
 
-    def remarks(self) -> list[str]:
-        """What to report of the texts since the last call: the words that were not known."""
+    def pop_warnings(self) -> list[str]:
+        """Return what to report of the texts since the last call: words that were not known."""
         seen, texts, unknown, missing = self._seen, self._texts, self._unknown, list(self._missing)
         self._seen = self._texts = self._unknown = 0
         self._missing = {}

@@ -23,8 +23,8 @@ from veclab.errors import MissingExtra
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.compiled_models import compile_or_load
-from veclab.provider import Limits, TokenizedText
-from veclab.space import Role, Space
+from veclab.provider import EmbeddingProvider, Limits, TokenizedText
+from veclab.space import Role
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -180,8 +180,8 @@ def _input_name(port: Any) -> str:
     return str(names.pop())
 
 
-class OpenVinoModel:
-    """A provider (see `veclab.provider`) around one Engine."""
+class OpenVinoModel(EmbeddingProvider):
+    """A provider around one Engine."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class OpenVinoModel:
         self.folder = folder
         self.engine = engine
         self.precision = precision
-        self.space: Space = folder.space(engine.dimensions, normalized=normalize)
+        self.space = folder.space(engine.dimensions, normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.limits = Limits(
             max_tokens=max_tokens,
