@@ -13,6 +13,7 @@ Importing veclab loads nothing else; each name is fetched from its module when i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from veclab import pictures
     from veclab.auditing.audit import Audit, audit
     from veclab.auditing.findings import Finding
     from veclab.cache import Cache
@@ -82,6 +83,8 @@ _MODULES = {
     "vectorfiles.files": ("read",),
     "vectors": ("Row", "Vectors", "concatenate"),
 }
+# Rooms that are used by their own name: veclab.pictures.heatmap(vectors).
+_ROOMS = ("pictures",)
 _HOME = {name: f"veclab.{module}" for module, names in _MODULES.items() for name in names}
 
 __all__ = [
@@ -94,6 +97,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "__version__":
         return metadata.version("veclab")
+    if name in _ROOMS:
+        return import_module(f"veclab.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'veclab' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
@@ -101,4 +106,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME, "__version__"])
+    return sorted([*globals(), *_HOME, *_ROOMS, "__version__"])

@@ -16,7 +16,7 @@ from veclab import InputError, Model, OutputError
 from veclab.bias import association as module
 from veclab.bias.association import STATEMENT, bias, effect_size, permutation_p
 from veclab.bias.word_lists import BiasTest, WordSet, published_tests
-from veclab.pictures.bias import draw
+from veclab.pictures import bias_effects
 
 TABLE = {
     "rose": [2, 1, 0],
@@ -175,21 +175,21 @@ class TestPicture:
     @pytest.mark.parametrize("name", ["p.png", "p.svg"])
     def test_is_drawn(self, model, tmp_path, name):
         pytest.importorskip("matplotlib")
-        path = draw(bias(model, {"t": TEST}), "title", tmp_path / name)
+        path = bias_effects(bias(model, {"t": TEST}), "title").write(tmp_path / name)
         content = path.read_bytes()
         assert content.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml")
         assert len(content) > 5000
 
     def test_refuses_what_it_cannot_write(self, model, tmp_path):
         pytest.importorskip("matplotlib")
-        results = bias(model, {"t": TEST})
+        drawn = bias_effects(bias(model, {"t": TEST}), "title")
         with pytest.raises(InputError, match=r"\.png, \.svg, \.pdf"):
-            draw(results, "title", tmp_path / "p.gif")
+            drawn.write(tmp_path / "p.gif")
         with pytest.raises(InputError, match="no folder"):
-            draw(results, "title", tmp_path / "none" / "p.png")
+            drawn.write(tmp_path / "none" / "p.png")
         (tmp_path / "p.png").mkdir()
         with pytest.raises(OutputError):
-            draw(results, "title", tmp_path / "p.png")
+            drawn.write(tmp_path / "p.png")
 
 
 def test_the_statement_says_what_the_numbers_do_not_show():

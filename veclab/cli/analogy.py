@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import json_option, print_json, print_table, progress, shorten
-from veclab.cli.options import loading_options
+from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import WORD_MODEL
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class _Signs(click.Command):
     show_default=True,
     help="With --evaluate: use only the first N words, the most frequent ones.",
 )
+@picture_option
 @loading_options
 @json_option
 def analogy(
@@ -81,6 +82,7 @@ def analogy(
     top: int,
     evaluate: Path | None,
     restrict: int,
+    output: Path | None,
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -90,13 +92,24 @@ def analogy(
     """
     if (not words) == (evaluate is None):
         raise click.UsageError("give an analogy (king - man + woman), or --evaluate FILE")
+    if output is not None:
+        from veclab.pictures import check_picture
+
+        if evaluate is not None or method != "add":
+            raise click.UsageError("--output draws one analogy, by --method add")
+        check_picture(output)
     if evaluate is not None:
         _evaluate(evaluate, _vocabulary(model, vocabulary, loading), method, restrict, as_json)
         return
     from veclab.analogies.analogy import parse_analogy, solve
 
     positive, negative = parse_analogy(words)
-    found = solve(_vocabulary(model, vocabulary, loading), positive, negative, k=top, method=method)
+    candidates = _vocabulary(model, vocabulary, loading)
+    found = solve(candidates, positive, negative, k=top, method=method)
+    if output is not None:
+        from veclab.pictures import analogy
+
+        analogy(candidates, positive, negative, k=top).write(output)
     answers = list(zip(found.words, map(float, found.scores), strict=True))
     if as_json:
         print_json(
@@ -114,6 +127,8 @@ def analogy(
     asked = zip([*positive, *negative], [*found.positive, *found.negative], strict=True)
     if other := [f"{mine} as {read}" for mine, read in asked if mine != read]:
         click.echo(f"read {', '.join(other)}", err=True)
+    if output is not None:
+        click.echo(f"\nwritten  {output}")
 
 
 def _vocabulary(name: str, file: Path | None, loading: dict[str, Any]) -> Vocabulary:

@@ -23,6 +23,7 @@ from veclab.cli.index import index
 from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
 from veclab.cli.models import models
+from veclab.cli.picture import picture
 from veclab.cli.plan import plan
 from veclab.cli.quantize import quantize
 from veclab.cli.search import search
@@ -59,6 +60,7 @@ for command in (
     compare,
     audit,
     bias,
+    picture,
     models,
     distill,
     quantize,

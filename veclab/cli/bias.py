@@ -65,7 +65,7 @@ def bias(
     from veclab.bias.association import bias as measure
     from veclab.bias.word_lists import published_tests, read_tests
     from veclab.model import load
-    from veclab.pictures.bias import check_picture, draw
+    from veclab.pictures import bias_effects, check_picture
 
     tests = _chosen(published_tests() if lists is None else read_tests(lists), only)
     if output is not None:
@@ -75,7 +75,7 @@ def bias(
         results = measure(loaded, tests, sentences=sentences, on_done=advance)
     method = "SEAT" if sentences else "WEAT"
     if output is not None:
-        draw(results, f"{method}: {loaded.space.model}", output)
+        bias_effects(results, f"{method}: {loaded.space.model}").write(output)
     if as_json:
         print_json(
             {

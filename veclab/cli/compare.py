@@ -56,9 +56,9 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
 @click.option(
     "--output",
     "-o",
-    metavar="REPORT.html",
+    metavar="REPORT",
     type=click.Path(path_type=Path),
-    help="Write a report with pictures, one file for any browser.",
+    help="Write a report, .html, one file for any browser; or only its picture, .png, .svg, .pdf.",
 )
 @click.option(
     "--out",
@@ -111,9 +111,13 @@ def compare(
     from veclab.evaluation.compare import compare as run
     from veclab.evaluation.recognize import Choice, read_dataset
     from veclab.evaluation.variants import Variant
+    from veclab.pictures.style import ENDINGS, check_picture
 
     if output is not None:
         check_output(output)
+        picture = output.suffix.lower() in ENDINGS
+        if picture:
+            check_picture(output)
     choice = Choice(task, column, gold, header, None, sample)
     datasets = [read_dataset(path, choice) for path in data]
     names = {Variant.parse(model)[0] for model in models}
@@ -130,7 +134,11 @@ def compare(
             on_done=advance,
             max_cost=max_cost,
         )
-    if output is not None:
+    if output is not None and picture:
+        from veclab.pictures import comparison
+
+        comparison(found, "speed" if timing else "size").write(output)
+    elif output is not None:
         from veclab.evaluation.page import write_page
 
         write_page(found, output)

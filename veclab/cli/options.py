@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -50,6 +51,14 @@ def _group(name: str, *options: Command) -> Callable[[Command], Command]:
 
     return declare
 
+
+picture_option = click.option(
+    "--output",
+    "-o",
+    metavar="PICTURE",
+    type=click.Path(path_type=Path),
+    help="Draw it, too: .png, .svg or .pdf.",
+)
 
 # How a model is loaded: arguments of `veclab.load`.
 loading_options = _group(

@@ -15,7 +15,8 @@ from veclab.cli.console import (
     progress,
     shorten,
 )
-from veclab.cli.options import loading_options
+from veclab.cli.inputs import print_notes, remarks, vectors_of
+from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ _FILE = click.Path(path_type=Path)
     type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
     help="Of a file of texts or pairs, where its name does not tell.",
 )
+@picture_option
 @loading_options
 @json_option
 def similar(
@@ -85,6 +87,7 @@ def similar(
     gold: str | None,
     header: bool | None,
     format: str | None,
+    output: Path | None,
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -100,7 +103,7 @@ def similar(
         _pairs(pairs, model or DEFAULT_MODEL, loading, reading, measure, as_json)
     elif within is not None:
         own = {"column": next(iter(column), None), "header": header, "format": format}
-        vectors = _vectors_of(within, model, loading, own)
+        vectors = vectors_of(within, model, loading, own)
         if duplicates is not None:
             _duplicates(vectors, duplicates, as_json)
         else:
@@ -108,7 +111,7 @@ def similar(
     elif to is not None:
         _nearest(list(texts), to, model, loading, top or 5, measure, as_json)
     else:
-        _matrix(list(texts), model or DEFAULT_MODEL, loading, measure, as_json)
+        _matrix(list(texts), model or DEFAULT_MODEL, loading, measure, output, as_json)
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -130,6 +133,7 @@ def _check(given: dict[str, Any]) -> None:
         "duplicates": mode == "within",
         "column": mode in ("within", "pairs"),
         "gold": mode == "pairs",
+        "output": mode is None and given["measure"] == "cosine",
         "header": mode in ("within", "pairs"),
         "format": mode in ("within", "pairs"),
     }
@@ -143,15 +147,28 @@ def _check(given: dict[str, Any]) -> None:
 
 
 def _matrix(
-    texts: list[str], name: str, loading: dict[str, Any], measure: Measure, as_json: bool
+    texts: list[str],
+    name: str,
+    loading: dict[str, Any],
+    measure: Measure,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     from veclab.model import load
     from veclab.similarities.similarity import similarity
 
+    if output is not None:
+        from veclab.pictures import check_picture
+
+        check_picture(output)
     vectors = load(name, **loading).embed(texts)
     texts = list(vectors.texts or ())  # an endpoint may have refused some, which a note says
     scores = similarity(vectors, vectors, measure)
-    _notes(vectors)
+    print_notes(vectors)
+    if output is not None:
+        from veclab.pictures import heatmap
+
+        heatmap(vectors).write(output)
     if as_json:
         print_json(
             {
@@ -167,6 +184,8 @@ def _matrix(
         for i, text in enumerate(texts)
     ]
     print_table(header, rows, left=2)
+    if output is not None:
+        click.echo(f"\nwritten  {output}")
 
 
 def _nearest(
@@ -188,39 +207,9 @@ def _nearest(
     require_same(vectors.space, model.space, names=(file.name, "the query"))
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
     queries = model.embed(texts, role=role)
-    _notes(queries)
+    print_notes(queries)
     texts = list(queries.texts or ())
     _print_nearest(texts, None, vectors, nearest(queries, vectors, top, measure), as_json)
-
-
-def _vectors_of(
-    file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
-) -> Vectors:
-    """The vectors in a file of vectors; or a file's texts, embedded."""
-    from veclab.vectorfiles.files import holds_vectors, read
-
-    if holds_vectors(file):
-        if name is not None or any(value is not None for value in reading.values()):
-            raise click.UsageError(
-                f"{file.name} holds vectors: leave --model and the options for reading texts out"
-            )
-        return read(file)
-    from veclab.corpus import open_source
-    from veclab.model import load
-
-    source = open_source(file, **reading | {"header": reading["header"] is not False})
-    ids: list[str] = []
-    texts: list[str | None] = []
-    for block in source.blocks():
-        ids += block.ids
-        texts += block.texts
-    model = load(name or DEFAULT_MODEL, **loading)
-    with progress("embedding", len(texts)) as advance:
-        vectors = model.embed(texts, ids=ids, on_empty="skip", on_done=advance)  # type: ignore[arg-type]
-    for note in source.notes:
-        click.echo(f"note: {note}", err=True)
-    _notes(vectors)
-    return vectors
 
 
 def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None:
@@ -351,25 +340,10 @@ def _pairs(
         if len(pairs) < 10:
             facts.append(("note", f"a correlation over {len(pairs)} pairs means little"))
     click.echo()
-    print_facts([*facts, *(("note", note) for note in _remarks(found.report))])
+    print_facts([*facts, *(("note", note) for note in remarks(found.report))])
 
 
 def _times_100(correlation: float | None) -> str:
     if correlation is None:
         return "undefined: all scores are equal on one side"
     return f"{100 * correlation:.2f} (x 100)"
-
-
-def _notes(vectors: Vectors) -> None:
-    for note in _remarks(vectors.report):
-        click.echo(f"note: {note}", err=True)
-
-
-def _remarks(report: Any) -> list[str]:
-    """What the user must know of the texts: cut, left out, words not known."""
-    told = {"truncated", "empty", "refused", "note"}
-    return [
-        line if label == "note" else f"{label}: {line}"
-        for label, line in report.lines()
-        if label in told and line != "0"
-    ]

@@ -1,0 +1,92 @@
+"""Files as commands take them: vectors as they are, or texts to embed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veclab.cli.console import progress
+from veclab.models.names import DEFAULT_MODEL
+from veclab.vectors import Vectors
+
+
+def vectors_of(
+    file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
+) -> Vectors:
+    """The vectors in a file of vectors; or a file's texts, embedded."""
+    from veclab.vectorfiles.files import holds_vectors, read
+
+    if holds_vectors(file):
+        if name is not None or any(value is not None for value in reading.values()):
+            raise click.UsageError(
+                f"{file.name} holds vectors: leave --model and the options for reading texts out"
+            )
+        return read(file)
+    from veclab.corpus import open_source
+    from veclab.model import load
+
+    source = open_source(file, **reading | {"header": reading["header"] is not False})
+    ids: list[str] = []
+    texts: list[str | None] = []
+    for block in source.blocks():
+        ids += block.ids
+        texts += block.texts
+    model = load(name or DEFAULT_MODEL, **loading)
+    with progress("embedding", len(texts)) as advance:
+        vectors = model.embed(texts, ids=ids, on_empty="skip", on_done=advance)  # type: ignore[arg-type]
+    for note in source.notes:
+        click.echo(f"note: {note}", err=True)
+    print_notes(vectors)
+    return vectors
+
+
+def print_notes(vectors: Vectors) -> None:
+    """What the user must know of how they came about, on standard error."""
+    for note in remarks(vectors.report):
+        click.echo(f"note: {note}", err=True)
+
+
+def remarks(report: Any) -> list[str]:
+    """What the user must know of the texts: cut, left out, words not known."""
+    told = {"truncated", "empty", "refused", "note"}
+    return [
+        line if label == "note" else f"{label}: {line}"
+        for label, line in report.lines()
+        if label in told and line != "0"
+    ]
+
+
+def token_counts_of(
+    file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
+) -> tuple[list[int], int | None]:
+    """Tokens of each text in a file of vectors or of texts, and the limit they were read with."""
+    from veclab.errors import InputError
+    from veclab.vectorfiles.files import holds_vectors, read
+    from veclab.vectorfiles.summary import summarize
+
+    if holds_vectors(file) and name is None:
+        vectors = read(file)
+        if vectors.tokens is None:
+            raise InputError(f"{file.name} does not say how many tokens its texts have")
+        recipe = summarize(file).recipe
+        if recipe is None:
+            click.echo(
+                f"note: {file.name} does not say which limit its texts were read with", err=True
+            )
+        return vectors.tokens.tolist(), None if recipe is None else recipe.max_tokens
+    from veclab.corpus import open_source
+    from veclab.model import load
+
+    source = open_source(file, **reading | {"header": reading["header"] is not False})
+    model = load(name or DEFAULT_MODEL, **loading)
+    counts: list[int] = []
+    with progress("counting", None) as advance:
+        for block in source.blocks():
+            texts = [text for text in block.texts if text]
+            counts += model.count_tokens(texts)
+            advance(len(block.texts))
+    for note in source.notes:
+        click.echo(f"note: {note}", err=True)
+    return counts, model.max_tokens

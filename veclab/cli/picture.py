@@ -1,0 +1,182 @@
+"""`veclab picture`: what a file of vectors, or of texts, looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import json_option, print_json
+from veclab.cli.inputs import token_counts_of, vectors_of
+from veclab.cli.options import loading_options
+from veclab.models.names import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from veclab.pictures.figure import Picture
+    from veclab.vectors import Vectors
+
+Command = Callable[..., Any]
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def picture() -> None:
+    """Draw vectors as a .png, .svg or .pdf.
+
+    INPUT is a file of vectors, or of texts, which are then embedded. There are more pictures on
+    other commands: `veclab similar TEXT TEXT ... -o`, `analogy ... -o`, `bias -o`, `compare -o`.
+    """
+
+
+def _shared(command: Command) -> Command:
+    """The argument and options of every picture; how to read texts arrives as `reading`."""
+    for option in reversed(
+        (
+            click.argument("file", metavar="INPUT", type=_FILE),
+            click.option(
+                "--output",
+                "-o",
+                metavar="PICTURE",
+                type=_FILE,
+                required=True,
+                help="Where to: .png, .svg or .pdf.",
+            ),
+            click.option("--title", help="Above the picture."),
+            click.option(
+                "--model",
+                "-m",
+                metavar="NAME",
+                help=f"For a file of texts; {DEFAULT_MODEL} by default.",
+            ),
+            click.option("--column", "-c", metavar="NAME", help="The column of texts."),
+            click.option(
+                "--header/--no-header",
+                default=None,
+                help="Whether a .csv or .tsv begins with column names.",
+            ),
+            click.option(
+                "--format",
+                type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
+                help="Of a file of texts, where its name does not tell.",
+            ),
+            loading_options,
+            json_option,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+_sample_option = click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Draw this many, chosen by chance."
+)
+_seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the choice by chance."
+)
+
+
+@picture.command()
+@_shared
+@_sample_option
+@_seed_option
+@click.option("--no-order", is_flag=True, help="Keep the order of the file.")
+def heatmap(sample: int | None, seed: int, no_order: bool, **given: Any) -> None:
+    """Similarity of each text with each, like beside like."""
+
+    def draw(vectors: Vectors) -> Picture:
+        from veclab.pictures import heatmap
+
+        if sample is not None and sample < len(vectors):
+            import numpy as np
+
+            chosen = np.random.default_rng(seed).choice(len(vectors), sample, replace=False)
+            vectors = vectors[np.sort(chosen)]
+        return heatmap(vectors, order=not no_order, title=given["title"])
+
+    _draw(draw, **given)
+
+
+@picture.command()
+@_shared
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    metavar="N",
+    help="Look for the nearest neighbor of this many texts, among all.",
+)
+@_seed_option
+def similarities(sample: int, seed: int, **given: Any) -> None:
+    """Cosines of random pairs beside those of nearest neighbors."""
+
+    def draw(vectors: Vectors) -> Picture:
+        from veclab.pictures import similarities
+
+        return similarities(vectors, sample=sample, seed=seed, title=given["title"])
+
+    _draw(draw, **given)
+
+
+@picture.command()
+@_shared
+def spectrum(**given: Any) -> None:
+    """Variance by principal component, and the effective rank."""
+
+    def draw(vectors: Vectors) -> Picture:
+        from veclab.pictures import spectrum
+
+        return spectrum(vectors, title=given["title"])
+
+    _draw(draw, **given)
+
+
+@picture.command()
+@_shared
+def lengths(
+    file: Path,
+    output: Path,
+    title: str | None,
+    model: str | None,
+    column: str | None,
+    header: bool | None,
+    format: str | None,
+    loading: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Tokens of each text, and which are over the limit; embeds nothing."""
+    from veclab.pictures import check_picture, lengths
+
+    check_picture(output)
+    reading = {"column": column, "header": header, "format": format}
+    counts, limit = token_counts_of(file, model, loading, reading)
+    _tell(lengths(counts, limit, title=title).write(output), as_json)
+
+
+def _draw(
+    draw: Callable[[Vectors], Picture],
+    *,
+    file: Path,
+    output: Path,
+    title: str | None,
+    model: str | None,
+    column: str | None,
+    header: bool | None,
+    format: str | None,
+    loading: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from veclab.pictures import check_picture
+
+    check_picture(output)
+    reading = {"column": column, "header": header, "format": format}
+    _tell(draw(vectors_of(file, model, loading, reading)).write(output), as_json)
+
+
+def _tell(path: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"written": str(path)})
+    else:
+        click.echo(f"written  {path}")

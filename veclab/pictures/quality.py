@@ -1,0 +1,112 @@
+"""The picture of a model comparison: quality against speed or size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from veclab.errors import InputError
+from veclab.evaluation.leaderboard import Board, Comparison, Row
+from veclab.pictures.style import COLORS, GRAY, one_line, require_matplotlib
+
+if TYPE_CHECKING:
+    from veclab.pictures.figure import Picture
+
+Against = Literal["speed", "size"]
+_MARKERS = "osD^vP*"
+
+
+def comparison(found: Comparison | Board, against: Against = "speed") -> Picture:
+    """Draw each model's quality, with its 95% interval, against speed or size.
+
+    Args:
+        found: of `veclab.compare`; each data set gets a panel.
+        against: `speed` (texts a second, of models that were timed) or `size` (MB a million
+            vectors). Rows without that figure, or that failed, are named below the panel.
+
+    Raises:
+        InputError: no row has both figures, or `against` is something else.
+        MissingExtra: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from veclab.pictures.figure import in_style, new_picture
+
+    if against not in ("speed", "size"):
+        raise InputError(f"a comparison is drawn against speed or size, not {against!r}")
+    boards = found.boards if isinstance(found, Comparison) else (found,)
+    if not any(_place(row, against) is not None for board in boards for row in board.rows):
+        raise InputError(f"no model has both a quality and a {against}: there is nothing to draw")
+    with in_style():
+        picture, axes = new_picture(5.2, 3.9 * len(boards), rows=len(boards))
+        for board, panel in zip(boards, np.atleast_1d(axes), strict=True):
+            _panel(panel, board, against)
+    return picture
+
+
+def _place(row: Row, against: Against) -> float | None:
+    if not row.figures:
+        return None
+    if against == "speed":
+        return row.texts_per_second
+    return None if row.bytes_per_million is None else row.bytes_per_million / 1e6
+
+
+def _panel(axes: Any, board: Board, against: Against) -> None:
+    places = {row.label: place for row in board.rows if (place := _place(row, against)) is not None}
+    apart = _apart(places)
+    left_out = [row.label for row in board.rows if row.label not in places]
+    for number, row in enumerate(board.rows):
+        if row.label not in places:
+            continue
+        place, figure = apart[row.label], row.main
+        color = COLORS[number] if number < len(COLORS) else GRAY
+        if figure.low is not None and figure.high is not None:
+            axes.plot([place, place], [figure.low, figure.high], color=color, linewidth=2)
+        axes.plot(
+            place,
+            figure.value,
+            marker=_MARKERS[number % len(_MARKERS)],
+            markersize=9,
+            color=color,
+            linestyle="none",
+            label=one_line(row.label, 40) + (" (best)" if row.best else ""),
+        )
+    axes.set_xscale("log")
+    axes.margins(x=0.12, y=0.12)
+    _round_ticks(axes)
+    axes.grid(True)
+    axes.set_ylabel(f"{board.metrics[0]}, 95% interval" if board.metrics else "")
+    unit = "texts a second" if against == "speed" else "MB for a million vectors"
+    without = f"\nwithout figures: {', '.join(one_line(x, 24) for x in left_out)}"
+    axes.set_xlabel(unit + (without if left_out else ""))
+    axes.set_title(one_line(f"{board.name}: {board.n:,} {board.units}", 44))
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(-0.02, -0.24 if left_out else -0.18), handletextpad=0.3
+    )
+
+
+def _round_ticks(axes: Any) -> None:
+    """1, 2, 5, 10, ... as plain numbers on the logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axes.get_xlim()
+    if high / low < 4:  # too close for powers of ten
+        low, high = low / 2, high * 2
+        axes.set_xlim(low, high)
+    subs = (1.0, 2.0, 5.0) if high / low < 50 else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def _apart(places: Mapping[str, float]) -> dict[str, float]:
+    """Places on a logarithmic axis, those that would cover each other set side by side."""
+    values = list(places.values())
+    step = max((max(values) / min(values)) ** 0.03, 1.06)
+    moved: dict[str, float] = {}
+    for label, place in places.items():
+        near = [other for other in places if step > places[other] / place > 1 / step]
+        moved[label] = place * step ** (near.index(label) - (len(near) - 1) / 2)
+    return moved
