@@ -13,7 +13,7 @@ Importing veclab loads nothing else; each name is fetched from its module when i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from veclab import pictures
+    import veclab.pictures
     from veclab.auditing.audit import Audit, audit
     from veclab.auditing.findings import Finding
     from veclab.cache import Cache

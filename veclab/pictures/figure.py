@@ -1,7 +1,8 @@
-"""The figure that all pictures are: matplotlib's own, in veclab's style. Imports matplotlib."""
+"""The figure that all pictures are: matplotlib's own, in veclab's style."""
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import textwrap
@@ -9,13 +10,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from matplotlib import style
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from veclab.errors import OutputError
 from veclab.pictures.style import STYLE, check_picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+else:
+    Figure = object  # matplotlib's own is mixed in by `_class`, when the first picture is drawn
 
 
 class Picture(Figure):
@@ -49,6 +52,8 @@ class Picture(Figure):
 @contextmanager
 def in_style() -> Iterator[None]:
     """Draw in veclab's style, whatever the user's own is."""
+    from matplotlib import style
+
     with style.context(["default", str(STYLE)]):
         yield
 
@@ -86,5 +91,12 @@ def caption(picture: Picture, text: str) -> None:
 
 def new_picture(width: float = 5.2, height: float = 3.6, rows: int = 1) -> tuple[Picture, Any]:
     """A figure and its axes (an array of them for several rows); sizes in inches."""
-    picture = Picture(figsize=(width, height))
+    picture = _class()(figsize=(width, height))
     return picture, picture.subplots(rows)
+
+
+@functools.cache
+def _class() -> type[Picture]:
+    from matplotlib.figure import Figure
+
+    return type("Picture", (Picture, Figure), {})
