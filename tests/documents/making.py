@@ -68,7 +68,7 @@ def make_pdf(
             + b"> >>"
         )
         trailer += b" /Encrypt %d 0 R /ID [<00> <00>]" % lock
-    return _file(objects, trailer)
+    return pdf_of_objects(objects, trailer)
 
 
 def _add_outline(add, objects, outline, kids) -> int:
@@ -92,7 +92,8 @@ def _add_outline(add, objects, outline, kids) -> int:
     return root
 
 
-def _file(objects: Sequence[bytes], trailer: bytes) -> bytes:
+def pdf_of_objects(objects: Sequence[bytes], trailer: bytes) -> bytes:
+    """A PDF of the given objects, numbered from 1."""
     out = bytearray(b"%PDF-1.4\n")
     offsets = []
     for number, body in enumerate(objects, 1):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from veclab.documents.document import Block
 
+_GAP = "\n\n"
+
 
 class Outline:
     """The headings in force at a point of a document."""
@@ -18,10 +20,14 @@ class Outline:
 
     def enter(self, level: int, title: str) -> tuple[str, ...]:
         """Begin a section, ending those of its level and below; returns the new path."""
-        while self._open and self._open[-1][0] >= level:
-            self._open.pop()
+        self.leave(level)
         self._open.append((level, " ".join(title.split())))
         return self.path
+
+    def leave(self, level: int) -> None:
+        """End the sections of a level and below."""
+        while self._open and self._open[-1][0] >= level:
+            self._open.pop()
 
 
 class Builder:
@@ -32,7 +38,6 @@ class Builder:
         self.blocks: list[Block] = []
         self.length = 0
         self._parts: list[str] = []
-        self._gap = "\n\n"
 
     @property
     def text(self) -> str:
@@ -51,8 +56,8 @@ class Builder:
         if not text.strip():
             return
         if self._parts:
-            self._parts.append(self._gap)
-            self.length += len(self._gap)
+            self._parts.append(_GAP)
+            self.length += len(_GAP)
         start, self.length = self.length, self.length + len(text)
         self._parts.append(text)
         self.blocks.append(Block(start, self.length, self.outline.path, kind, anchor))

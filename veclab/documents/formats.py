@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from veclab.documents.code import read_code
 from veclab.documents.document import Extracted
+from veclab.documents.docx import read_docx
+from veclab.documents.epub import read_epub
 from veclab.documents.html import read_html
 from veclab.documents.markdown import read_markdown
+from veclab.documents.odt import read_odt
 from veclab.documents.pdf import read_pdf
 from veclab.documents.plain import read_text
+from veclab.documents.pptx import read_pptx
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,21 @@ def _plain(read: Callable[[bytes], Extracted]) -> Callable[[bytes, int], Extract
     return lambda data, _: read(data)
 
 
+_CODE = (
+    *(".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".scala", ".go", ".rs"),
+    *(".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".cs", ".swift", ".rb", ".php", ".lua"),
+    *(".pl", ".pm", ".sh", ".bash", ".r", ".jl", ".sql", ".dart", ".ex", ".exs", ".hs", ".ml"),
+)
 FORMATS = {
     "text": Format(_plain(read_text), (".txt", ".text", ".log", ".rst", ".adoc"), apart=False),
     "markdown": Format(_plain(read_markdown), (".md", ".markdown", ".mdown"), apart=False),
     "html": Format(_plain(read_html), (".html", ".htm", ".xhtml")),
     "pdf": Format(_plain(read_pdf), (".pdf",)),
+    "docx": Format(read_docx, (".docx", ".docm")),
+    "pptx": Format(read_pptx, (".pptx", ".pptm")),
+    "odt": Format(read_odt, (".odt",)),
+    "epub": Format(read_epub, (".epub",)),
+    "code": Format(_plain(read_code), _CODE, apart=False),
 }
 RECORDS = (".jsonl", ".ndjson", ".csv", ".tsv")
 _BY_SUFFIX = {suffix: kind for kind, format in FORMATS.items() for suffix in format.suffixes}

@@ -32,13 +32,34 @@ _UNSEEN = _words(
     "script style template noscript svg math head iframe object canvas video audio select "
     "textarea button datalist"
 )
+_LISTS = frozenset({"ul", "ol", "dl"})
 # How documentation tools mark what only leads to other pages.
 _NAVIGATION = frozenset({"navheader", "navfooter", "sphinxsidebar", "related", "headerlink"})
+_FEWEST = 4  # links that make a list of links
+_ELSEWHERE = re.compile(r"[a-zA-Z][\w+.-]*:|//")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
 def read_html(data: bytes) -> Extracted:
     """The page's own words: the main part where it marks one, without navigation and scripts."""
+    builder = Builder()
+    parser, left_out = _read(builder, data)
+    notes = [f"{left_out} part(s) left out that only lead to other pages"] if left_out else []
+    title = parser.css_first("head > title")
+    name = " ".join(title.text().split()) if title is not None else ""
+    if not name and builder.blocks and builder.blocks[0].headings:
+        name = builder.blocks[0].headings[0]
+    return Extracted(builder.text, builder.blocks, name, metadata=_metadata(parser), notes=notes)
+
+
+def read_into(builder: Builder, data: bytes) -> None:
+    """Add a page's words to a document of several pages; its headings begin anew."""
+    builder.outline.leave(1)
+    _read(builder, data)
+
+
+def _read(builder: Builder, data: bytes) -> tuple[LexborHTMLParser, int]:
+    """Add a page's words; gives how many parts were left out as well."""
     try:
         from selectolax.lexbor import LexborHTMLParser
     except ImportError:
@@ -47,20 +68,12 @@ def read_html(data: bytes) -> Extracted:
     root = parser.body or parser.root
     if root is None:
         raise Unreadable("it is empty")
-    notes: list[str] = []
     mains = parser.css("main, [role=main]")
     if len(mains) == 1 and len(mains[0].text(strip=True)) > 200:
         root = mains[0]
-    page = _Page()
+    page = _Page(builder)
     page.walk(root)
-    if page.left_out:
-        notes.append(f"{page.left_out} part(s) left out that only lead to other pages")
-    builder = page.builder
-    title = parser.css_first("head > title")
-    name = " ".join(title.text().split()) if title is not None else ""
-    if not name and builder.blocks and builder.blocks[0].headings:
-        name = builder.blocks[0].headings[0]
-    return Extracted(builder.text, builder.blocks, name, metadata=_metadata(parser), notes=notes)
+    return parser, page.left_out
 
 
 def _utf8(data: bytes) -> bytes:
@@ -95,11 +108,12 @@ def _metadata(parser: LexborHTMLParser) -> Metadata:
 class _Page:
     """Walks a tree without recursion: pages nested a hundred thousand deep are read as well."""
 
-    def __init__(self) -> None:
-        self.builder = Builder()
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
         self.left_out = 0
         self._parts: list[str] = []  # of the block being read
         self._pre = 0
+        self._lists = 0  # that the node stands in
         self._anchor = ""
 
     def walk(self, root: LexborNode) -> None:
@@ -124,6 +138,8 @@ class _Page:
                 self._parts.append("\n")
             elif tag in _BLOCKS:
                 self._end("text")
+                if tag in _LISTS:
+                    self._lists += 1 if enters else -1
             if enters and tag in ("section", "div", "a") and node.attributes:
                 self._mark(node)
         self._end("text")
@@ -139,6 +155,8 @@ class _Page:
         leads = (
             tag == "nav" or attributes.get("role") == "navigation" or bool(classes & _NAVIGATION)
         )
+        if tag in _LISTS and not self._lists:
+            leads = leads or _is_contents(node)
         self.left_out += leads and "headerlink" not in classes
         return leads or "hidden" in attributes
 
@@ -167,6 +185,16 @@ class _Page:
             lines = (re.sub(" +", " ", line).strip(" \t") for line in lines)
             text = "\n".join(line for line in lines if line)
         self.builder.add(text, kind, self._anchor)
+
+
+def _is_contents(node: LexborNode) -> bool:
+    """Whether a list holds nothing but links into this site: the words of all headings there."""
+    links = node.css("a[href]")
+    targets = [link.attributes.get("href") or "" for link in links]
+    if len(links) < _FEWEST or any(_ELSEWHERE.match(target) for target in targets):
+        return False
+    linked = sum(len("".join(link.text().split())) for link in links)
+    return linked >= 0.9 * len("".join(node.text().split()))
 
 
 def _events(

@@ -11,7 +11,7 @@ import numpy as np
 from veclab.documents.document import Extracted, Page
 from veclab.documents.limits import Unreadable
 from veclab.documents.pdf_headings import Heading, by_size, by_toc, with_paths
-from veclab.documents.pdf_lines import Line, join, lines_of, running_lines
+from veclab.documents.pdf_lines import Line, contents_lines, join, lines_of, running_lines
 from veclab.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ def read_pdf(data: bytes) -> Extracted:
         labels.append(document.get_page_label(index) or "")
         page.close()
     notes = _check(pages)
-    left_out = running_lines(pages)
-    if left_out:
-        notes.append(f"{len(left_out):,} running header and footer line(s) left out")
-    kept = [[line for line in page if id(line) not in left_out] for page in pages]
+    running, contents = running_lines(pages), contents_lines(pages)
+    if running:
+        notes.append(f"{len(running):,} running header and footer line(s) left out")
+    if contents:
+        notes.append(f"{len(contents):,} line(s) of a table of contents left out")
+    kept = [[line for line in page if id(line) not in running | contents] for page in pages]
     toc = [_toc_entry(item) for item in document.get_toc(max_depth=8)]
     headings = by_toc(kept, toc) if toc else by_size(kept)
     extracted = _assemble(kept, labels, headings)
@@ -143,8 +145,10 @@ def _metadata(document: Any) -> dict[str, str]:
 
 def _assemble(pages: list[list[Line]], labels: list[str], headings: list[Heading]) -> Extracted:
     """One text of all lines, with the spans of pages and blocks."""
-    starts = {(heading.page, heading.line): heading for heading in headings}
-    joined = join(pages, set(starts))
+    starts: dict[tuple[int, int], Heading] = {}
+    for heading in headings:
+        starts.setdefault((heading.page, heading.line), heading)
+    joined = join(pages, {key: heading.lines for key, heading in starts.items()})
     spans = [
         Page(number, start, end, label)
         for number, ((start, end), label) in enumerate(zip(joined.pages, labels, strict=True), 1)

@@ -17,12 +17,20 @@ _LONGEST = 150
 
 
 class Heading(NamedTuple):
-    """A heading, and the line of a page that it begins at (both counted from 0)."""
+    """A heading.
+
+    Attributes:
+        page, line: where it begins, both counted from 0.
+        level: from 1.
+        title: its words.
+        lines: how many it has; 0 where its title is not in the text.
+    """
 
     page: int
     line: int
     level: int
     title: str
+    lines: int
 
 
 TocEntry = tuple[int, str, int | None, float | None]  # level, title, page, height on it
@@ -34,28 +42,33 @@ def by_toc(pages: Sequence[Sequence[Line]], toc: Sequence[TocEntry]) -> list[Hea
     for level, title, page, height in toc:
         if page is None or not 0 <= page < len(pages) or not pages[page] or not title.strip():
             continue
-        line = _find(pages[page], title, height)
-        if line is not None:
-            found.append(Heading(page, line, level, " ".join(title.split())))
+        if (place := _find(pages[page], title, height)) is not None:
+            found.append(Heading(page, place[0], level, " ".join(title.split()), place[1]))
     return found
 
 
-def _find(lines: Sequence[Line], title: str, height: float | None) -> int | None:
+def _find(lines: Sequence[Line], title: str, height: float | None) -> tuple[int, int] | None:
+    """The line that a title begins at, and how many lines it has."""
     wanted = _key(title)
-    places = [i for i, line in enumerate(lines) if _shows(_key(line.text), wanted)]
+    shown = {i: count for i in range(len(lines)) if (count := _shows(lines, i, wanted))}
     if height is None:
-        return places[0] if places else 0
-    below = [i for i, line in enumerate(lines) if line.bottom <= height]
-    if places:
-        return min(places, key=lambda i: abs(lines[i].top - height))
-    return below[0] if below else None
+        return next(iter(shown.items())) if shown else (0, 0)
+    if shown:
+        return min(shown.items(), key=lambda item: abs(lines[item[0]].top - height))
+    below = next((i for i, line in enumerate(lines) if line.bottom <= height), None)
+    return None if below is None else (below, 0)
 
 
-def _shows(line: str, title: str) -> bool:
-    """Whether a line is a title, numbered perhaps, or begins one."""
-    if not line or not title:
-        return False
-    return line.endswith(title) or (len(line) > 8 and title.startswith(re.sub(r"^\d+", "", line)))
+def _shows(lines: Sequence[Line], first: int, title: str) -> int:
+    """How many lines from the first one on show a title, numbered perhaps; 0 if they do not."""
+    seen = ""
+    for count in range(1, min(4, len(lines) - first) + 1):
+        seen += _key(lines[first + count - 1].text)
+        if title and seen.endswith(title) and len(seen) <= len(title) + 12:
+            return count
+        if len(seen) > len(title) + 12:
+            break
+    return 0
 
 
 def _key(text: str) -> str:
@@ -84,7 +97,7 @@ def by_size(pages: Sequence[Sequence[Line]]) -> list[Heading]:
                     end += 1
                 title = " ".join(" ".join(line.text for line in page[index:end]).split())
                 if end - index <= 3 and len(title) <= _LONGEST and re.search(r"\w", title):
-                    found.append(Heading(number, index, levels[size], title))
+                    found.append(Heading(number, index, levels[size], title, end - index))
             index = end
     return found
 
@@ -102,7 +115,7 @@ def with_paths(text: str, marks: Sequence[tuple[int, Heading]]) -> list[Block]:
         while following < len(marks) and marks[following][0] <= start:
             place, heading = marks[following]
             path = outline.enter(heading.level, heading.title)
-            if place == start and end - start <= 2 * len(heading.title) + 20:
+            if place == start and heading.lines:
                 kind = "heading"
             following += 1
         blocks.append(Block(start, end, path, kind))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 _HYPHEN = "\x02"  # what PDFium gives for a hyphen at a line's end, U+FFFE in other calls
+_LEADER = re.compile(r"(?:\.\s?|…\s?|·\s?){5,}\s*(?:\d+|[ivxlc]+)\s*$")
+_PREFIXES = {"non", "self"}
 _RUNNING = 3  # pages that a line must come back on, at the same place, to be a running one
 
 
@@ -63,10 +65,11 @@ def lines_of(codes: NDArray[np.uint32], boxes: NDArray[np.float32]) -> list[Line
     codes, boxes = _pairs(codes, boxes)
     codes[codes == 0xFFFE] = ord(_HYPHEN)
     codes[(codes == 0) | (codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))] = 0xFFFD
-    ends = np.flatnonzero((codes == 10) | (codes == 13))
+    # After a hyphen at a line's end PDFium goes on without a line break.
+    ends = np.flatnonzero((codes == 10) | (codes == 13) | (codes == ord(_HYPHEN))) + 1
     lines = []
-    for start, end in zip([0, *(ends + 1)], [*ends, len(codes)], strict=True):
-        text = "".join(map(chr, codes[start:end]))
+    for start, end in itertools.pairwise([0, *ends, len(codes)]):
+        text = "".join(map(chr, codes[start:end]))  # a line break at its end is cut off later
         if text.strip():
             lines.append(_line(text, boxes[start:end]))
     return lines
@@ -120,6 +123,14 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> set[int]:
     return found
 
 
+def contents_lines(pages: Sequence[Sequence[Line]]) -> set[int]:
+    """The ids of a table of contents' lines: a title, dots and a page number.
+
+    They hold the words of all headings and say nothing about them.
+    """
+    return {id(line) for page in pages for line in page if _LEADER.search(line.text)}
+
+
 def _place(line: Line) -> tuple[int, int]:
     return round(line.bottom / 2), round(line.height)
 
@@ -128,33 +139,40 @@ def _words(line: Line) -> str:
     return re.sub(r"\d+|\b[ivxlc]+\b", "#", " ".join(line.text.split()))
 
 
-def join(pages: Sequence[Sequence[Line]], apart: set[tuple[int, int]]) -> Joined:
+def join(pages: Sequence[Sequence[Line]], apart: Mapping[tuple[int, int], int]) -> Joined:
     """Join lines to paragraphs, and words that were broken at a line's end.
 
     Args:
         pages: their lines.
-        apart: (page, line) of lines that begin a block of their own.
+        apart: headings: (page, line) where they begin, and how many lines they have.
     """
-    compounds = _compounds(pages)
+    words = _words_of(pages)
+    inside = {(p, i + n) for (p, i), count in apart.items() for n in range(1, count)}
+    breaks = apart.keys() | {(p, i + count) for (p, i), count in apart.items()}
+    columns = _Columns(pages)
     text = _Text()
     spans: list[tuple[int, int]] = []
     starts: dict[tuple[int, int], int] = {}
     before: Line | None = None
     right = pitch = 0.0
     for number, page in enumerate(pages):
-        rights, page_pitch = _column_ends(page), _pitch(page)
+        page_pitch = _pitch(page)
         first: int | None = None
         for index, line in enumerate(page):
             if before is not None:
                 follows = index > 0
                 gap = _gap(before, line, right, pitch if follows else float("inf"))
-                if (number, index) in apart or (not follows and gap == "\n"):
+                if (number, index) in inside:
+                    gap = " "
+                elif (number, index) in breaks or (not follows and gap == "\n"):
                     gap = "\n\n"
-                text.gap(gap, line, compounds)
+                if gap == " " and _spaceless(before.text.rstrip()[-1]) and _spaceless(line.text[0]):
+                    gap = ""
+                text.gap(gap, line, words)
             starts[number, index] = text.length
             first = text.length if first is None else first
             text.add(*_stripped(line))
-            before, right, pitch = line, rights[index], page_pitch
+            before, right, pitch = line, columns.end(line), page_pitch
         spans.append((text.length if first is None else first, text.length))
     return Joined(text.whole(), np.concatenate(text.boxes), spans, starts, text.notes())
 
@@ -173,11 +191,11 @@ class _Text:
         self.boxes.append(boxes)
         self.length += len(text)
 
-    def gap(self, gap: str, following: Line, compounds: set[str]) -> None:
+    def gap(self, gap: str, following: Line, words: set[str]) -> None:
         """What stands before the next line: nothing where a word goes on there."""
         if not self.parts[-1].endswith(_HYPHEN):
             self.add(gap, np.full((len(gap), 4), np.nan, np.float32))
-        elif not _keeps_hyphen(self.parts[-1], following.text, compounds):
+        elif not _keeps_hyphen(self.parts[-1], following.text, words):
             self.parts[-1] = self.parts[-1][:-1]
             self.boxes[-1] = self.boxes[-1][:-1]
             self.length -= 1
@@ -194,6 +212,11 @@ def _stripped(line: Line) -> tuple[str, NDArray[np.float32]]:
     start = len(line.text) - len(line.text.lstrip())
     end = len(line.text.rstrip())
     return line.text[start:end], line.boxes[start:end]
+
+
+def _spaceless(character: str) -> bool:
+    """Whether it belongs to a script that puts no spaces between words: Chinese and Japanese."""
+    return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
 
 
 def _alike(first: Line, second: Line) -> bool:
@@ -224,20 +247,35 @@ def _gap(before: Line, line: Line, right: float, pitch: float) -> str:
 
 def _full(line: Line, right: float, following: Line) -> bool:
     """Whether the next line's first word would not have fitted on this one."""
-    word = following.text.split(maxsplit=1)[0]
-    width = (following.right - following.left) * len(word) / max(len(following.text.strip()), 1)
+    text, boxes = _stripped(following)
+    word = boxes[: len(text.split(maxsplit=1)[0])]
+    if np.isnan(word).all():
+        return False
+    width = float(np.nanmax(word[:, 2]) - np.nanmin(word[:, 0]))
     return line.right + width + 0.15 * line.height > right
 
 
-def _column_ends(page: Sequence[Line]) -> list[float]:
-    """How far to the right the lines of each line's column go."""
-    if not page:
-        return []
-    left = np.array([line.left for line in page])
-    right = np.array([line.right for line in page])
-    reach = 3 * np.array([line.height for line in page])
-    near = np.abs(left[:, None] - left[None, :]) < reach[:, None]
-    return [float(np.quantile(right[row], 0.9)) for row in near]
+class _Columns:
+    """How far to the right the lines of a document go that begin at one place."""
+
+    def __init__(self, pages: Sequence[Sequence[Line]]) -> None:
+        lines = [line for page in pages for line in page]
+        self._lefts = np.array([line.left for line in lines])
+        order = np.argsort(self._lefts)
+        self._lefts = self._lefts[order]
+        self._rights = np.array([line.right for line in lines])[order]
+        self._known: dict[tuple[int, int], float] = {}
+
+    def end(self, line: Line) -> float:
+        """The right end of the column that a line stands in."""
+        place = round(line.left / 4), round(line.height)
+        if place not in self._known:
+            # Nineteen in twenty: so the few lines that span two columns do not count.
+            reach = 3 * line.height
+            span = np.searchsorted(self._lefts, [line.left - reach, line.left + reach], "left")
+            near = self._rights[span[0] : max(span[1], span[0] + 1)]
+            self._known[place] = float(near.max() if len(near) < 20 else np.quantile(near, 0.95))
+        return self._known[place]
 
 
 def _pitch(page: Sequence[Line]) -> float:
@@ -252,23 +290,28 @@ def _pitch(page: Sequence[Line]) -> float:
     )
 
 
-def _compounds(pages: Sequence[Sequence[Line]]) -> set[str]:
-    """The words with hyphens that stand whole somewhere in the document."""
-    return {
-        word.lower()
-        for page in pages
-        for line in page
-        for word in re.findall(r"\w+(?:-\w+)+", line.text)
-    }
+def _words_of(pages: Sequence[Sequence[Line]]) -> set[str]:
+    """The words that stand whole somewhere in the document, also those with hyphens in them."""
+    found: set[str] = set()
+    for page in pages:
+        broken = False
+        for line in page:
+            words = re.findall(rf"\w+(?:-\w+)*(?![\w{_HYPHEN}])", line.text)
+            found.update(word.lower() for word in words[broken:])
+            broken = line.text.endswith(_HYPHEN)
+    return found
 
 
-def _keeps_hyphen(before: str, after: str, compounds: set[str]) -> bool:
+def _keeps_hyphen(before: str, after: str, words: set[str]) -> bool:
     """Whether a hyphen at a line's end belongs to the word: `well-` / `known`."""
     head = re.search(r"[\w-]*$", before[:-1])
     tail = re.match(r"[\w-]*", after.lstrip())
     if not head or not tail or not head.group() or not tail.group():
         return True
-    if f"{head.group()}-{tail.group()}".lower() in compounds:
+    first, second = head.group().lower(), tail.group().lower()
+    if first + second in words:
+        return False
+    if f"{first}-{second}" in words or first in _PREFIXES or {first, second} <= words:
         return True
     # Numbers and names are not hyphenated at a line's end.
-    return head.group()[-1].isdigit() or tail.group()[0].isdigit() or tail.group()[0].isupper()
+    return first[-1].isdigit() or second[0].isdigit() or tail.group()[0].isupper()
