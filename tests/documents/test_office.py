@@ -100,7 +100,7 @@ def test_slides_are_pages_with_groups_tables_and_notes(tmp_path):
 
 
 EPUB = {
-    "META-INF/container.xml": '<container><rootfiles><rootfile full-path="O/b.opf"/></rootfiles></container>',
+    "META-INF/container.xml": '<container><rootfile full-path="O/b.opf"/></container>',
     "O/b.opf": '<package xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:title>Pets</dc:title>'
     "<dc:creator>A. Cat</dc:creator></metadata><manifest>"
     '<item id="n" href="nav.html" properties="nav"/><item id="2" href="two.html"/>'

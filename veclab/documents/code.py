@@ -16,12 +16,14 @@ _WORDS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|unsafe"
     r"|pub(?:\([\w ]+\))?|extern|inline|virtual|override|sealed|partial|data|open|constexpr)\s+)*"
     r"(?:def|class|function\*?|func|fn|sub|struct|enum|trait|impl|interface|module|namespace"
-    r"|object|record|protocol|extension|type|package)\s+"
+    r"|object|record|protocol|extension|type|package)(?:<[^>]*>)?\s+"
 )
-_KEYWORD = re.compile(rf"[ \t]*{_WORDS}(?:\([^)]*\)\s*)?([\w$.:<>]*\w)")
+_KEYWORD = re.compile(rf"[ \t]*{_WORDS}(?:\([^)]*\)\s*)?([\w$.:]*\w)")
 # C and its kin name no keyword: a line that begins a function there has a type, a name and a `(`,
 # stands at the margin and ends with no semicolon.
-_C_LIKE = re.compile(r"[A-Za-z_][\w:<>,*&\s~]*?[\s*&]([\w:~]+)\s*\([^;]*$")
+_C_LIKE = re.compile(
+    r"(?!(?:return|else|case|throw|new|goto)\b)[A-Za-z_][\w:<>,*&\s~]*?[\s*&]([\w:~]+)\s*\([^;]*$"
+)
 _SHELL = re.compile(r"([\w-]+)\s*\(\)\s*\{?\s*$")
 _NOT_NAMES = {"if", "for", "while", "switch", "return", "else", "catch", "sizeof"}
 _LEADING = re.compile(r"[ \t]*(?:#|//|/\*|\*|@|--|;|\[|///|\"\"\")")
