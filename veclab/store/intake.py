@@ -16,7 +16,7 @@ from veclab.errors import InputError
 from veclab.pipeline.prepare import repair_surrogates
 from veclab.space import Space
 from veclab.store.fields import Field, own_field
-from veclab.store.passage import Box, Passage
+from veclab.store.passage import Passage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -285,7 +285,7 @@ def _passage(document: Any, chunk: Any, number: int) -> Passage:
         anchor=chunk.anchor or None,
         start=chunk.start,
         end=chunk.end,
-        boxes=tuple(Box(*box) for box in chunk.boxes),
+        boxes=chunk.boxes,
         fields={n: None if facts.get(n) is None else str(facts[n]) for n in _DOCUMENT_FIELDS},
     )
 

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-
-class Box(NamedTuple):
-    """A rectangle on a page, in points from the page's lower left corner."""
-
-    page: int
-    left: float
-    bottom: float
-    right: float
-    top: float
+if TYPE_CHECKING:
+    from veclab.documents.document import Box
 
 
 @dataclass(frozen=True, slots=True)

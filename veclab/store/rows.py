@@ -16,20 +16,23 @@ from veclab.store.fields import (
     fields_of,
     own_column,
 )
-from veclab.store.passage import Box, Passage
+from veclab.store.passage import Passage
 from veclab.vectorfiles.schema import SPACE_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from veclab.documents.document import Box
     from veclab.space import Space
+
+_BOX = ("page", "left", "bottom", "right", "top")  # the fields of veclab.documents.Box
 
 
 def table_schema(space: Space, own: Iterable[Field] = ()) -> pa.Schema:
     """The schema of a table of passages: built-in columns, then the user's own."""
     import pyarrow as pa
 
-    box = pa.struct([pa.field(n, pa.float32()) for n in Box._fields])
+    box = pa.struct([pa.field(n, pa.float32()) for n in _BOX])
     columns = [pa.field(name, arrow_type(kind)) for name, kind in BUILT_IN.items()]
     columns += [
         pa.field("digest", pa.string()),
@@ -124,14 +127,19 @@ def to_passages(rows: pa.Table) -> list[Passage]:
             anchor=get("anchor", i),
             start=get("start", i),
             end=get("end", i),
-            boxes=tuple(
-                Box(int(b["page"]), b["left"], b["bottom"], b["right"], b["top"])
-                for b in get("boxes", i) or ()
-            ),
+            boxes=_boxes(get("boxes", i)),
             fields={f.name: columns[f.column][i] for f in own},
         )
         for i in range(rows.num_rows)
     ]
+
+
+def _boxes(found: list[dict[str, float]] | None) -> tuple[Box, ...]:
+    if not found:
+        return ()
+    from veclab.documents.document import Box
+
+    return tuple(Box(int(b["page"]), *(b[name] for name in _BOX[1:])) for b in found)
 
 
 def vectors_of(rows: pa.Table) -> NDArray[np.float32]:
