@@ -1,0 +1,43 @@
+"""Stores for tests, and a model whose vectors are sums over words: what shares words is near."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from tests.fakes import FakeProvider
+from veclab.model import Model
+from veclab.store.store import Store
+
+pytest.importorskip("lance", reason="needs veclab[store]")
+
+
+class WordSums(FakeProvider):
+    """8 dimensions; a text's vector is the sum of its words' random vectors."""
+
+    def vector(self, text, role=None):
+        words = text.lower().split()[: self.limits.max_tokens - 2]
+        return np.sum([_of(self.space.model, word) for word in words], axis=0)
+
+
+def _of(name, word):
+    seed = hashlib.blake2b(f"{name}|{word}".encode(), digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(seed, "big")).normal(size=8).astype(np.float32)
+
+
+@pytest.fixture
+def provider():
+    return WordSums(max_tokens=64)
+
+
+@pytest.fixture
+def other_model(cache):
+    return Model(WordSums(max_tokens=64, name="other"), cache)
+
+
+@pytest.fixture
+def store(tmp_path, model):
+    with Store.open(tmp_path / "store", model, create=True) as opened:
+        yield opened
