@@ -1,0 +1,1 @@
+"""Questions answered from a store, with citations that were checked."""
