@@ -101,6 +101,17 @@ def verify(claim: Claim, passages: Sequence[str]) -> Verdict:
     )
 
 
+def verify_quotations(claim: Claim, passages: Sequence[str]) -> Verdict:
+    """Check only that a claim's quotations are true: for one that says no more than they do."""
+    texts = [read_words(passage) for passage in passages]
+    found = [_find(quote, passages, texts) for quote in claim.quotes]
+    faults = tuple(fault for fault in found if isinstance(fault, str))
+    citations = tuple(place for place in found if isinstance(place, Citation))
+    if faults or not citations:
+        return Verdict(claim, "dropped", reasons=faults or ("it quotes no source",))
+    return Verdict(claim, "supported", citations)
+
+
 def locate(quote: Quote, passages: Sequence[str]) -> Citation | None:
     """Where a quotation stands in the passage that it cites; None where it does not."""
     found = _find(quote, passages, [read_words(passage) for passage in passages])

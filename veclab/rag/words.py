@@ -80,6 +80,12 @@ def find_words(wanted: Sequence[Word], text: Sequence[Word]) -> tuple[int, int] 
     return None
 
 
+def on_one_line(text: str) -> str:
+    """A stretch of a document for people: one line, words broken at line ends joined."""
+    joined = re.sub(r"(?<=[^\W\d_])[-‐\u00ad\ufffe][ \t]*\r?\n[ \t]*(?=[^\W\d_A-Z])", "", text)
+    return " ".join(joined.replace("\u00ad", "").split())
+
+
 def has_number(word: str) -> bool:
     """Whether a digit of any script stands in it, or a fraction, or a superscript."""
     return any(letter.isnumeric() for letter in word)

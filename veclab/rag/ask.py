@@ -1,0 +1,184 @@
+"""Ask: search, weigh what was found, answer from it, and check every citation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from veclab.errors import InputError
+from veclab.rag.answer import Answer, Line, Writer
+from veclab.rag.answer_format import AnswerReader
+from veclab.rag.citations import verify, verify_quotations
+from veclab.rag.evidence import weigh
+from veclab.rag.extractive import Sentence, extract
+from veclab.rag.followup import Turn, standing_alone
+from veclab.rag.prompt import Prompt, Source, build_prompt
+from veclab.rag.threshold import Threshold, find_threshold
+
+if TYPE_CHECKING:
+    from veclab.rag.chat import Chat
+    from veclab.store.passage import Hit
+    from veclab.store.search import Mode
+    from veclab.store.store import Store
+
+TOP = 8
+
+
+def ask(
+    store: Store,
+    question: str,
+    *,
+    llm: Chat | str | None = None,
+    base_url: str | None = None,
+    top: int = TOP,
+    mode: Mode = "hybrid",
+    where: str | None = None,
+    threshold: float | None = None,
+    window: int | None = None,
+    max_cost: float | None = None,
+    earlier: Sequence[Turn] = (),
+    on_line: Callable[[Line], None] | None = None,
+    on_calibrated: Callable[[int], None] = lambda n: None,
+) -> Answer:
+    """Answer a question from the documents of a store, with checked citations.
+
+    Args:
+        store: opened by `veclab.Store.open`.
+        question: in words.
+        llm: `openai:NAME` for a chat model, or an object with its methods (`veclab.rag.chat`);
+            None to answer with the best sentences of the documents.
+        base_url: of an OpenAI-compatible endpoint, for `llm`.
+        top: how many passages to answer from.
+        mode: of the search: `hybrid`, `vector` or `keyword`.
+        where: a filter; see `Store.search`.
+        threshold: least evidence for an answer; by default the store's own, which is found when it
+            is first needed. 0 answers always.
+        window: tokens of prompt and answer that the chat model takes.
+        max_cost: dollars; a question that could cost more is not sent.
+        earlier: questions and answers of the conversation so far.
+        on_line: is called with each claim as soon as it has been checked.
+        on_calibrated: is called with the number of stand-in questions done.
+
+    Raises:
+        InputError: the question is empty, or an option cannot be used.
+        SpaceMismatch, StoreError: of the store.
+        ProviderError, CostTooHigh, ModelUnavailable, MissingExtra: of the chat model.
+    """
+    if not question.strip():
+        raise InputError("the question is empty; say what you want to know")
+    chat = _chat(llm, base_url, window, max_cost)
+    before = (0, 0) if chat is None else chat.tokens
+    paid = 0.0 if chat is None else chat.dollars
+    searched, note = standing_alone(question, earlier, chat)
+    notes = [] if note is None else [note]
+    vector = None if not store.count() else store.embed_query(searched)
+    hits = store.search(searched, top=top, mode=mode, where=where, vector=vector)
+    assert vector is not None  # an empty store has raised
+    evidence, sentences = weigh(store, searched, vector, hits)
+    limit, told = _limit(store, threshold, on_calibrated)
+    notes += told
+    writer, prompt, refused = Writer([hit.passage for hit in hits], quoted=chat is None), None, False
+    if not hits or evidence.score < limit.value:
+        refused = True
+    elif chat is None:
+        _answer_extractively(writer, sentences, on_line)
+    else:
+        notes += chat.notes
+        prompt = _prompt(chat, question, hits, earlier)
+        notes += prompt.notes
+        refused, said = _answer(writer, chat, prompt, on_line)
+        notes += said
+    after = (0, 0) if chat is None else chat.tokens
+    cost = 0.0 if chat is None else chat.dollars
+    return Answer(
+        question=question,
+        searched=searched,
+        outcome="answered" if writer.lines else "refused" if refused else "failed",
+        by=None if chat is None else chat.name,
+        lines=tuple(writer.lines),
+        dropped=tuple(writer.dropped),
+        references=writer.references(),
+        hits=tuple(hits),
+        evidence=evidence,
+        threshold=limit,
+        messages=() if prompt is None else tuple(prompt.messages),
+        tokens=(after[0] - before[0], after[1] - before[1]),
+        dollars=None if cost is None or paid is None else cost - paid,
+        notes=tuple(notes),
+    )
+
+
+def _chat(
+    llm: Chat | str | None, base_url: str | None, window: int | None, max_cost: float | None
+) -> Chat | None:
+    if isinstance(llm, str):
+        from veclab.rag.chat import ChatModel
+
+        return ChatModel(llm, base_url=base_url, window=window, max_cost=max_cost)
+    for name, value in (("base_url", base_url), ("window", window), ("max_cost", max_cost)):
+        if value is not None:
+            raise InputError(f"{name} goes with a language model that is given by name: llm=...")
+    return llm
+
+
+def _limit(
+    store: Store, threshold: float | None, on_calibrated: Callable[[int], None]
+) -> tuple[Threshold, list[str]]:
+    if threshold is None:
+        return find_threshold(store, on_calibrated)
+    if not 0 <= threshold <= 1:
+        raise InputError(f"a threshold is from 0 (answer always) to 1, not {threshold}")
+    return Threshold(threshold, "given"), []
+
+
+def _answer_extractively(
+    writer: Writer, sentences: Sequence[Sentence], on_line: Callable[[Line], None] | None
+) -> None:
+    texts = [passage.text for passage in writer.passages]
+    for claim in extract(sentences):
+        _hand_on(writer.take(verify_quotations(claim, texts)), on_line)
+
+
+def _prompt(chat: Chat, question: str, hits: Sequence[Hit], earlier: Sequence[Turn]) -> Prompt:
+    return build_prompt(
+        question,
+        [Source(hit.passage.place, hit.passage.text) for hit in hits],
+        count=chat.count,
+        window=chat.window,
+        answer_tokens=chat.answer_tokens,
+        earlier=earlier,
+    )
+
+
+def _answer(
+    writer: Writer, chat: Chat, prompt: Prompt, on_line: Callable[[Line], None] | None
+) -> tuple[bool, list[str]]:
+    """Let the model write and check each claim as it comes; whether it refused, and notes."""
+    from veclab.rag.chat import BrokenOff
+
+    reader, notes = AnswerReader(), []
+    texts = [passage.text for passage in writer.passages[: prompt.sources]]
+
+    def take(claims: Sequence[Any]) -> None:
+        for claim in claims:
+            _hand_on(writer.take(verify(claim, texts)), on_line)
+
+    try:
+        for piece in chat.stream(prompt.messages):
+            take(reader.feed(piece))
+    except BrokenOff as broken:
+        notes.append(f"{chat.name} broke off: {broken}. What it said before was checked as usual")
+    take(reader.close())
+    if reader.stray:
+        notes.append(
+            f"{chat.name} also wrote {len(reader.stray)} line(s) without claim or quotation, which "
+            "were left out"
+        )
+    if not writer.lines and not reader.refused and not writer.dropped and not reader.stray:
+        notes.append(f"{chat.name} answered nothing")
+    return reader.refused, notes
+
+
+def _hand_on(line: Line | None, on_line: Callable[[Line], None] | None) -> None:
+    if line is not None and on_line is not None:
+        on_line(line)

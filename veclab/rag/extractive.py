@@ -1,0 +1,108 @@
+"""An answer without a language model: the sentences that come nearest to the question, quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.rag.citations import Claim, Quote
+from veclab.rag.keywords import coverage, stems
+from veclab.rag.sentences import split_sentences
+from veclab.rag.words import on_one_line
+from veclab.unit_length import normalize
+
+if TYPE_CHECKING:
+    from veclab.store.store import Store
+
+SENTENCES = 3
+# A sentence counts by its cosine with the question and by the question's words in it.
+_KEYWORD_SHARE = 0.3
+# What scores this much less than the best is left out.
+_MARGIN = 0.15
+_FEWEST_WORDS = 4
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage and how near it comes to a question.
+
+    Attributes:
+        source: number of the passage, from 1.
+        start, end: in the passage's text.
+        text: its words.
+        cosine: with the question.
+        coverage: share of the question's words that it has.
+    """
+
+    source: int
+    start: int
+    end: int
+    text: str
+    cosine: float
+    coverage: float
+
+    @property
+    def score(self) -> float:
+        """What sentences are chosen by."""
+        return (1 - _KEYWORD_SHARE) * self.cosine + _KEYWORD_SHARE * self.coverage
+
+
+def score_sentences(
+    store: Store,
+    question: NDArray[np.float32],
+    weights: Sequence[tuple[str, float]],
+    passages: Sequence[str],
+) -> list[Sentence]:
+    """All sentences of the passages, the nearest first.
+
+    Args:
+        store: whose model embeds them.
+        question: its vector, float32 (dim,).
+        weights: the question's words and what each counts.
+        passages: texts, the first is number 1.
+    """
+    spans = [
+        (number, start, end)
+        for number, text in enumerate(passages, 1)
+        for start, end in split_sentences(text, longest=_LONGEST)
+    ]
+    spans = [s for s in spans if any(letter.isalnum() for letter in passages[s[0] - 1][s[1] : s[2]])]
+    if not spans:
+        return []
+    texts = [passages[number - 1][start:end] for number, start, end in spans]
+    model = store.model
+    vectors = normalize(model.embed(texts, role=store.role("document"), on_long="truncate").array)
+    cosines = vectors @ normalize(question[None])[0]
+    found = [
+        Sentence(*span, text, float(cosine), coverage(weights, stems(text)))
+        for span, text, cosine in zip(spans, texts, cosines, strict=True)
+    ]
+    return sorted(found, key=lambda sentence: -sentence.score)
+
+
+def extract(sentences: Sequence[Sentence], most: int = SENTENCES) -> list[Claim]:
+    """The best sentences as claims that quote themselves; what says the same twice is left out."""
+    long = [s for s in sentences if len(s.text.split()) >= _FEWEST_WORDS]
+    chosen: list[Sentence] = []
+    for sentence in long or sentences:
+        if chosen and sentence.score < chosen[0].score - _MARGIN:
+            break
+        if any(_alike(sentence.text, other.text) for other in chosen):
+            continue
+        chosen.append(sentence)
+        if len(chosen) == most:
+            break
+    return [
+        Claim(on_one_line(sentence.text), (Quote(sentence.source, sentence.text),))
+        for sentence in chosen
+    ]
+
+
+def _alike(a: str, b: str) -> bool:
+    one, two = stems(a), stems(b)
+    return len(one & two) >= 0.8 * min(len(one), len(two))
