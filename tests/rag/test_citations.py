@@ -62,6 +62,7 @@ def test_a_claim_of_two_sentences_needs_a_quotation_for_each():
         (1, "dollars or 5", "does not stand in [1]"),
         (3, "Version 1.5 needs", "does not stand in [3]"),
         (3, "Users must run it as root", "does not stand in [3]"),
+        (2, "in 1993 It is not a company", "does not stand in [2]"),  # a full stop left out
         (1, "", "quotes no words"),
         (1, "...", "quotes no words"),
         (1, "“”", "quotes no words"),
@@ -130,7 +131,12 @@ def test_a_quotation_shown_as_one_need_only_be_true():
 
 
 SENTENCES = st.lists(
-    st.lists(st.sampled_from("alpha beta gamma delta 12 345 not never 6.5 -7".split()), min_size=1)
+    st.lists(
+        st.sampled_from(
+            ["alpha", "beta", "gamma", "delta", "12", "345", "not", "never", "6.5", "-7"]
+        ),
+        min_size=1,
+    )
     .map(" ".join)
     .map(lambda text: text + "."),
     min_size=1,
@@ -146,9 +152,7 @@ def test_what_is_copied_is_found_at_its_place(sentences, data):
     quote = " ".join(passage.split()[first:last])
     found = locate(Quote(1, quote), [passage])
     assert found is not None
-    assert passage[found.start : found.end].split() == quote.rstrip(".").split() or (
-        found.text.rstrip(".") == quote.rstrip(".")
-    )
+    assert passage[found.start : found.end].rstrip(".") == quote.rstrip(".")
 
 
 @given(SENTENCES, st.data())
@@ -170,12 +174,12 @@ def test_no_answer_makes_it_fall_over(claim, source, quote, passages):
     assert (verdict.status == "dropped") == (not verdict.citations)
 
 
-@given(SENTENCES)
-def test_a_supported_claim_has_the_words_of_a_sentence(sentences):
-    passage = " ".join(sentences)
-    for left_out in ("not ", "never "):
-        for sentence in sentences:
-            if left_out in sentence and sentence.replace(left_out, "", 1) not in sentences:
-                claim = sentence.replace(left_out, "", 1)
-                verdict = check(claim, (1, sentence), passages=[passage])
-                assert verdict.status != "supported" or claim.split()[0] not in sentence
+@given(SENTENCES, st.sampled_from(["not", "never"]))
+def test_a_claim_that_leaves_a_negation_out_is_not_supported(sentences, negation):
+    said = [sentence.split() for sentence in sentences]
+    for sentence in sentences:
+        words = sentence.replace(".", " .").split()
+        claim = [word for word in words if word != negation]
+        text = " ".join(claim).replace(" .", ".")
+        if claim != words and text.split() not in said:
+            assert check(text, (1, sentence), passages=[" ".join(sentences)]).status != "supported"

@@ -1,12 +1,12 @@
 """What is made equal, and what stays different."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from veclab.rag.words import find_words, on_one_line, read_words
-
-pytestmark = []
 
 
 def words(text):
@@ -75,7 +75,7 @@ def test_scripts_without_spaces_are_read_letter_by_letter():
 @given(st.text(max_size=200))
 def test_every_word_knows_its_place(text):
     found = read_words(text)
-    for word, after in zip(found, found[1:], strict=False):
+    for word, after in itertools.pairwise(found):
         assert word.start < word.end <= after.start
     for word in found:
         assert 0 <= word.start < word.end <= len(text)

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from veclab.cli.analogy import analogy
+from veclab.cli.ask import ask
 from veclab.cli.audit import audit
 from veclab.cli.batch import batch
 from veclab.cli.bias import bias
@@ -57,6 +58,7 @@ for command in (
     search,
     similar,
     analogy,
+    ask,
     compare,
     audit,
     bias,

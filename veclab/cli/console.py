@@ -61,6 +61,11 @@ def shorten(text: str, width: int = 60) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
+def printable(text: str) -> str:
+    """One line without control characters: a document must not steer the terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Callable[[int], None]]:
     """A bar with texts/s and time left on a terminal, nothing in a pipe.

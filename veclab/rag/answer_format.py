@@ -160,7 +160,9 @@ def _tidy(quote: Quote, fallback: int | None) -> Quote:
             number = int(match[1])
             text = (text[: match.start()] + text[match.end() :]).strip()
     text = _unquote(text)
-    return Quote(fallback if number is None else number, re.sub(r"^(?:\.\.\.|…)|(?:\.\.\.|…)$", "", text))
+    return Quote(
+        fallback if number is None else number, re.sub(r"^(?:\.\.\.|…)|(?:\.\.\.|…)$", "", text)
+    )
 
 
 def _unquote(text: str) -> str:

@@ -77,7 +77,11 @@ def ask(
     evidence, sentences = weigh(store, searched, vector, hits)
     limit, told = _limit(store, threshold, on_calibrated)
     notes += told
-    writer, prompt, refused = Writer([hit.passage for hit in hits], quoted=chat is None), None, False
+    writer, prompt, refused = (
+        Writer([hit.passage for hit in hits], quoted=chat is None),
+        None,
+        False,
+    )
     if not hits or evidence.score < limit.value:
         refused = True
     elif chat is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from time import sleep
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from veclab.errors import (
     CostTooHigh,
@@ -129,7 +129,9 @@ class ChatModel:
         self.max_cost = max_cost
         self.timeout = timeout
         self.price = find_chat_price(self.name, self.access.endpoint)
-        self._counter: Counter = ExactCounter("cl100k_base") if own and known else EstimatingCounter()
+        self._counter: Counter = (
+            ExactCounter("cl100k_base") if own and known else EstimatingCounter()
+        )
         self._spent = [0, 0]
         self._client: OpenAI | None = None
         self._unknown: set[str] = set()  # parts of requests that the endpoint does not take
@@ -190,7 +192,10 @@ class ChatModel:
             raise self._broken(error) from None
         finally:
             counted = (prompt, self.count("".join(pieces)))
-            said = (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
+            said = (
+                getattr(usage, "prompt_tokens", None),
+                getattr(usage, "completion_tokens", None),
+            )
             for side in (0, 1):
                 value = said[side]
                 self._spent[side] += value if isinstance(value, int) else counted[side]
@@ -223,7 +228,7 @@ class ChatModel:
             number += 1
             wait: float | None = None
             try:
-                return client.chat.completions.create(messages=list(messages), **self._body)
+                return client.chat.completions.create(messages=cast(Any, messages), **self._body)
             except APIStatusError as error:
                 if self._without_part(error):
                     number -= 1
@@ -240,7 +245,7 @@ class ChatModel:
             if number >= TRIES:
                 raise ProviderError(f"{self.access.url} did not answer: {said}")
             backoff = min(30.0, 0.5 * 2 ** (number - 1)) * random.uniform(0.5, 1.0)
-            time.sleep(backoff if wait is None else wait)
+            sleep(backoff if wait is None else wait)
 
     def _without_part(self, error: APIStatusError) -> bool:
         """Leave out of requests what the endpoint says that it does not know; whether there was."""

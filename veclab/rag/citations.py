@@ -118,12 +118,11 @@ def locate(quote: Quote, passages: Sequence[str]) -> Citation | None:
     return found if isinstance(found, Citation) else None
 
 
+_STOPS = tuple(".!?。")
 _ELLIPSIS = re.compile(r"\.\.\.|…|\[\s*…?\s*\]")
 
 
-def _find(
-    quote: Quote, passages: Sequence[str], texts: Sequence[list[Word]]
-) -> Citation | str:
+def _find(quote: Quote, passages: Sequence[str], texts: Sequence[list[Word]]) -> Citation | str:
     """The place of a quotation, or why there is none."""
     number = quote.source
     if number is None:
@@ -136,9 +135,16 @@ def _find(
     place = find_words(wanted, texts[number - 1])
     if place is not None:
         words = texts[number - 1]
-        start, end = words[place[0]].start, words[place[1] - 1].end
-        return Citation(number, start, end, passages[number - 1][start:end])
+        passage, start = passages[number - 1], words[place[0]].start
+        end = _with_stop(passage, words[place[1] - 1].end, quote.text)
+        return Citation(number, start, end, passage[start:end])
     return f"{_short(quote.text)} does not stand in [{number}]" + _whereabouts(wanted, quote, texts)
+
+
+def _with_stop(passage: str, end: int, quote: str) -> int:
+    """The end with the mark that ends a sentence, where the quotation has it, too."""
+    stops = quote.rstrip("\"'”’ ")[-1:] in _STOPS
+    return end + 1 if stops and passage[end : end + 1] in _STOPS else end
 
 
 def _whereabouts(wanted: list[Word], quote: Quote, texts: Sequence[list[Word]]) -> str:
@@ -160,21 +166,18 @@ def _whereabouts(wanted: list[Word], quote: Quote, texts: Sequence[list[Word]]) 
 
 _ARTICLES = frozenset({"a", "an", "the"})
 # May open a sentence without changing what it says.
-_OPENERS = frozenset(
-    "however therefore thus hence also moreover furthermore finally additionally then so and"
-    " note that".split()  # noqa: SIM905
-)
+_OPENING_WORDS = """
+however therefore thus hence also moreover furthermore finally additionally then so and note that
+"""
+_OPENERS = frozenset(_OPENING_WORDS.split())
 # Words that turn, limit or attribute a statement.
-_TURNING = frozenset(
-    (
-        "not no never none nobody nothing nowhere neither nor without unless except only if hardly"
-        " barely rarely seldom may might could should must cannot false untrue wrong"
-        " nicht kein keine keinen keiner nie niemals ohne nur wenn falls"
-        " ne pas jamais aucun aucune sans sauf si seulement"
-        " nunca ningún ninguno sin excepto solo sólo non mai senza nessuno não sem niet geen"
-        " 不 没 沒 無 无 未 非 否"
-    ).split()
-)
+_TURNING_WORDS = """
+not no never none nobody nothing nowhere neither nor without unless except only if hardly barely
+rarely seldom may might could should must cannot false untrue wrong nicht kein keine keinen keiner
+nie niemals ohne nur wenn falls ne pas jamais aucun aucune sans sauf si seulement nunca ningún
+ninguno sin excepto solo sólo non mai senza nessuno não sem niet geen 不 没 沒 無 无 未 非 否
+"""
+_TURNING = frozenset(_TURNING_WORDS.split())
 
 
 def _doubts(claim: str, citations: Sequence[Citation], passages: Sequence[str]) -> list[str]:
@@ -192,7 +195,7 @@ def _doubts(claim: str, citations: Sequence[Citation], passages: Sequence[str]) 
     if claim.rstrip().endswith(("?", "？")):
         return ["it is a question"]
     # A sentence for each part; or one sentence for all, should they have been split differently.
-    if all(part in said for part in parts) or sum(parts, []) in said:
+    if all(part in said for part in parts) or [word for part in parts for word in part] in said:
         return []
     return _differences(claim, sentences)
 
@@ -200,9 +203,7 @@ def _doubts(claim: str, citations: Sequence[Citation], passages: Sequence[str]) 
 def _sentences_at(citation: Citation, passage: str) -> list[str]:
     """The whole sentences of the passage in which a quotation stands."""
     return [
-        passage[a:b]
-        for a, b in split_sentences(passage)
-        if a < citation.end and citation.start < b
+        passage[a:b] for a, b in split_sentences(passage) if a < citation.end and citation.start < b
     ]
 
 

@@ -71,7 +71,9 @@ def score_sentences(
         for number, text in enumerate(passages, 1)
         for start, end in split_sentences(text, longest=_LONGEST)
     ]
-    spans = [s for s in spans if any(letter.isalnum() for letter in passages[s[0] - 1][s[1] : s[2]])]
+    spans = [
+        s for s in spans if any(letter.isalnum() for letter in passages[s[0] - 1][s[1] : s[2]])
+    ]
     if not spans:
         return []
     texts = [passages[number - 1][start:end] for number, start, end in spans]

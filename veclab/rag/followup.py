@@ -22,7 +22,9 @@ _OPENING = re.compile(
 _LONGEST = 500
 
 
-def standing_alone(question: str, earlier: Sequence[Turn], chat: Chat | None) -> tuple[str, str | None]:
+def standing_alone(
+    question: str, earlier: Sequence[Turn], chat: Chat | None
+) -> tuple[str, str | None]:
     """A question that needs no conversation, and a note on how it was made.
 
     A language model rewrites it. Without one, or where that fails, a question that points back

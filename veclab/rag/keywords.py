@@ -7,22 +7,20 @@ from collections.abc import Collection, Sequence
 from veclab.rag.words import has_number, read_words
 
 # Words that say how something is asked, not what about.
-_EMPTY = frozenset(
-    (
-        "a about after again all also am an and any are as at be because been before being both but"
-        " by can could did do does doing done for from get gets getting give given gives go goes had"
-        " has have having he her here hers him his how i if in into is it its just let like make"
-        " makes many may me mean means might mine more most much must my need needs no not now of on"
-        " one only or other our out over own please same say says shall she should so some such tell"
-        " than that the their them then there these they thing things this those to too under until"
-        " up us use used uses using very want wants was way we were what when where whether which"
-        " while who whom whose why will with without would you your yours"
-        " der die das den dem des ein eine einen einem einer und oder ist sind war wie was wer wo"
-        " warum wann welche welcher welches kann ich man mit von zu im in auf für nicht"
-        " le la les un une des et ou est sont que qui quoi comment pourquoi quand où dans pour avec"
-        " el los las una y o es son qué quién cómo por para con en de del"
-    ).split()
-)
+_EMPTY_WORDS = """
+a about after again all also am an and any are as at be because been before being both but by can
+could did do does doing done for from get gets getting give given gives go goes had has have
+having he her here hers him his how i if in into is it its just let like make makes many may me
+mean means might mine more most much must my need needs no not now of on one only or other our out
+over own please same say says shall she should so some such tell than that the their them then
+there these they thing things this those to too under until up us use used uses using very want
+wants was way we were what when where whether which while who whom whose why will with without
+would you your yours der die das den dem des ein eine einen einem einer und oder ist sind war wie
+was wer wo warum wann welche welcher welches kann ich man mit von zu im in auf für nicht le la les
+un une des et ou est sont que qui quoi comment pourquoi quand où dans pour avec el los las una y o
+es son qué quién cómo por para con en de del
+"""
+_EMPTY = frozenset(_EMPTY_WORDS.split())
 _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "s", "ly", "er", "ers")
 
 

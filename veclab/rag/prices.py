@@ -46,15 +46,15 @@ def find_chat_price(model: str, endpoint: str | None = None) -> ChatPrice | None
         if entry is None:
             continue
         try:
-            pair = [float(entry[side]) for side in ("input", "output")]
+            prompt, answer = float(entry["input"]), float(entry["output"])
         except (TypeError, KeyError, ValueError):
-            pair = [-1.0]
-        if not all(0 <= value < 1e9 for value in pair):
+            prompt = answer = -1.0
+        if not (0 <= prompt < 1e9 and 0 <= answer < 1e9):
             raise InputError(
                 f"{path}: the price of {name} must look like "
                 f'"{KEY}": {{"{name}": {{"input": 0.15, "output": 0.6}}}}'
             )
-        return ChatPrice(*pair, str(table.get("as_of", "no date")), path)
+        return ChatPrice(prompt, answer, str(table.get("as_of", "no date")), path)
     return None
 
 

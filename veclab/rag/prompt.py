@@ -91,7 +91,9 @@ def build_prompt(
             body = _beginning(source.text, room - head, count)
             if not body:
                 break
-            notes.append(f"source [{number}] is cut: the model's window of {window:,} tokens is full")
+            notes.append(
+                f"source [{number}] is cut: the model's window of {window:,} tokens is full"
+            )
             text = _quoted(number, source.place, body, boundary)
         if count(text) > room:
             break

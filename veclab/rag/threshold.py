@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from veclab.errors import InputError, StoreError
 from veclab.rag.evidence import DEPTH, weigh
 from veclab.rag.keywords import content_words
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 KEY = "ask"
 # Share of answerable questions that may be refused.
 REFUSED = 0.06
+# Share of the unanswerable stand-ins to refuse: sentences say more than questions do, so their
+# scores are higher, and a threshold that refused them all would refuse real questions.
+CAUGHT = 0.8
 SAMPLE = 60
 _KEPT = 0.6
 _GROWTH = 1.25
@@ -78,6 +83,7 @@ def fit(
     method: str,
     passages: int = 0,
     refused: float = REFUSED,
+    caught: float = 1.0,
 ) -> Threshold:
     """The highest threshold that refuses no more than a share of the answerable.
 
@@ -86,6 +92,8 @@ def fit(
         method: for the record.
         passages: of the store, for the record.
         refused: that share.
+        caught: no higher than what refuses this share of the unanswerable, for stand-ins of
+            answerable questions that are easier than people's own; 1 for no such limit.
 
     Raises:
         InputError: no answerable question was given.
@@ -94,6 +102,8 @@ def fit(
         raise InputError("a threshold cannot be found without answerable questions")
     ordered = sorted(answerable)
     value = ordered[min(int(refused * len(ordered)), len(ordered) - 1)]
+    if caught < 1 and unanswerable:
+        value = min(value, float(np.quantile(unanswerable, caught)))
     return Threshold(
         value,
         method,
@@ -109,11 +119,10 @@ def stored(store: Store) -> Threshold | None:
     """The threshold kept in the store; None where there is none, or the store has grown since."""
     value = store.state.settings.get(KEY)
     try:
-        found = None if value is None else Threshold.from_dict(value["threshold"])
-        same = found is not None and value["space"] == store.space.id
+        if value is None or value["space"] != store.space.id:
+            return None
+        found = Threshold.from_dict(value["threshold"])
     except (TypeError, KeyError):
-        return None
-    if found is None or not same:
         return None
     grown = max(store.count(), 1) / max(found.passages, 1)
     return found if 1 / _GROWTH <= grown <= _GROWTH or found.method == "questions" else None
@@ -143,7 +152,7 @@ def calibrate(
         if without:
             no.append(weigh(store, question, vector, without[:DEPTH])[0].score)
         on_done(1)
-    return fit(yes, no, method="self-retrieval", passages=store.count())
+    return fit(yes, no, method="self-retrieval", passages=store.count(), caught=CAUGHT)
 
 
 def find_threshold(

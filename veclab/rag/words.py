@@ -21,11 +21,13 @@ class Word:
     Attributes:
         text: made comparable.
         start, end: where it stands in the text as it was, in characters.
+        stop: whether a mark follows that can end a sentence.
     """
 
     text: str
     start: int
     end: int
+    stop: bool = False
 
 
 _MARKS = dict.fromkeys("‘’‚‛′ʼ`´", "'") | dict.fromkeys("“”„‟″«»", '"')
@@ -34,13 +36,14 @@ _PARTING = frozenset("—―⸺⸻")
 _HYPHEN_LIKE = frozenset("−\ufffe\u00ad")
 _SOFT = "\u00ad"
 # Decompositions that change only how a character looks. Not among them: <super>, <sub>, <fraction>.
-_LOOKS = ("<wide>", "<narrow>", "<font>", "<noBreak>")
+_LOOKS: tuple[str, ...] = ("<wide>", "<narrow>", "<font>", "<noBreak>")
 _LOOKS += ("<compat>", "<initial>", "<medial>", "<final>", "<isolated>")
 # Scripts written without spaces: every character is a word.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+_STOPS = frozenset(".!?")
 _LEADING = "\"'([{*_"
 _TRAILING = "\"')]}*_.,;:!?"
 # Bullets, rules, cells of tables, marks of quotation and headings.
@@ -59,7 +62,8 @@ def read_words(text: str) -> list[Word]:
         kept = chunk[first:last]
         if kept:
             plain = _unhyphened("".join(form for form, _, _ in kept))
-            words.append(Word(plain, kept[0][1], kept[-1][2]))
+            stop = any(form in _STOPS for form, _, _ in chunk[last:])
+            words.append(Word(plain, kept[0][1], kept[-1][2], stop))
     following = [*words[1:], None][: len(words)]
     return [w for w, after in zip(words, following, strict=True) if not _is_bullet(w, after, text)]
 
@@ -67,15 +71,21 @@ def read_words(text: str) -> list[Word]:
 def find_words(wanted: Sequence[Word], text: Sequence[Word]) -> tuple[int, int] | None:
     """Where the wanted words stand one after the other: first word, and one past the last.
 
-    The first letter may differ in case: a quotation may begin inside a sentence.
+    The first letter may differ in case: a quotation may begin inside a sentence. Inside it,
+    sentences must end where they end in the text.
     """
     n = len(wanted)
     if not n:
         return None
     rest = [word.text for word in wanted[1:]]
+    stops = [word.stop for word in wanted[:-1]]
     firsts = {wanted[0].text, _other_case(wanted[0].text)}
     for i in range(len(text) - n + 1):
-        if text[i].text in firsts and [w.text for w in text[i + 1 : i + n]] == rest:
+        if (
+            text[i].text in firsts
+            and [w.text for w in text[i + 1 : i + n]] == rest
+            and [w.stop for w in text[i : i + n - 1]] == stops
+        ):
             return i, i + n
     return None
 
@@ -155,9 +165,7 @@ def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
             start = i
 
 
-def _ends_line_in_hyphen(
-    chunk: _Chunk, clusters: list[tuple[str, int, int]], number: int
-) -> bool:
+def _ends_line_in_hyphen(chunk: _Chunk, clusters: list[tuple[str, int, int]], number: int) -> bool:
     """Whether a word was broken here: letter, hyphen, line end, small letter."""
     if number == 0 or clusters[number - 1][0][0] not in "-‐\u00ad\ufffe":
         return False

@@ -1,0 +1,234 @@
+"""`veclab ask`: a question answered from a store, with checked citations."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import (
+    json_option,
+    print_facts,
+    print_json,
+    print_table,
+    printable,
+    progress,
+)
+from veclab.cli.options import store_option
+
+if TYPE_CHECKING:
+    from veclab.rag.answer import Answer, Line
+    from veclab.rag.followup import Turn
+    from veclab.store.store import Store
+
+_WIDTH = 100
+_QUOTE = 160
+
+
+@click.command()
+@click.argument("question", required=False)
+@store_option
+@click.option(
+    "--llm",
+    metavar="openai:MODEL",
+    help="A chat model that writes the answer; without one the best sentences are quoted.",
+)
+@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, for --llm.")
+@click.option("--top", "-n", type=int, default=8, show_default=True, help="Passages to read.")
+@click.option(
+    "--mode",
+    type=click.Choice(["hybrid", "vector", "keyword"]),
+    default="hybrid",
+    show_default=True,
+    help="Of the search.",
+)
+@click.option("--where", metavar="FILTER", help="For instance \"year >= 2020 and lang = 'en'\".")
+@click.option(
+    "--threshold",
+    type=float,
+    help="Least evidence for an answer, 0 to 1; by default found on the store. 0 answers always.",
+)
+@click.option("--window", type=int, metavar="TOKENS", help="Of prompt and answer, for --llm.")
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="DOLLARS",
+    help="Send nothing to --llm that could bring the cost over this.",
+)
+@click.option("--explain", is_flag=True, help="Show what was found, weighed, sent and dropped.")
+@click.option("--chat", is_flag=True, help="Keep a conversation; ends with an empty line.")
+@json_option
+def ask(
+    question: str | None,
+    store: str,
+    explain: bool,
+    chat: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Answer QUESTION from the documents of a store, with numbered citations.
+
+    Every citation is checked: the words must stand in the source that they are taken from, or the
+    claim is left out. A claim that says something else than its source, or says it in other words,
+    is marked as unverified.
+    """
+    from veclab.store.store import Store
+
+    if chat and as_json:
+        raise click.UsageError("--chat is for people; --json answers one question")
+    if question is None and not chat:
+        raise click.UsageError("give a QUESTION, or --chat")
+    options["llm"] = _language_model(options)
+    with Store.open(store) as opened:
+        if chat:
+            _converse(opened, question, explain, options)
+            return
+        assert question is not None
+        answer = _ask(opened, question, options, None if as_json else _say)
+    if as_json:
+        print_json(answer.to_dict())
+    else:
+        _show(answer, explain)
+
+
+def _language_model(options: dict[str, Any]) -> Any:
+    """One chat model for all questions, so that a limit on its cost holds for all of them."""
+    llm, given = options.pop("llm"), {n: options.pop(n) for n in ("base_url", "window", "max_cost")}
+    if llm is None:
+        for name, value in given.items():
+            if value is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} goes with --llm")
+        return None
+    from veclab.rag.chat import ChatModel
+
+    return ChatModel(llm, **given)
+
+
+def _ask(store: Store, question: str, options: dict[str, Any], say: Any, **more: Any) -> Answer:
+    from veclab.rag.ask import ask as answer
+    from veclab.rag.threshold import SAMPLE, stored
+
+    if options["threshold"] is not None or not store.exists or stored(store) is not None:
+        return answer(store, question, on_line=say, **options, **more)
+    with progress("finding the threshold, once for this store", SAMPLE, "questions") as advance:
+        from veclab.rag.threshold import find_threshold
+
+        _, notes = find_threshold(store, advance)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    return answer(store, question, on_line=say, **options, **more)
+
+
+def _converse(store: Store, question: str | None, explain: bool, options: dict[str, Any]) -> None:
+    turns: list[Turn] = []
+    while True:
+        if question is None:
+            try:
+                question = click.prompt("?", prompt_suffix=" ", default="", show_default=False)
+            except click.Abort:
+                break
+        if not question.strip():
+            break
+        answer = _ask(store, question, options, _say, earlier=tuple(turns))
+        _show(answer, explain)
+        click.echo()
+        turns.append((answer.searched, "\n".join(line.text for line in answer.lines)))
+        question = None
+
+
+def _say(line: Line) -> None:
+    for row in textwrap.wrap(printable(str(line)), _WIDTH):
+        click.echo(row)
+    sys.stdout.flush()
+
+
+def _show(answer: Answer, explain: bool) -> None:
+    """What follows the claims: sources, and how the answer came about."""
+    from veclab.store.links import link
+
+    if not answer.lines:
+        click.echo(answer.text)
+        if answer.outcome == "refused" and answer.threshold is not None:
+            _why_refused(answer)
+    for reference in answer.references:
+        click.echo()
+        address = link(reference.passage)
+        place = printable(reference.passage.place)
+        if address is not None and sys.stdout.isatty():
+            place = f"\x1b]8;;{address}\x1b\\{place}\x1b]8;;\x1b\\"
+        click.echo(f"[{reference.number}] {place}")
+        if answer.by is not None:
+            for _, _, text in reference.quotes:
+                quote = printable(text)
+                cut = quote if len(quote) <= _QUOTE else quote[: _QUOTE - 1] + "…"
+                click.echo(textwrap.indent("\n".join(textwrap.wrap(f"“{cut}”", _WIDTH)), "    "))
+    facts = [("note", printable(note)) for note in answer.notes]
+    if answer.by is None and answer.lines:
+        facts.insert(0, ("extractive", "the documents' own sentences; no language model was asked"))
+    unsure = [line for line in answer.lines if line.verdict.status == "unverified"]
+    for line in unsure:
+        facts.append(("unverified", f"{printable(line.text)}: {'; '.join(line.verdict.reasons)}"))
+    if answer.dropped:
+        said = f"{len(answer.dropped)} claim(s) whose quotations are not in the sources"
+        facts.append(("dropped", said if explain else f"{said} (--explain shows them)"))
+    if facts:
+        click.echo()
+        print_facts(facts)
+    if explain:
+        _explain(answer)
+
+
+def _why_refused(answer: Answer) -> None:
+    evidence, threshold = answer.evidence, answer.threshold
+    assert threshold is not None
+    if evidence.score >= threshold.value:
+        click.echo(f"{answer.by} found no answer in the passages it was given.")
+        return
+    missing = f"; nowhere in them: {', '.join(evidence.missing)}" if evidence.missing else ""
+    click.echo(
+        f"The evidence is {evidence.score:.3f} and has to be {threshold.value:.3f}{missing}. "
+        "--explain shows what came nearest, --threshold 0 answers from it."
+    )
+
+
+def _explain(answer: Answer) -> None:
+    evidence = answer.evidence
+    click.echo("\nFound:")
+    rows = [
+        [
+            str(rank),
+            printable(hit.passage.place)[:80],
+            f"{hit.score:.3f}",
+            "" if hit.vector is None else f"{hit.vector:.3f}",
+            "" if hit.keyword is None else f"{hit.keyword:.1f}",
+        ]
+        for rank, hit in enumerate(answer.hits, 1)
+    ]
+    print_table(["", "passage", "score", "cosine", "BM25"], rows, left=2)
+    click.echo()
+    tokens = f"{answer.tokens[0]:,} of prompts, {answer.tokens[1]:,} of answers"
+    price = "no price known" if answer.dollars is None else f"{answer.dollars:.6f} dollars"
+    facts = [
+        ("searched", printable(answer.searched)),
+        (
+            "evidence",
+            f"{evidence.score:.3f}: passage {evidence.passage:.3f}, sentence "
+            f"{evidence.sentence:.3f}, words {evidence.words:.3f}",
+        ),
+        ("not in the store", ", ".join(evidence.missing) or "no word of the question"),
+        ("threshold", str(answer.threshold)),
+        ("answered by", answer.by or "the best sentences"),
+    ]
+    if answer.by is not None:
+        facts += [("tokens", tokens), ("cost", price)]
+    print_facts(facts)
+    for verdict in answer.dropped:
+        click.echo(f"\ndropped: {printable(verdict.claim.text)}")
+        for reason in verdict.reasons:
+            click.echo(f"    {printable(reason)}")
+    for message in answer.messages:
+        click.echo(f"\n--- {message['role']} ---")
+        for line in message["content"].splitlines():
+            click.echo(printable(line))
