@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from veclab.evaluation.recognize import read_dataset
     from veclab.model import Model, load, load_for
     from veclab.provider import EmbeddingProvider, Limits, TokenizedText
+    from veclab.rag.answer import Answer
+    from veclab.rag.ask import ask
     from veclab.report import Report
     from veclab.similarities.similarity import Nearest, nearest, similarity
     from veclab.space import Recipe, Space
@@ -76,6 +78,8 @@ _MODULES = {
     "cache": ("Cache",),
     "corpus.plan": ("Plan", "plan_file"),
     "provider": ("EmbeddingProvider", "Limits", "TokenizedText"),
+    "rag.answer": ("Answer",),
+    "rag.ask": ("ask",),
     "report": ("Report",),
     "space": ("Recipe", "Space"),
     "store.passage": ("Hit", "Passage"),

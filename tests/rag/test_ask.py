@@ -243,3 +243,7 @@ def test_a_follow_up_without_a_model_is_searched_with_the_question_before_it(sto
     assert "On Sundays the library stays closed." in answer.text
     alone = ask(store, "Do cats sleep much?", threshold=0, earlier=[(OPENING, "At nine.")])
     assert alone.searched == "Do cats sleep much?"
+
+
+def test_a_store_can_be_asked(store):
+    assert store.ask(OPENING, threshold=0).text == ask(store, OPENING, threshold=0).text

@@ -23,6 +23,7 @@ from veclab.store.where import Where, parse_where
 
 if TYPE_CHECKING:
     from veclab.model import Model
+    from veclab.rag.answer import Answer
     from veclab.store.backend import Place, Table
     from veclab.store.index import Indexed
     from veclab.vectors import Vectors
@@ -280,6 +281,12 @@ class Store:
                 f"of shape {array.shape}"
             )
         return array
+
+    def ask(self, question: str, **options: Any) -> Answer:
+        """Answer a question with checked citations; see `veclab.rag.ask.ask`."""
+        from veclab.rag.ask import ask
+
+        return ask(self, question, **options)
 
     # -- writing -------------------------------------------------------------------------------
 
