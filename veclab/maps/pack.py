@@ -137,4 +137,5 @@ def squeeze(data: bytes | NDArray[np.generic]) -> bytes:
 
 
 def _ranges(chunks: Sequence[int], n: int) -> Iterator[tuple[int, int]]:
-    yield from zip(chunks, [*chunks[1:], n], strict=True)
+    if n:
+        yield from zip(chunks, [*chunks[1:], n], strict=True)

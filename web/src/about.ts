@@ -11,7 +11,7 @@ export function showAbout(app: App): void {
   for (const map of app.head.maps) {
     if (app.head.maps.length > 1) parts.push(el("h3", { dir: "auto" }, map.title));
     const { honesty } = map;
-    if (honesty) {
+    if (typeof honesty?.kept === "number") {
       parts.push(el("div", { class: "figures" },
         figure(percent(honesty.kept), `of the ${honesty.k} true nearest neighbors of a point are also its neighbors on the map`),
         figure(honesty.trustworthiness.toFixed(3), "trustworthiness: 1 would mean that whatever looks near is near"),

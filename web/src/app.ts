@@ -30,7 +30,7 @@ export class App {
   neighbors: Neighbors | null = null;
   searching = false;
   stage: Stage | null = null;
-  private readonly listeners: ((changes: Set<Change>) => void)[] = [];
+  private readonly listeners: ((changes: Set<Change>) => unknown)[] = [];
   private readonly system = matchMedia("(prefers-color-scheme: dark)");
   private numbers: Promise<Uint32Array> | null = null;
   private written = "";
@@ -52,7 +52,7 @@ export class App {
     return this.state.theme ?? (this.system.matches ? "dark" : "light");
   }
 
-  listen(listener: (changes: Set<Change>) => void): void {
+  listen(listener: (changes: Set<Change>) => unknown): void {
     this.listeners.push(listener);
   }
 

@@ -28,7 +28,8 @@ export interface MapHead {
   frame: { x: number; y: number; size: number };
   view: [number, number, number, number];
   labels: Label[];
-  honesty: { kept: number; trustworthiness: number; k: number; rows: number; exact: boolean } | null;
+  /** Empty where there are too few points to say. */
+  honesty: { kept?: number; trustworthiness: number; k: number; rows: number; exact: boolean } | null;
   neighbors: { k: number; low: number; high: number } | null;
   facts: [string, string][];
 }
@@ -138,7 +139,7 @@ export class MapData {
     const found: { name: string; title: string }[] = [];
     if (this.n === 0) return found;
     if (this.head.texts) found.push({ name: "text", title: "text" });
-    if (document.getElementById("v:id-0:0")) found.push({ name: "id", title: "id" });
+    found.push({ name: "id", title: "id" });
     for (const column of this.head.columns)
       if (column.kind === "text") found.push({ name: column.key, title: column.name });
     return found;

@@ -15,7 +15,7 @@ export function number(column: Column, value: number): string {
     case "share":
       return `${short.format(100 * value)}%`;
     case "integer":
-      return whole.format(value);
+      return Math.abs(value) < 10_000 ? String(value) : whole.format(value); // years want no comma
     case "date": {
       const date = new Date(value);
       if (Number.isNaN(date.getTime())) return short.format(value);

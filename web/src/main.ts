@@ -25,6 +25,7 @@ async function start(root: HTMLElement): Promise<void> {
     document.documentElement.dataset.theme = app.theme;
   };
   setTheme();
+  app.listen((changes) => changes.has("theme") && setTheme()); // first of all, since others read its colors
   const tooltip = new Tooltip(app);
   let problem = "";
   let stage: Panes | null = null;
@@ -67,7 +68,7 @@ async function start(root: HTMLElement): Promise<void> {
     const open = !set.element.hidden || !card.element.hidden;
     stage.cover(wide
       ? { left: side.right, right: open ? innerWidth - right.left : 0, top: 56, bottom: 0 }
-      : { left: 0, right: 0, top: side.bottom, bottom: 56 });
+      : { left: 0, right: 0, top: side.bottom, bottom: open ? innerHeight - right.top : 56 });
   };
   const toolbar = new Toolbar({
     tool: setTool, zoom: (factor) => stage?.zoom(factor), fit: () => stage?.fit(), theme: flip,
@@ -87,22 +88,37 @@ async function start(root: HTMLElement): Promise<void> {
       data.n === 0 && el("p", { class: "problem" }, "There are no points on this map."), inline?.element));
   document.documentElement.classList.toggle("no-map", !stage);
   fill(root, main, sidebar.element, toolbar.element, panels, tooltip.element);
+  Object.assign(root, { app, stage }); // for the console, and for tests
   listenToKeys(app, stage, {
     focusSearch: () => sidebar.input.focus(), table: showTable, about: () => showAbout(app), keys: showKeys, theme: flip, tool: setTool,
   });
   app.listen((changes) => {
-    if (changes.has("theme")) setTheme();
     if (inline && ["shown", "hits", "selection"].some((change) => changes.has(change as never))) void inline.show(...listed(app));
   });
-  // Before every other listener draws, the theme has to stand.
+  if (window.parent !== window) tellParent(app);
   addEventListener("resize", cover);
   cover();
+  const { overlay } = data.head;
+  if (overlay && stage) {
+    const values = await data.load(overlay.column);
+    for (const pane of stage.panes) pane.mark(values, overlay.level + 1);
+  }
   await app.restore(app.state);
   await late();
   for (const column of data.head.columns) if (column.kind !== "text") await data.load(column.key);
   app.tell("columns");
   if (data.n <= WARM_UP_TO && app.search.possible) await app.search.warm();
   document.documentElement.dataset.ready = "true";
+}
+
+/** A notebook's widget hands the selection on to Python. */
+function tellParent(app: App): void {
+  app.listen(async (changes) => {
+    if (!["hits", "selection", "shown"].some((change) => changes.has(change as never))) return;
+    const numbers = await app.fileRows();
+    const rows = Array.from(app.focus ?? [], (row) => numbers[row]).sort((a, b) => a - b);
+    window.parent.postMessage({ veclab: "selection", rows }, "*");
+  });
 }
 
 const root = document.getElementById("app") as HTMLElement;

@@ -88,8 +88,15 @@ export class Pane {
 
   request(): void {
     this.dirty = true;
+    this.element.dataset.state = "moving";
     this.movedAt = performance.now();
     this.frame ||= requestAnimationFrame(() => this.tick());
+  }
+
+  /** Rows of a second file, told apart by their shape. */
+  mark(values: ArrayLike<number>, code: number): void {
+    this.points.mark(Uint32Array.from(this.tiles.order.keys()).filter((at) => values[this.tiles.order[at]] === code));
+    this.request();
   }
 
   /** Draw everything now, for a picture. */
@@ -98,10 +105,6 @@ export class Pane {
     while (!this.points.more(this.view, this.size, this.opacity, 1e9));
     this.points.finish();
     this.drawOver();
-  }
-
-  get atRest(): boolean {
-    return !this.dirty && this.points.finished && !this.animation;
   }
 
   /** Diameter of a point, in CSS pixels: more room, larger points. */
@@ -184,6 +187,7 @@ export class Pane {
       this.drawnAt = 0;
       if (now - this.movedAt > REST_MS) points.more(view, this.size, this.opacity, 4 * points.budget);
     }
+    this.element.dataset.state = points.finished ? "rest" : "moving";
     if (!points.finished) this.frame ||= requestAnimationFrame(() => this.tick());
   }
 }

@@ -21,14 +21,15 @@ const FRAGMENT = `#version 300 es
 precision mediump float;
 in mediump vec4 color;
 uniform highp float size;
-uniform float ring;
+uniform float ring, diamond;
 out vec4 result;
 void main() {
   if (size < 3.0) { result = color; return; }
-  float distance = length(gl_PointCoord - 0.5) * size;
+  vec2 away = abs(gl_PointCoord - 0.5) * size;
+  float distance = diamond > 0.0 ? away.x + away.y : length(away);
   float cover = clamp(0.5 * size - distance, 0.0, 1.0);
   if (cover == 0.0) discard;
-  float inner = mix(1.0, 0.55, ring * clamp(distance - 0.5 * size + 2.0, 0.0, 1.0));
+  float inner = mix(1.0, 0.4, ring * clamp(distance - 0.5 * size + 2.0, 0.0, 1.0));
   result = vec4(color.rgb * inner, color.a) * cover;
 }`;
 
@@ -45,6 +46,8 @@ export class PointRenderer {
   private readonly at: Record<string, WebGLUniformLocation | null> = {};
   private readonly tints: WebGLBuffer;
   private readonly litIndex: WebGLBuffer;
+  private readonly markIndex: WebGLBuffer;
+  private marks = 0;
   private readonly pixel = new Uint8Array(4);
   private lit = 0;
   private readonly first: Int32Array;
@@ -68,7 +71,7 @@ export class PointRenderer {
     this.count = new Int32Array(tiles.start.length);
     const program = link(gl);
     gl.useProgram(program);
-    for (const name of ["middleHigh", "middleLow", "perUnit", "size", "opacity", "ring"])
+    for (const name of ["middleHigh", "middleLow", "perUnit", "size", "opacity", "ring", "diamond"])
       this.at[name] = gl.getUniformLocation(program, name);
 
     const n = x.length;
@@ -83,7 +86,7 @@ export class PointRenderer {
     attribute(gl, program, "place", planes, gl.UNSIGNED_SHORT, false, gl.STATIC_DRAW);
     this.tints = attribute(gl, program, "tint", new Uint8Array(4 * n), gl.UNSIGNED_BYTE, true, gl.DYNAMIC_DRAW);
     this.litIndex = gl.createBuffer() as WebGLBuffer;
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.litIndex);
+    this.markIndex = gl.createBuffer() as WebGLBuffer;
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
@@ -96,6 +99,14 @@ export class PointRenderer {
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.litIndex);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, lit, gl.DYNAMIC_DRAW);
     this.lit = lit.length;
+  }
+
+  /** Positions drawn as diamonds over all the rest. */
+  mark(positions: Uint32Array): void {
+    const gl = this.gl;
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.markIndex);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, positions, gl.STATIC_DRAW);
+    this.marks = positions.length;
   }
 
   resize(width: number, height: number, ratio: number): void {
@@ -123,7 +134,7 @@ export class PointRenderer {
     this.look(view, size, opacity);
     const visible = this.inSight(view);
     this.advance(view, Math.min(1, this.done + points / Math.max(1, visible)));
-    if (this.done >= 1 || this.lit > 0) this.drawLit(size, this.done >= 1 ? this.lit : this.budget);
+    if (this.done >= 1 || this.lit + this.marks > 0) this.drawLit(size, this.done >= 1 ? Infinity : this.budget);
     return this.done >= 1;
   }
 
@@ -161,6 +172,7 @@ export class PointRenderer {
     gl.uniform1f(this.at.size, Math.max(1, size * this.ratio));
     gl.uniform1f(this.at.opacity, opacity);
     gl.uniform1f(this.at.ring, 0);
+    gl.uniform1f(this.at.diamond, 0);
   }
 
   private advance(view: View, to: number): void {
@@ -179,13 +191,20 @@ export class PointRenderer {
     else for (let i = 0; i < draws; i++) this.gl.drawArrays(this.gl.POINTS, this.first[i], this.count[i]);
   }
 
+  /** What stands out, over the rest: points found or selected, then marked ones. */
   private drawLit(size: number, most: number): void {
-    if (this.lit === 0) return;
     const gl = this.gl;
-    gl.uniform1f(this.at.size, Math.max(3.2, size * 1.5) * this.ratio);
     gl.uniform1f(this.at.opacity, 1);
     gl.uniform1f(this.at.ring, 1);
-    gl.drawElements(gl.POINTS, Math.min(this.lit, most), gl.UNSIGNED_INT, 0);
+    const draw = (index: WebGLBuffer, count: number, diameter: number, diamond: number): void => {
+      if (count === 0) return;
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, index);
+      gl.uniform1f(this.at.size, diameter * this.ratio);
+      gl.uniform1f(this.at.diamond, diamond);
+      gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
+    };
+    draw(this.litIndex, Math.min(this.lit, most), Math.max(3.2, size * 1.5), 0);
+    draw(this.markIndex, Math.min(this.marks, most), Math.max(10, size * 2.2), 1);
   }
 }
 

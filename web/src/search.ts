@@ -39,7 +39,7 @@ export class Search {
 
   /**
    * Rows that hold every term of a query: words, or phrases in double quotes, upper and lower case
-   * alike. Null when a newer query came meanwhile.
+   * alike; or whose id one of them is. Null when a newer query came meanwhile.
    */
   async find(query: string): Promise<Uint32Array | null> {
     const turn = ++this.turn;
@@ -54,7 +54,7 @@ export class Search {
       for (const term of terms) {
         const has = new Uint8Array(count);
         let any = false;
-        for (const field of this.fields) any = mark(this.lower.get(`${field}-${chunk}`) as Lower, term, has) || any;
+        for (const field of this.fields) any = mark(this.lower.get(`${field}-${chunk}`) as Lower, term, has, field === "id") || any;
         if (!any) {
           all = null;
           break;
@@ -117,17 +117,19 @@ export function termsOf(query: string): string[] {
   return terms;
 }
 
-function mark(lower: Lower, term: string, has: Uint8Array): boolean {
+/** Mark the rows that hold a term; with `whole`, those that are it: an id is not a text. */
+function mark(lower: Lower, term: string, has: Uint8Array, whole: boolean): boolean {
   const { text, start } = lower;
   let row = 0;
   let any = false;
   for (let at = text.indexOf(term); at >= 0; ) {
     while (start[row + 1] <= at) row++;
-    if (at + term.length <= start[row + 1]) {
+    const within = at + term.length <= start[row + 1]; // or it reaches into the next row's text
+    if (within && (!whole || (at === start[row] && at + term.length === start[row + 1]))) {
       has[row] = 1;
       any = true;
       at = text.indexOf(term, start[row + 1]);
-    } else at = text.indexOf(term, at + 1); // it would reach into the next row's text
+    } else at = text.indexOf(term, at + 1);
   }
   return any;
 }

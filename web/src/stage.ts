@@ -14,7 +14,6 @@ export class Panes implements Stage {
   /** The map last touched: the keyboard moves it. */
   active!: Pane;
   private fitted = true;
-  private inset = { left: 0, right: 0, top: 0, bottom: 0 };
 
   static async make(app: App, tooltip: Tooltip): Promise<Panes> {
     const stage = new Panes(app, tooltip);
@@ -55,24 +54,24 @@ export class Panes implements Stage {
         this.tooltip.show(row, box.left + px, box.top + py);
       } else this.tooltip.hide();
     },
-    clicked: (_, row) => void this.app.pick(row),
+    clicked: (_, row) => void this.app.pick(row).then(() => row >= 0 && this.reveal(row)),
     drawn: (pane, corners) => this.app.select({ map: pane.map.key, corners }),
   };
 
-  /** Panels cover parts of the screen; the view keeps clear of them when it shows all. */
+  /** Panels cover parts of the screen. The map does not jump for it: the next framing heeds it. */
   cover(inset: { left: number; right: number; top: number; bottom: number }): void {
-    this.inset = inset;
-    this.resize();
-  }
-
-  resize(): void {
     this.panes.forEach((pane, i) => {
       const last = i === this.panes.length - 1;
-      pane.view.inset = { ...this.inset, left: i ? 0 : this.inset.left, right: last ? this.inset.right : 0 };
+      pane.view.inset = { ...inset, left: i ? 0 : inset.left, right: last ? inset.right : 0 };
+    });
+  }
+
+  private resize(): void {
+    for (const pane of this.panes) {
       pane.resize();
       if (this.fitted) pane.view.fit();
       pane.request();
-    });
+    }
   }
 
   fit(): void {

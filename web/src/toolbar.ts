@@ -14,7 +14,7 @@ export interface Tools {
 }
 
 export class Toolbar {
-  readonly element = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Tools" });
+  readonly element = el("section", { class: "toolbar", "aria-label": "Tools" });
   private readonly tools = new Map<Tool, HTMLButtonElement>();
 
   constructor(actions: Tools, drawn: boolean) {

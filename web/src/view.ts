@@ -13,6 +13,7 @@ export class View {
   y = 2 ** 31;
   /** 1 shows the whole frame. */
   zoom = 1;
+  private base = 1;
   /** Screen room that panels cover, which framing keeps free. */
   inset = { left: 0, right: 0, top: 0, bottom: 0 };
 
@@ -20,23 +21,26 @@ export class View {
 
   /** CSS pixels to one unit of the map. */
   get scale(): number {
-    return this.fitScale * this.zoom;
+    return this.base * this.zoom;
   }
 
-  private get fitScale(): number {
+  /** The scale at which the frame fits into what the panels leave free. */
+  private settle(): void {
     const { left, right, bottom, top } = this.frame;
     const width = Math.max(80, this.width - this.inset.left - this.inset.right);
     const height = Math.max(80, this.height - this.inset.top - this.inset.bottom);
-    return 0.92 * Math.min(width / Math.max(1, right - left), height / Math.max(1, top - bottom));
+    this.base = 0.92 * Math.min(width / (right - left), height / (top - bottom));
   }
 
   resize(width: number, height: number): void {
     this.width = Math.max(1, width);
     this.height = Math.max(1, height);
+    this.settle();
   }
 
   fit(): void {
     this.zoom = 1;
+    this.settle();
     const { left, right, bottom, top } = this.frame;
     this.x = (left + right) / 2 - (this.inset.left - this.inset.right) / 2 / this.scale;
     this.y = (bottom + top) / 2 + (this.inset.top - this.inset.bottom) / 2 / this.scale;
