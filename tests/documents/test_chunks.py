@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import veclab
 from veclab.documents import Block, Document, chunk_document
 from veclab.errors import InputError
 
@@ -53,6 +54,20 @@ def test_overlap_repeats_the_end_of_the_chunk_before():
 def test_a_path_of_long_headings_leaves_room_for_words():
     doc = document((["long " * 100, "Short"], "word " * 100))
     assert chunk_document(doc, count, chunk_size=32)[0].prefix == "Short\n"
+
+
+def test_a_letter_with_more_accents_than_a_chunk_has_tokens_is_cut():
+    doc = document(([], "a" + "\u0301" * 100))
+    chunks = chunk_document(doc, lambda texts: [len(text) for text in texts], chunk_size=30)
+    assert all(chunk.tokens <= 30 for chunk in chunks)
+    assert "".join(chunk.text for chunk in chunks) == doc.text
+
+
+def test_real_tokenizers_agree_that_no_chunk_is_over_the_size(tiny_bert):
+    model = veclab.load(str(tiny_bert), cache=False)
+    doc = document((["the mat"], "the cat sits on the mat. a feline rests! " * 30))
+    chunks = chunk_document(doc, model.count_tokens, chunk_size=model.max_tokens, overlap=4)
+    assert max(model.count_tokens([chunk.to_embed for chunk in chunks])) <= model.max_tokens
 
 
 @pytest.mark.parametrize("options", [{"chunk_size": 9}, {"overlap": 200}, {"overlap": -1}])

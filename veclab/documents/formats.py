@@ -47,14 +47,14 @@ _CODE = (
 )
 FORMATS = {
     "text": Format(_plain(read_text), (".txt", ".text", ".log", ".rst", ".adoc"), apart=False),
-    "markdown": Format(_plain(read_markdown), (".md", ".markdown", ".mdown"), apart=False),
+    "markdown": Format(_plain(read_markdown), (".md", ".markdown", ".mdown")),
     "html": Format(_plain(read_html), (".html", ".htm", ".xhtml")),
     "pdf": Format(_plain(read_pdf), (".pdf",)),
     "docx": Format(read_docx, (".docx", ".docm")),
     "pptx": Format(read_pptx, (".pptx", ".pptm")),
     "odt": Format(read_odt, (".odt",)),
     "epub": Format(read_epub, (".epub",)),
-    "code": Format(_plain(read_code), _CODE, apart=False),
+    "code": Format(_plain(read_code), _CODE),
 }
 RECORDS = (".jsonl", ".ndjson", ".csv", ".tsv")
 _BY_SUFFIX = {suffix: kind for kind, format in FORMATS.items() for suffix in format.suffixes}
