@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import veclab
-from veclab.similarities.similarity import near_duplicates
+from veclab.similarities.duplicates import near_duplicates
 from veclab.unit_length import normalize
 
 parser = argparse.ArgumentParser(description=__doc__)

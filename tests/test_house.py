@@ -42,7 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vectors",),
     ("report",),
     ("space",),
-    ("unit_length", "atomic", "home"),
+    ("unit_length", "atomic", "home", "hints"),
     ("errors",),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import veclab
 from tests.fakes import FakeProvider
 from veclab import InputError, SpaceMismatch, Vectors, nearest, similarity
 from veclab.model import Model, open_cache
@@ -139,3 +140,51 @@ class TestSimilarity:
         assert nearest(vectors, vectors, 10).scores.shape == (2, 2)
         with pytest.raises(InputError):
             nearest(vectors, vectors, 0)
+
+
+class TestWordsOfOtherLibraries:
+    """What users of sentence-transformers, fastembed and scikit-learn type is answered."""
+
+    @pytest.mark.parametrize(
+        ("name", "answer"),
+        [
+            ("encode", "model.embed"),
+            ("embed_query", "role='query'"),
+            ("get_sentence_embedding_dimension", "space.dimensions"),
+            ("max_seq_length", "max_tokens"),
+        ],
+    )
+    def test_a_method(self, model, name, answer):
+        assert not hasattr(model, name)
+        with pytest.raises(AttributeError, match=answer):
+            getattr(model, name)
+
+    @pytest.mark.parametrize(
+        ("argument", "answer"),
+        [
+            ({"batch_size": 32}, "cut by tokens"),
+            ({"normalize_embeddings": True}, "veclab.load"),
+            ({"show_progress_bar": True}, "on_done"),
+            ({"frobnicate": 1}, "unexpected keyword argument 'frobnicate'$"),
+        ],
+    )
+    def test_an_argument(self, model, argument, answer):
+        with pytest.raises(TypeError, match=answer):
+            model.embed(["a"], **argument)
+        with pytest.raises(TypeError, match="unexpected keyword"):
+            veclab.load("all-MiniLM-L6-v2", **argument)
+
+    def test_nearest_says_k(self, model):
+        vectors = model.embed(["a", "b"])
+        with pytest.raises(TypeError, match="'top_k': k"):
+            nearest(vectors, vectors, top_k=1)
+
+    def test_one_text_is_one_text_everywhere(self, model):
+        assert len(model.embed("two words")) == len(model.count_tokens("two words")) == 1
+
+    def test_a_series_names_its_texts(self, model):
+        pandas = pytest.importorskip("pandas")
+        series = pandas.Series(["a", "b"], index=["x", "y"])
+        assert list(model.embed(series).ids) == ["x", "y"]
+        assert list(model.embed(series, ids=[1, 2]).ids) == ["1", "2"]
+        assert list(model.embed(["a", "b"]).ids) == ["0", "1"]

@@ -102,12 +102,12 @@ def test_numpy_sees_the_array():
 
 
 def test_shortened_vectors_have_unit_length_and_a_space_of_their_own():
-    short = make().shorten(2)
+    short = make().truncate(2)
     np.testing.assert_allclose(np.linalg.norm(short.array, axis=1), 1, rtol=1e-6)
     assert short.space.dimensions == 2
     assert short.space.id != SPACE.id
     with pytest.raises(InputError):
-        make().shorten(5)
+        make().truncate(5)
 
 
 def test_the_repr_is_short_and_the_notebook_table_escapes_texts():
@@ -117,3 +117,26 @@ def test_the_repr_is_short_and_the_notebook_table_escapes_texts():
     assert "<script>" not in table
     assert "&lt;script&gt;" in table
     assert "10 more" in table
+
+
+class TestDataFrames:
+    def test_pandas_has_the_ids_as_its_index(self):
+        pytest.importorskip("pandas")
+        vectors = make()
+        frame = vectors.to_pandas()
+        assert list(frame.index) == list(vectors.ids)
+        assert np.array_equal(np.stack(frame["embedding"]), vectors.array)
+
+    def test_polars(self):
+        polars = pytest.importorskip("polars")
+        vectors = make()
+        frame = vectors.to_polars()
+        assert frame["id"].to_list() == list(vectors.ids)
+        assert isinstance(frame["embedding"].dtype, polars.Array)
+        assert np.array_equal(frame["embedding"].to_numpy(), vectors.array)
+
+    def test_what_is_not_known_has_no_column(self):
+        plain = Vectors(make().array, make().space)
+        assert plain.to_arrow().column_names == ["id", "embedding"]
+        assert list(plain.ids) == [str(i) for i in range(len(plain))]
+        assert plain.shape == plain.array.shape

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from veclab.rag.answer import Answer
     from veclab.rag.ask import ask
     from veclab.report import Report
-    from veclab.similarities.similarity import Nearest, nearest, similarity
+    from veclab.similarities.duplicates import near_duplicates
+    from veclab.similarities.nearest import Match, Nearest, nearest, neighbors
+    from veclab.similarities.similarity import pairwise, similarity
     from veclab.space import Recipe, Space
     from veclab.store.passage import Hit, Passage
     from veclab.store.store import Store
@@ -73,7 +75,9 @@ _MODULES = {
     "corpus": ("open_source",),
     "auditing.audit": ("Audit", "audit"),
     "auditing.findings": ("Finding",),
-    "similarities.similarity": ("Nearest", "nearest", "similarity"),
+    "similarities.duplicates": ("near_duplicates",),
+    "similarities.nearest": ("Match", "Nearest", "nearest", "neighbors"),
+    "similarities.similarity": ("pairwise", "similarity"),
     "model": ("Model", "load", "load_for"),
     "cache": ("Cache",),
     "corpus.plan": ("Plan", "plan_file"),
@@ -110,4 +114,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME, *_ROOMS, "__version__"])
+    own = (name for name in globals() if name.startswith("__"))
+    return sorted({*own, *_HOME, *_ROOMS, "__version__"})

@@ -8,10 +8,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Never, cast
 
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
+from veclab.hints import missing_attribute, refuse_unknown
 from veclab.models.names import DEFAULT_MODEL, OPENAI
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.gather import Gathered
@@ -59,6 +60,10 @@ class Model:
     def max_tokens(self) -> int | None:
         """The longest text it reads, special tokens included; None for no limit."""
         return self.provider.limits.max_tokens
+
+    def __getattr__(self, name: str) -> Never:
+        """Say what the method of another library is called here."""
+        raise missing_attribute("Model", name)
 
     def __repr__(self) -> str:
         return f"<Model {self.space}, reads {self.max_tokens or 'any number of'} tokens>"
@@ -112,13 +117,15 @@ class Model:
         prepare: Iterable[str] = (),
         max_cost: float | None = None,
         on_done: Callable[[int], None] | None = None,
+        **unknown: Never,
     ) -> Vectors:
         """Embed texts; the order is kept, and every distinct text is computed once.
 
         Args:
             texts: one text, or an iterable of texts: list, generator, numpy, pandas or Polars
                 series, Arrow array.
-            ids: as many names; by default the positions "0", "1", ...
+            ids: as many names; by default the index of a pandas series, else the positions
+                "0", "1", ...
             role: `query` or `document`, for models with a prompt for each.
             on_long: what to do with a text over the model's limit: read its beginning and
                 report it (`truncate`), refuse (`error`), or embed it in windows and pool them
@@ -140,12 +147,14 @@ class Model:
             CostTooHigh: going on would cost more than `max_cost`.
             ProviderError: the model's endpoint refused for good, or failed once too often.
         """
+        refuse_unknown("embed", unknown)
         start = time.perf_counter()
         job = self.job(
             role=role, on_long=on_long, on_empty=on_empty, prepare=prepare, max_cost=max_cost
         )
         if on_done is not None:
             job.on_done = on_done
+        ids = _index(texts) if ids is None else ids
         given = _values(texts)
         gathered = Gathered(self.space, given)
         for block_ids, block_texts in _blocks(given, ids, self.provider.limits.block_texts):
@@ -169,9 +178,9 @@ class Model:
         if self.cache is not None:
             job.report.note(*self.cache.notes)
 
-    def count_tokens(self, texts: Sequence[str], *, role: Role | None = None) -> list[int]:
+    def count_tokens(self, texts: str | Iterable[str], *, role: Role | None = None) -> list[int]:
         """Tokens of each text as given, special tokens and the role's prompt included."""
-        return [piece.tokens for piece in self.provider.tokenize(list(texts), role)]
+        return [piece.tokens for piece in self.provider.tokenize(list(_values(texts)), role)]
 
 
 def load(
@@ -186,6 +195,7 @@ def load(
     max_tokens: int | None = None,
     normalize: bool = True,
     cache: bool | str | Path | Cache = True,
+    **unknown: Never,
 ) -> Model:
     """Load a model by name or path.
 
@@ -213,6 +223,7 @@ def load(
         MissingExtra: the part that runs it is not installed.
         ProviderError: an unknown model's dimensions had to be asked, and were not to be had.
     """
+    refuse_unknown("load", unknown)
     if max_tokens is not None and max_tokens < 3:
         raise InputError("max_tokens must be 3 or more: a start, a text and an end")
     if dimensions is not None and not normalize:
@@ -323,6 +334,12 @@ def _values(texts: str | Iterable[Any]) -> Iterable[Any]:
     if not isinstance(texts, Iterable):
         raise InputError(f"texts must be a string or an iterable of strings, not {texts!r:.80}")
     return texts
+
+
+def _index(texts: object) -> Iterable[Any] | None:
+    """The index of a pandas series, which names its texts; None for anything else."""
+    index = getattr(texts, "index", None)
+    return index if type(index).__module__.split(".")[0] == "pandas" else None
 
 
 def _text(position: int, value: Any) -> str | None:

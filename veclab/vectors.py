@@ -5,18 +5,21 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError
+from veclab.errors import InputError, MissingExtra
 from veclab.report import Report
 from veclab.space import Space, require_same
 from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 _TABLE_ROWS = 10
@@ -31,6 +34,10 @@ class Row(NamedTuple):
     tokens: int | None
     truncated: bool | None
 
+    def __repr__(self) -> str:
+        numbers = f"[{_head(self.embedding)}] ({len(self.embedding)}-d)"
+        return f"Row(id={self.id!r}, text={self.text!r}, embedding={numbers})"
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Vectors:
@@ -39,7 +46,7 @@ class Vectors:
     Attributes:
         array: float32 (n, dim).
         space: what they may be compared with.
-        ids: n names.
+        ids: n names; by default the positions "0", "1", ...
         texts: n texts as given, None where they were not kept.
         tokens: int32 (n,), tokens of each whole text; None where unknown.
         truncated: bool (n,), whether the model read only its beginning; None where unknown.
@@ -49,7 +56,7 @@ class Vectors:
 
     array: NDArray[np.float32]
     space: Space
-    ids: Sequence[str]
+    ids: Sequence[str] = ()
     texts: Sequence[str] | None = None
     tokens: NDArray[np.int32] | None = None
     truncated: NDArray[np.bool_] | None = None
@@ -65,6 +72,8 @@ class Vectors:
             )
         object.__setattr__(self, "array", array)
         n = len(array)
+        if n and not len(self.ids):
+            object.__setattr__(self, "ids", list(map(str, range(n))))
         for name in ("ids", "texts", "tokens", "truncated", "columns"):
             value = getattr(self, name)
             length = n if value is None else value.num_rows if name == "columns" else len(value)
@@ -78,6 +87,11 @@ class Vectors:
     def dimensions(self) -> int:
         """Length of a vector."""
         return self.space.dimensions
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, dim)."""
+        return len(self), self.dimensions
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.array, dtype=dtype or np.float32, copy=copy)
@@ -118,16 +132,46 @@ class Vectors:
         """`self` followed by `other`; raises SpaceMismatch unless they share a Space."""
         return concatenate([self, other])
 
-    def shorten(self, dimensions: int) -> Vectors:
+    def truncate(self, dimensions: int) -> Vectors:
         """The first `dimensions` numbers of each vector, at unit length again.
 
         Only models trained for it (Matryoshka representation learning, Kusupati et al. 2022,
         arXiv:2205.13147) keep most of their quality. The result is a Space of its own.
         """
         if not 0 < dimensions <= self.dimensions:
-            raise InputError(f"cannot shorten {self.dimensions} dimensions to {dimensions}")
+            raise InputError(f"cannot truncate {self.dimensions} dimensions to {dimensions}")
         space = replace(self.space, dimensions=dimensions, normalized=True)
         return replace(self, array=normalize(self.array[:, :dimensions]), space=space, report=None)
+
+    def to_arrow(self) -> pa.Table:
+        """Make an Arrow table, as `save` writes it; what is not known has no column."""
+        from veclab.vectorfiles.files import to_table
+
+        table = to_table(self)
+        known = {"text": self.texts, "tokens": self.tokens, "truncated": self.truncated}
+        return table.drop_columns([name for name, value in known.items() if value is None])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Make a pandas data frame with the ids as its index, the vectors in `embedding`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        if find_spec("pandas") is None:
+            raise MissingExtra("frames", "a pandas data frame")
+        return self.to_arrow().to_pandas().set_index("id")
+
+    def to_polars(self) -> pl.DataFrame:
+        """Make a Polars data frame: id, text, embedding (an array), tokens, own columns.
+
+        Raises:
+            MissingExtra: Polars is not installed.
+        """
+        if find_spec("polars") is None:
+            raise MissingExtra("frames", "a Polars data frame")
+        import polars
+
+        return polars.DataFrame(self.to_arrow())
 
     def save(self, path: str | Path) -> Path:
         """Write to `.parquet` or `.npz`, atomically; `veclab.read` reads it back."""

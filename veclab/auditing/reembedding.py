@@ -94,7 +94,7 @@ def _embed(texts: list[str], space: Space, recipe: Recipe | None) -> dict[Role |
     shorter = space.dimensions < model.space.dimensions
     made = {role: model.embed(texts, role=role, **options) for role in roles}
     if shorter:
-        made = {role: vectors.shorten(space.dimensions) for role, vectors in made.items()}
+        made = {role: vectors.truncate(space.dimensions) for role, vectors in made.items()}
     require_same(space, next(iter(made.values())).space, names=("file", "model here"))
     return made
 

@@ -20,7 +20,8 @@ from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from veclab.similarities.similarity import Measure, Nearest
+    from veclab.similarities.nearest import Nearest
+    from veclab.similarities.similarity import Measure
     from veclab.vectors import Vectors
 
 _FILE = click.Path(path_type=Path)
@@ -198,7 +199,7 @@ def _nearest(
     as_json: bool,
 ) -> None:
     from veclab.model import load, load_for
-    from veclab.similarities.similarity import nearest
+    from veclab.similarities.nearest import nearest
     from veclab.space import Role, require_same
     from veclab.vectorfiles.files import read
 
@@ -213,7 +214,7 @@ def _nearest(
 
 
 def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None:
-    from veclab.similarities.similarity import neighbors
+    from veclab.similarities.nearest import neighbors
 
     found = neighbors(vectors, top, measure)
     queries = list(vectors.ids) if vectors.texts is None else list(vectors.texts)
@@ -255,7 +256,8 @@ def _print_nearest(
 
 
 def _duplicates(vectors: Vectors, threshold: float, as_json: bool) -> None:
-    from veclab.similarities.similarity import near_duplicates, similarity
+    from veclab.similarities.duplicates import near_duplicates
+    from veclab.similarities.similarity import similarity
 
     groups = near_duplicates(vectors, threshold)
     texts = vectors.texts

@@ -66,7 +66,7 @@ class Variant:
         Raises:
             InputError: the cut is longer than the vectors.
         """
-        cut = [side if self.cut is None else side.shorten(self.cut) for side in sides]
+        cut = [side if self.cut is None else side.truncate(self.cut) for side in sides]
         arrays = [s.array if s.space.normalized else normalize(s.array) for s in cut]
         if self.quantized is None:
             return arrays

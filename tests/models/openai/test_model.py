@@ -78,7 +78,7 @@ class TestVectors:
         texts = ["the cat sits on the mat", "stock markets fell"]
         short = load(server, "tiny", dimensions=8).embed(texts)
         np.testing.assert_allclose(np.linalg.norm(short.array, axis=1), 1, atol=1e-6)
-        np.testing.assert_allclose(short.array, real.embed(texts).shorten(8).array, atol=1e-6)
+        np.testing.assert_allclose(short.array, real.embed(texts).truncate(8).array, atol=1e-6)
         full = load(server, "tiny", dimensions=None).embed(texts)
         with pytest.raises(SpaceMismatch, match="dimensions"):
             veclab.similarity(short, full)
@@ -162,7 +162,7 @@ class TestOptions:
     def test_local_vectors_are_shortened_as_well(self, tiny_bert):
         full, short = veclab.load(str(tiny_bert)), veclab.load(str(tiny_bert), dimensions=8)
         texts = ["the cat sits on the mat", "stock markets fell"]
-        expected = full.embed(texts).shorten(8)
+        expected = full.embed(texts).truncate(8)
         vectors = short.embed(texts)
         np.testing.assert_allclose(vectors.array, expected.array, atol=1e-6)
         assert vectors.space == expected.space
