@@ -25,7 +25,6 @@ TEXTS = ["one", "two", "three"]
         np.array(TEXTS),
         np.array(TEXTS, dtype=object),
         pd.Series(TEXTS),
-        pd.Series(TEXTS, index=[7, 8, 9]),
         pl.Series(TEXTS),
         pa.array(TEXTS),
         pa.chunked_array([TEXTS[:1], TEXTS[1:]]),

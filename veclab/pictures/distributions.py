@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from veclab.auditing.geometry import Moments
 from veclab.errors import InputError
 from veclab.pictures.style import BLUE, GRAY, ORANGE, RED, SKY, require_matplotlib
-from veclab.similarities.similarity import comparable, nearest, pairwise
+from veclab.similarities.nearest import nearest
+from veclab.similarities.similarity import comparable, pairwise
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
