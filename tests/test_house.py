@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("server", "cluster", "integrations", "teaching"),
+    ("server", "cluster", "integrations", "teaching", "testing"),
     ("tuning", "pictures"),
     ("maps",),
     ("rag",),
@@ -34,7 +34,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("corpus",),
     ("model",),
     ("models",),
-    ("testing",),
     ("pipeline",),
     ("cache",),
     ("provider",),
