@@ -25,7 +25,11 @@ spaces = st.builds(
     ),
     normalized=st.booleans(),
     endpoint=st.none() | st.text(),
+    configuration=st.dictionaries(
+        st.text(max_size=9), st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False)
+    ).map(lambda facts: tuple(facts.items())),
 )
+LAYERS = replace(MINILM, configuration=(("layers", 6), ("activation", "gelu")))
 
 
 @given(spaces)
@@ -67,6 +71,7 @@ def test_without_known_weights_the_name_decides():
         ("prompts", (("query", "query: "),)),
         ("normalized", False),
         ("endpoint", "http://localhost"),
+        ("configuration", (("layers", 6),)),
     ],
 )
 def test_any_other_difference_is_refused_and_named(field, value):
@@ -76,7 +81,69 @@ def test_any_other_difference_is_refused_and_named(field, value):
     message = str(refusal.value)
     assert field in message
     assert "index" in message
-    assert "Embed one of the two again" in message
+    assert "again" in message
+
+
+def test_the_order_in_which_facts_are_written_does_not_matter():
+    turned = replace(LAYERS, configuration=LAYERS.configuration[::-1])
+    assert (turned, turned.id) == (LAYERS, LAYERS.id)
+
+
+def test_a_fact_of_the_configuration_that_differs_is_named():
+    other = replace(LAYERS, configuration=(("activation", "gelu"), ("layers", 3), ("more", "x")))
+    assert LAYERS.difference(other) == {"layers": (6, 3), "more": (None, "x")}
+    with pytest.raises(SpaceMismatch, match=r"layers  index: 6   query: 3"):
+        require_same(LAYERS, other, names=("index", "query"))
+
+
+# What version 1 wrote, to the letter.
+OLD = (
+    '{"dimensions":384,"endpoint":null,"model":"sentence-transformers/all-MiniLM-L6-v2",'
+    '"normalized":true,"pooling":"mean","prompts":{},"provider":"local","weights":"53aa"}'
+)
+OLD_BOUGHT = (
+    '{"dimensions":1536,"endpoint":null,"model":"text-embedding-3-small","normalized":true,'
+    '"pooling":null,"prompts":{},"provider":"openai","weights":null}'
+)
+
+
+def test_what_version_1_wrote_is_read_and_keeps_its_id():
+    assert Space.from_json(OLD) == MINILM
+    assert Space.from_json(OLD).id == "2049b8d530e0d2b7"
+    assert (Space.from_json(OLD).version, LAYERS.version) == (1, 2)
+    require_same(Space.from_json(OLD), Space.from_json(OLD))  # no more is known of either
+
+
+def test_where_version_1_knew_all_there_is_it_is_compared():
+    bought = Space("openai", "text-embedding-3-small", 1536)
+    require_same(Space.from_json(OLD_BOUGHT), bought)
+    # 16 hex digits and a cache prefix that version 1 gave: bought vectors stay in the cache.
+    assert bought.id == "33f2a0102207a294"
+    assert Recipe(bought, precision="api", max_tokens=8191).whole_key.hex() == "1853105356dac3e3"
+
+
+def test_where_version_1_did_not_know_the_configuration_the_command_is_named():
+    with pytest.raises(SpaceMismatch) as refusal:
+        require_same(LAYERS, Space.from_json(OLD), names=("query", "index"))
+    message = str(refusal.value)
+    assert "written before a Space held the configuration" in message
+    assert "index agrees" in message
+    assert (
+        "veclab embed TEXTS -o VECTORS.parquet --model sentence-transformers/all-MiniLM-L6-v2"
+        in message
+    )
+
+
+@pytest.mark.parametrize("version", [3, "2", None, -1, True])
+def test_a_version_to_come_is_refused(version):
+    with pytest.raises(InputError, match="update veclab"):
+        Space.from_dict(MINILM.to_dict() | {"version": version})
+
+
+@pytest.mark.parametrize("fact", [["list"], {"a": 1}, None])
+def test_a_fact_that_is_no_text_or_number_is_refused(fact):
+    with pytest.raises(InputError, match="not a Space"):
+        Space.from_dict(MINILM.to_dict() | {"configuration": {"layers": fact}})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"provider": 1}', '{"color": "red"}', "\x00"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
@@ -18,7 +19,10 @@ from veclab.errors import InputError, SpaceMismatch
 Role = Literal["query", "document"]
 OnLong = Literal["truncate", "error", "split"]
 
-SPACE_VERSION = 1
+# Of the form in which a Space is written. Version 1 did not hold the configuration.
+SPACE_VERSION = 2
+# What a fact of a configuration may be: anything else is written as JSON first.
+Scalar = str | int | float | bool
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -43,6 +47,9 @@ class Space:
         prompts: what is put in front of a text, by role; only prompts that are not empty.
         normalized: vectors have unit length.
         endpoint: URL of the API, None for the provider's own.
+        configuration: every fact besides the weights that the computation reads (layers,
+            activations, tokenizer, ...), by name; () where there is nothing to know (an API), and
+            in what version 1 wrote.
     """
 
     provider: str
@@ -53,47 +60,76 @@ class Space:
     prompts: tuple[tuple[str, str], ...] = ()
     normalized: bool = True
     endpoint: str | None = None
+    configuration: tuple[tuple[str, Scalar], ...] = ()
 
     def __post_init__(self) -> None:
-        # Equal prompts must hash equally whatever order they were written in.
+        # Equal facts must hash equally whatever order they were written in.
         object.__setattr__(self, "prompts", tuple(sorted((r, p) for r, p in self.prompts if p)))
+        object.__setattr__(self, "configuration", tuple(sorted(self.configuration)))
+
+    @property
+    def version(self) -> int:
+        """The first version that could hold all of these facts.
+
+        So what version 1 held whole (an API's model, word vectors) keeps its id and its place in
+        the cache, and can be compared with what version 1 wrote.
+        """
+        return 2 if self.configuration else 1
 
     @property
     def identity(self) -> dict[str, Any]:
         """The facts that decide comparability, as plain JSON values."""
         facts = self.to_dict()
+        del facts["version"]
         if self.weights is not None:
             del facts["model"]
+        if not self.configuration:
+            del facts["configuration"]
         return facts
 
     @property
     def id(self) -> str:
-        """16 hex digits: a hash of the canonical form of `identity`."""
-        return _digest({"space": SPACE_VERSION, **self.identity}, 8).hex()
+        """16 hex digits: a hash of the canonical form of `version` and `identity`."""
+        return _digest({"space": self.version, **self.identity}, 8).hex()
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model} ({self.dimensions}-d, space {self.id})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back."""
-        return asdict(self) | {"prompts": dict(self.prompts)}
+        return asdict(self) | {
+            "prompts": dict(self.prompts),
+            "configuration": dict(self.configuration),
+            "version": self.version,
+        }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote.
+        """Read what `to_dict` wrote, in this version or an earlier one.
 
         Raises:
             InputError: a field is unknown or missing: the file comes from a newer veclab, or
                 from something else.
         """
+        facts = dict(value)
+        version = facts.pop("version", 1)  # version 1 did not write it down
+        if type(version) is not int or not 1 <= version <= SPACE_VERSION:
+            raise InputError(
+                f"this Space is of version {version!r}, and this veclab reads versions 1 to "
+                f"{SPACE_VERSION}; update veclab"
+            )
         known = {f.name for f in fields(cls)}
-        if unknown := set(value) - known:
+        if unknown := set(facts) - known:
             raise InputError(
                 f"this Space has fields unknown to this version of veclab: {sorted(unknown)}; "
                 "update veclab"
             )
         try:
-            return cls(**{**value, "prompts": tuple(dict(value.get("prompts") or {}).items())})
+            for name in ("prompts", "configuration"):
+                facts[name] = tuple(dict(facts.get(name) or {}).items())
+                if not all(isinstance(fact, Scalar) for _, fact in facts[name]):
+                    raise ValueError(f"its {name} hold more than texts and numbers")
+            return cls(**facts)
         except (TypeError, ValueError) as error:
             raise InputError(f"this is not a Space: {error}") from None
 
@@ -113,11 +149,29 @@ class Space:
         return cls.from_dict(value)
 
     def difference(self, other: Space) -> dict[str, tuple[Any, Any]]:
-        """The fields in which the two identities differ: name -> (this, other)."""
-        mine, theirs = self.to_dict(), other.to_dict()
+        """The facts in which the two identities differ: name -> (this, other).
+
+        A fact of the configuration that one of them leaves out is None there.
+        """
         if self.id == other.id:
             return {}
-        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+        mine, theirs = self.to_dict(), other.to_dict()
+        inner = mine.pop("configuration"), theirs.pop("configuration")
+        labels = {"version"} if None in (self.weights, other.weights) else {"version", "model"}
+        differing = _differing(
+            {name: fact for name, fact in mine.items() if name not in labels},
+            {name: fact for name, fact in theirs.items() if name not in labels},
+        )
+        if all(inner):
+            return differing | _differing(*inner)
+        if any(inner):
+            differing["configuration"] = (inner[0] or None, inner[1] or None)
+        return differing
+
+
+def _differing(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    pairs = {name: (mine.get(name), theirs.get(name)) for name in {**mine, **theirs}}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def require_same(a: Space, b: Space, *, names: tuple[str, str] = ("first", "second")) -> None:
@@ -128,7 +182,7 @@ def require_same(a: Space, b: Space, *, names: tuple[str, str] = ("first", "seco
         names: what to call them in the message, for instance ("index", "query").
 
     Raises:
-        SpaceMismatch: names every field that differs and the way out.
+        SpaceMismatch: names every fact that differs and the way out.
     """
     difference = a.difference(b)
     if not difference:
@@ -142,14 +196,35 @@ def require_same(a: Space, b: Space, *, names: tuple[str, str] = ("first", "seco
         f"the vectors of {names[0]} and {names[1]} come from different spaces, "
         "so a similarity between them would mean nothing:\n"
         + "\n".join(lines)
-        + f"\nEmbed one of the two again with the other's model: {names[0]} is {a}, "
-        f"{names[1]} is {b}."
+        + "\n"
+        + _way_out((names[0], a), (names[1], b), difference)
     )
+
+
+def _way_out(
+    first: tuple[str, Space], second: tuple[str, Space], difference: Mapping[str, Any]
+) -> str:
+    if set(difference) == {"configuration"}:
+        (name, _), (_, new) = sorted((first, second), key=lambda named: named[1].version)
+        return (
+            f"All that is known of {name} agrees, but it was written before a Space held the "
+            "configuration of the model, and that decides the vectors too. Embed its texts again: "
+            f"{_command(new)}"
+        )
+    return (
+        f"Embed one of the two again with the other's model: {first[0]} is {first[1]}, "
+        f"{second[0]} is {second[1]}. For instance: {_command(first[1])}"
+    )
+
+
+def _command(space: Space) -> str:
+    model = f"openai:{space.model}" if space.provider == "openai" else space.model
+    return f"veclab embed TEXTS -o VECTORS.parquet --model {shlex.quote(model)}"
 
 
 def _short(value: Any) -> str:
     if value is None:
-        return "unknown"
+        return "not recorded"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:28]}…{text[-28:]}"
 

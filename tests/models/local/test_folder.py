@@ -7,7 +7,8 @@ import pytest
 
 from tests.tiny import edit_json, make_bert
 from veclab import ModelUnavailable
-from veclab.models.local.folder import file_digest, read_folder
+from veclab.models.local.digests import file_digest
+from veclab.models.local.folder import read_folder
 
 
 @pytest.fixture

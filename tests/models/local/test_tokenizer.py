@@ -13,7 +13,7 @@ from veclab import ModelUnavailable
 from veclab.models.catalog import find_model
 from veclab.models.local.tokenizer import open_tokenizer
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "packages.jsonl.gz"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "packages.jsonl.gz"
 ODD = [
     "",
     "z",

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from veclab.models.static import word_memo
 from veclab.models.static.word_memo import WordMemo
 
-PACKAGES = Path(__file__).parents[2] / "examples" / "packages.jsonl.gz"
+PACKAGES = Path(__file__).parents[3] / "examples" / "packages.jsonl.gz"
 LETTERS = "the cat sat\u0301 \u00e9\u00a0\u3042\u6f22\u03a3\u03c3\u1e9b\u0323 \t\n\x1c\x00\x85."
 
 

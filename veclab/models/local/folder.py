@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from veclab.errors import ModelUnavailable
-from veclab.home import home
-from veclab.space import Role, Space
+from veclab.models.local.configuration import configuration_of
+from veclab.models.local.digests import file_digest
+from veclab.models.local.modules import (
+    Module,
+    pooling_modes,
+    read_json,
+    read_modules,
+    walk,
+    wrapper_settings,
+)
+from veclab.space import Role, Scalar, Space
 
 # What transformers writes for "no limit" is 10^30.
 _NO_LIMIT = 1_000_000
+# Types of models whose positions begin after the id of padding.
+_COUNTED_FROM_PADDING = {
+    "roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet",
+    "longformer", "data2vec-text", "xmod", "ibert", "mra", "luke", "esm",
+}  # fmt: skip
 # Names that models use for the prompt of a stored text, in the order sentence-transformers asks.
 _DOCUMENT_NAMES = ("document", "passage", "corpus")
 
@@ -58,6 +70,8 @@ class ModelFolder:
         transformer: folder of the transformer itself, where the tokenizer lies too.
         license: SPDX identifier as the model card gives it, None where it does not.
         static: the files of a static model, None for every other.
+        configuration: what besides the weights decides the vectors, see `configuration_of`.
+        folders: where the parts lie, each once; what they read is in these.
     """
 
     path: Path
@@ -73,6 +87,13 @@ class ModelFolder:
     transformer: Path
     license: str | None
     static: StaticFiles | None = None
+    configuration: tuple[tuple[str, Scalar], ...] = ()
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def routed(self) -> bool:
+        """Whether queries and documents take different ways through the model."""
+        return "Router" in self.modules
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -123,6 +144,7 @@ class ModelFolder:
             pooling=self.pooling,
             prompts=prompts,
             normalized=normalized,
+            configuration=self.configuration,
         )
 
 
@@ -137,12 +159,14 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
 
     if is_static(read_json(path / "config.json")):
         return read_static(path, name=name, license=license)
-    modules = _modules(path)
-    transformer = path / next((m["path"] for m in modules if m["kind"] == "Transformer"), "")
-    weights, size = _weights(name, [path / m["path"] for m in modules])
+    modules = read_modules(path)
+    parts = list(walk(modules))
+    transformer = next((part.folder for part in parts if part.kind == "Transformer"), path)
+    folders = tuple(dict.fromkeys(part.folder for part in parts))
+    weights, size = _weights(name, folders)
     settings = read_json(path / "config_sentence_transformers.json")
     config = read_json(transformer / "config.json")
-    pooling, dimensions = _pooling(path, modules, config)
+    pooling, dimensions = _pooling(modules, config)
     return ModelFolder(
         path=path,
         name=name,
@@ -153,50 +177,24 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         pooling=pooling,
         prompts={k: v for k, v in (settings.get("prompts") or {}).items() if v is not None},
         default_prompt=settings.get("default_prompt_name"),
-        modules=tuple(m["kind"] for m in modules),
+        modules=tuple("Router" if part.routes else part.kind for part in modules),
         transformer=transformer,
         license=license or read_license(path),
+        configuration=configuration_of(modules),
+        folders=folders,
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, {} where there is no file."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"the model file {path} cannot be read: {error}") from None
-    return value if isinstance(value, dict) else {}
-
-
-def _modules(path: Path) -> list[dict[str, str]]:
-    """Kind and folder of each part. A plain transformer gets mean pooling, as upstream does."""
-    listing = path / "modules.json"
-    if not listing.exists():
-        if not (path / "config.json").exists():
-            raise ModelUnavailable(
-                f"{path} holds no model: neither modules.json nor config.json is there"
-            )
-        return [{"kind": "Transformer", "path": ""}, {"kind": "Pooling", "path": ""}]
-    try:
-        entries = json.loads(listing.read_text(encoding="utf-8"))
-        modules = [{"kind": e["type"].rsplit(".", 1)[1], "path": e["path"]} for e in entries]
-        foreign = [e["type"] for e in entries if not e["type"].startswith("sentence_transformers.")]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ModelUnavailable(f"the model file {listing} is damaged: {error}") from None
-    if foreign:
-        raise ModelUnavailable(
-            f"the model in {path} brings its own code ({', '.join(foreign)}); veclab runs no code "
-            "that comes with a model"
-        )
-    return modules
-
-
-def _weights(name: str, folders: list[Path]) -> tuple[str, int]:
+def _weights(name: str, folders: Iterable[Path]) -> tuple[str, int]:
     """SHA-256 over the weights, and their size in bytes."""
     files: list[Path] = []
-    for folder in dict.fromkeys(folders):
+    folders = list(folders)
+    for folder in folders:
+        if (folder / "adapter_config.json").exists():
+            raise ModelUnavailable(
+                f"the model {name} is an adapter: the weights that it adapts are not in its "
+                "folder. Merge it once (PEFT's merge_and_unload) and give veclab that folder"
+            )
         found = sorted(folder.glob("*.safetensors"))
         pickles = sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))
         if pickles and not found:
@@ -218,54 +216,40 @@ def _weights(name: str, folders: list[Path]) -> tuple[str, int]:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest(), size
 
 
-def _pooling(
-    path: Path, modules: list[dict[str, str]], config: dict[str, Any]
-) -> tuple[str | None, int | None]:
+def _pooling(modules: Iterable[Module], config: dict[str, Any]) -> tuple[str | None, int | None]:
     """How vectors are pooled, in words, and their length where the folder tells."""
     width = config.get("hidden_size") or config.get("d_model") or config.get("dim")
     parts: list[str] = []
     for module in modules:
-        settings = read_json(path / module["path"] / "config.json") if module["path"] else {}
-        if module["kind"] == "Pooling":
-            modes = _pooling_modes(settings)
+        settings = module.settings
+        if module.kind == "Pooling":
+            modes = pooling_modes(settings)
             excluded = "" if settings.get("include_prompt", True) else "-without-prompt"
             parts.append("+".join(modes) + excluded)
             base = settings.get("embedding_dimension") or settings.get("word_embedding_dimension")
             base = base or width
             width = None if base is None else base * len(modes)
-        elif module["kind"] == "Dense":
+        elif module.kind == "Dense":
             parts.append("dense")
             width = settings.get("out_features")
-        elif module["kind"] not in ("Transformer", "Normalize", "Dropout"):
-            parts.append(module["kind"].lower())
+        elif module.kind not in ("Transformer", "Normalize", "Dropout"):
+            parts.append(module.kind.lower())
             width = None
     return ",".join(parts) or None, width
 
 
-def _pooling_modes(settings: dict[str, Any]) -> list[str]:
-    """Names of the pooling modes, from both ways of writing them down."""
-    mode = settings.get("pooling_mode")
-    if mode is not None:
-        return [mode] if isinstance(mode, str) else list(mode)
-    flags = {
-        "pooling_mode_cls_token": "cls",
-        "pooling_mode_max_tokens": "max",
-        "pooling_mode_mean_tokens": "mean",
-        "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-        "pooling_mode_weightedmean_tokens": "weightedmean",
-        "pooling_mode_lasttoken": "lasttoken",
-    }
-    return [label for flag, label in flags.items() if settings.get(flag)] or ["mean"]
-
-
 def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
     """The longest text: what the model says, else what tokenizer and positions allow."""
-    said = read_json(transformer / "sentence_bert_config.json").get("max_seq_length")
+    said = wrapper_settings(transformer).get("max_seq_length")
+    positions = config.get("max_position_embeddings")
+    if positions and config.get("model_type") in _COUNTED_FROM_PADDING:
+        # The first positions, up to the id of padding, stand for none.
+        positions -= (config.get("pad_token_id") or 0) + 1
+        said = min(int(said), positions) if said else None
     if said:
         return int(said)
     tokenizer = read_json(transformer / "tokenizer_config.json").get("model_max_length")
-    limits = [tokenizer, config.get("max_position_embeddings")]
-    known = [int(limit) for limit in limits if limit and limit < _NO_LIMIT]
+    known = [int(limit) for limit in (tokenizer, positions) if limit and 0 < limit < _NO_LIMIT]
     return min(known) if known else None
 
 
@@ -286,35 +270,3 @@ def _front_matter(path: Path) -> list[str]:
     if not lines or lines[0].strip() != "---":
         return []
     return list(itertools.takewhile(lambda line: line.strip() != "---", lines[1:300]))
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, remembered by path, size and times so that a start stays fast."""
-    facts = path.stat()
-    key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{facts.st_ctime_ns}|{facts.st_ino}"
-    memo = home() / "digests.json"
-    known = _memory(memo)
-    if key in known:
-        return known[key]
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # Only a saving of time: where the home cannot be written, the next start hashes again.
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memo.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({**known, key: digest}, indent=0), encoding="utf-8")
-        temporary.replace(memo)
-    except OSError:
-        return digest
-    return digest
-
-
-def _memory(memo: Path) -> dict[str, str]:
-    """What is remembered; nothing where that is missing or damaged."""
-    try:
-        known = json.loads(memo.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
-        return {}
-    return {k: v for k, v in known.items() if isinstance(v, str)}

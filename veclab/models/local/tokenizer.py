@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from veclab.errors import ModelUnavailable
 from veclab.models.local.folder import ModelFolder
+from veclab.models.local.modules import wrapper_settings
 from veclab.space import Role
 
 if TYPE_CHECKING:
@@ -54,16 +54,7 @@ def open_tokenizer(folder: ModelFolder) -> FolderTokenizer | None:
         raise ModelUnavailable(f"the tokenizer {file} cannot be read: {error}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    if _lower_cases(folder):
+    if wrapper_settings(folder.transformer).get("do_lower_case"):
         before = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *before])
     return FolderTokenizer(folder, tokenizer)
-
-
-def _lower_cases(folder: ModelFolder) -> bool:
-    """Whether the model wants lower case although its tokenizer may not see to it."""
-    try:
-        settings = json.loads((folder.transformer / "sentence_bert_config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(isinstance(settings, dict) and settings.get("do_lower_case"))

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from veclab.errors import ModelUnavailable
-from veclab.models.local.folder import (
-    ModelFolder,
-    StaticFiles,
-    file_digest,
-    read_json,
-    read_license,
-)
+from veclab.models.local.digests import file_digest
+from veclab.models.local.folder import ModelFolder, StaticFiles, read_license
+from veclab.models.local.modules import read_json
 from veclab.models.local.tensors import tensor_shapes
+from veclab.models.local.tokenizer_facts import tokenizer_digest
 
 # Where models that were distilled by name lie, under the user's veclab directory.
 NAMED = "models"
@@ -77,4 +74,10 @@ def describe_static(
         transformer=path,
         license=license,
         static=files,
+        configuration=(
+            ("modules", "StaticEmbedding"),
+            ("tokenizer", tokenizer_digest(files.tokenizer)),
+            ("unknown_tokens", "left out" if files.drop_unknown else "counted"),
+        ),
+        folders=(path,),
     )

@@ -19,7 +19,7 @@ from veclab.models.local.openvino.engine import Engine, pad_rows
 
 pytest.importorskip("openvino")
 
-PACKAGES = Path(__file__).parents[2] / "examples" / "packages.jsonl.gz"
+PACKAGES = Path(__file__).parents[3] / "examples" / "packages.jsonl.gz"
 TEXTS = ["the cat sits on the mat", "a feline rests on the carpet", "stock markets fell", "z"]
 LONG = "the cat sits on the mat and rests " * 20
 

@@ -6,13 +6,13 @@ folder of the model says which.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from veclab.models.local.folder import ModelFolder
+from veclab.models.local.modules import read_json, wrapper_settings
 
 # The names that Optimum and sentence-transformers give to exports that are not quantized.
 _FILES = ("openvino/openvino_model.xml", "onnx/model.onnx")
@@ -27,7 +27,7 @@ def find_exported(folder: ModelFolder) -> Path | None:
         set(folder.modules) <= _MODULES
         and folder.pooling in _POOLINGS
         and (folder.transformer / "tokenizer.json").exists()
-        and not _json(folder.transformer / "sentence_bert_config.json").get("do_lower_case")
+        and not wrapper_settings(folder.transformer).get("do_lower_case")
     )
     files = [base / name for base in (folder.transformer, folder.path) for name in _FILES]
     return next((file for file in files if file.exists()), None) if usual else None
@@ -35,7 +35,7 @@ def find_exported(folder: ModelFolder) -> Path | None:
 
 def pad_id(folder: ModelFolder) -> int:
     """Token id of padding; masked, so that any id in the vocabulary would do."""
-    return int(_json(folder.transformer / "config.json").get("pad_token_id") or 0)
+    return int(read_json(folder.transformer / "config.json").get("pad_token_id") or 0)
 
 
 def read_exported(file: Path, folder: ModelFolder) -> Any:
@@ -78,11 +78,3 @@ def _pooled(tokens: Any, mask: Any, pooling: str) -> Any:
         return ops.reduce_max(chosen, [1]).output(0)
     total = ops.reduce_sum(ops.multiply(tokens, inside), [1])
     return ops.divide(total, ops.maximum(ops.reduce_sum(inside, [1]), least)).output(0)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
