@@ -17,9 +17,9 @@ from veclab.models.names import DEFAULT_MODEL, OPENAI
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.gather import Gathered
 from veclab.pipeline.prepare import Preparation
-from veclab.pipeline.run import Job, OnEmpty
+from veclab.pipeline.run import OnEmpty, Run
 from veclab.provider import EmbeddingProvider
-from veclab.report import shorten
+from veclab.report import Report, shorten
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.vectors import Vectors
 
@@ -68,7 +68,7 @@ class Model:
     def __repr__(self) -> str:
         return f"<Model {self.space}, reads {self.max_tokens or 'any number of'} tokens>"
 
-    def job(
+    def start(
         self,
         *,
         role: Role | None = None,
@@ -76,8 +76,12 @@ class Model:
         on_empty: OnEmpty = "error",
         prepare: Iterable[str] = (),
         max_cost: float | None = None,
-    ) -> Job:
-        """The settings of one run, checked; see `embed` for their meaning."""
+        on_done: Callable[[int], None] | None = None,
+    ) -> Run:
+        """Start a run: its settings, checked, and its report. See `embed` for their meaning.
+
+        `veclab.pipeline.embed.embed_block` takes it on, block by block; `finish` closes it.
+        """
         _choose("role", role, (None, "query", "document"))
         _choose("on_long", on_long, ("truncate", "error", "split"))
         _choose("on_empty", on_empty, ("error", "skip"))
@@ -93,18 +97,20 @@ class Model:
         )
         if max_cost is not None and not max_cost >= 0:
             raise InputError(f"max_cost must be a number of dollars, 0 or more, not {max_cost!r}")
-        job = Job(self.provider, recipe, preparation, on_long, on_empty, self.cache, max_cost)
-        job.report.note(*self.notes)
+        run = Run(self.provider, recipe, preparation, on_long, on_empty, self.cache, max_cost)
+        if on_done is not None:
+            run.on_done = on_done
+        run.report.note(*self.notes)
         self.provider.pop_warnings()  # what a run that failed has left
         if role is None and {"query", "document"} & {name for name, _ in self.space.prompts}:
-            job.report.note(
+            run.report.note(
                 f"{self.space.model} has prompts for queries and documents and none was used: "
                 "give role='query' or role='document' (--role)"
             )
         if self.cache is not None:
             for key in (recipe.whole_key, recipe.cut_key):
                 self.cache.describe(key, recipe.to_json())
-        return job
+        return run
 
     def embed(
         self,
@@ -148,39 +154,39 @@ class Model:
             ProviderError: the model's endpoint refused for good, or failed once too often.
         """
         refuse_unknown("embed", unknown)
-        start = time.perf_counter()
-        job = self.job(
-            role=role, on_long=on_long, on_empty=on_empty, prepare=prepare, max_cost=max_cost
+        run = self.start(
+            role=role,
+            on_long=on_long,
+            on_empty=on_empty,
+            prepare=prepare,
+            max_cost=max_cost,
+            on_done=on_done,
         )
-        if on_done is not None:
-            job.on_done = on_done
         ids = _index(texts) if ids is None else ids
         given = _values(texts)
         gathered = Gathered(self.space, given)
         for block_ids, block_texts in _blocks(given, ids, self.provider.limits.block_texts):
-            repaired = job.report.repaired
-            part = embed_block(job, block_ids, block_texts)
-            repair = job.report.repaired > repaired
-            gathered.add(part, block_ids, block_texts, repair=repair)
-        self.finish(job, start)
-        if job.report.refused:  # the caller may count on a row for each text
+            gathered.add(embed_block(run, block_ids, block_texts))
+        report = self.finish(run)
+        if report.refused:  # the caller may count on a row for each text
             warnings.warn(
-                f"{job.report.refused:,} text(s) were refused by the model's endpoint and left "
-                f"out: {shorten(job.report.refused_ids)}; the report's notes say why",
+                f"{report.refused:,} text(s) were refused by the model's endpoint and left "
+                f"out: {shorten(report.refused_ids)}; the report's notes say why",
                 stacklevel=2,
             )
-        return gathered.vectors(job.report)
+        return gathered.vectors(report)
 
-    def finish(self, job: Job, start: float) -> None:
-        """Close a job's report: its time, and what the provider and the cache have to say."""
-        job.report.seconds = round(time.perf_counter() - start, 4)
-        job.report.note(*self.provider.pop_warnings())
+    def finish(self, run: Run) -> Report:
+        """Close a run's report: its time, and what the provider and the cache have to say."""
+        run.report.seconds = round(time.perf_counter() - run.started, 4)
+        run.report.note(*self.provider.pop_warnings())
         if self.cache is not None:
-            job.report.note(*self.cache.notes)
+            run.report.note(*self.cache.notes)
+        return run.report
 
     def count_tokens(self, texts: str | Iterable[str], *, role: Role | None = None) -> list[int]:
         """Tokens of each text as given, special tokens and the role's prompt included."""
-        return [piece.tokens for piece in self.provider.tokenize(list(_values(texts)), role)]
+        return [one.tokens for one in self.provider.tokenize(list(_values(texts)), role)]
 
 
 def load(

@@ -300,7 +300,7 @@ class TestProof:
         noise = np.random.default_rng(0).normal(size=vectors.array.shape)
         noise /= np.linalg.norm(noise, axis=1, keepdims=True)
         vectors.array[:] = vectors.array + 0.4 * noise  # a cosine of 0.93
-        recipe = replace(model.job().recipe, precision=precision)
+        recipe = replace(model.start().recipe, precision=precision)
         with ParquetSink(tmp_path / "v.parquet", model.space, recipe) as sink:
             sink.write(vectors)
             sink.finish(None)

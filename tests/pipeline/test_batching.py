@@ -1,7 +1,11 @@
-"""Batches fill the limits; what was computed is committed whatever happens next."""
+"""Batches fill the limits; what was computed comes, whatever happens next."""
 
 import itertools
+import os
+import random
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeProvider
 from veclab.pipeline.batching import BatchItem, cut_batches, run_batches
-from veclab.provider import Limits, TokenizedText
+from veclab.provider import Limits, Refused, TokenizedText
 
 sizes = st.lists(st.integers(1, 40), max_size=60)
 
@@ -43,29 +47,30 @@ def test_without_the_tail_only_full_batches_come(tokens):
 
 
 def batches_of(n):
-    return [[BatchItem(i, TokenizedText(f"text {i}", 4))] for i in range(n)]
+    return ([BatchItem(i, TokenizedText(f"text {i}", 4))] for i in range(n))
 
 
-def test_every_batch_is_committed_with_its_own_vectors():
-    provider = FakeProvider(concurrency=4)
-    committed = {}
-    run_batches(
-        provider,
-        None,
-        batches_of(50),
-        lambda items, raw: committed.update({items[0].text: raw[0]}),
-    )
-    assert sorted(committed) == list(range(50))
-    for i, vector in committed.items():
-        np.testing.assert_array_equal(vector, provider.vector(f"text {i}"))
+def arrived(answers, kept):
+    """Note the batches that come, as the main path does: shielded."""
+    for items, answer in answers:
+        with answers.shielded():
+            kept[items[0].text] = answer.vectors
+
+
+def test_every_batch_comes_with_its_own_vectors():
+    provider, kept = FakeProvider(concurrency=4), {}
+    arrived(run_batches(provider, None, batches_of(50)), kept)
+    assert sorted(kept) == list(range(50))
+    for i, vectors in kept.items():
+        np.testing.assert_array_equal(vectors[0], provider.vector(f"text {i}"))
 
 
 def test_as_many_batches_run_at_once_as_allowed_and_no_more():
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=60)
     running, most, lock = 0, 0, threading.Lock()
 
     class Watched(FakeProvider):
-        def embed_batch(self, pieces, role):
+        def embed_batch(self, batch, role):
             nonlocal running, most
             with lock:
                 running += 1
@@ -73,31 +78,112 @@ def test_as_many_batches_run_at_once_as_allowed_and_no_more():
             together.wait()  # breaks unless three are here at the same time
             with lock:
                 running -= 1
-            return super().embed_batch(pieces, role)
+            return super().embed_batch(batch, role)
 
-    run_batches(Watched(concurrency=3), None, batches_of(9), lambda items, raw: None)
+    arrived(run_batches(Watched(concurrency=3), None, batches_of(9)), {})
     assert most == 3
 
 
-@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
-def test_what_is_in_flight_when_something_fails_is_committed(fault):
-    release = threading.Event()
+class TestWhatIsInFlight:
+    """An answer that was asked for comes, whatever happens meanwhile."""
 
     class Slow(FakeProvider):
-        def embed_batch(self, pieces, role):
-            if pieces[0].text == "text 1":
-                release.set()
-                raise fault("stop")
-            release.wait(20)
-            return super().embed_batch(pieces, role)
+        """Batch 0 is answered when batch 1 is, by `fault` where there is one."""
 
-    committed = []
-    with pytest.raises(fault):
-        run_batches(
-            Slow(concurrency=2),
-            None,
-            batches_of(100),
-            lambda items, raw: committed.append(items[0].text),
-        )
-    assert 0 in committed
-    assert len(committed) < 10
+        def __init__(self, fault=None):
+            super().__init__(concurrency=2)
+            self.fault, self.release, self.stopped = fault, threading.Event(), False
+
+        def embed_batch(self, batch, role):
+            if batch[0].text == "text 0":
+                self.release.wait(60)
+            elif batch[0].text == "text 1" and self.fault is not None:
+                self.release.set()
+                raise self.fault
+            return super().embed_batch(batch, role)
+
+        def stop(self):
+            self.stopped = True
+            self.release.set()
+
+    @pytest.mark.parametrize("fault", [RuntimeError("stop"), KeyboardInterrupt()])
+    def test_when_the_provider_fails(self, fault):
+        provider, kept = self.Slow(fault), {}
+        with pytest.raises(type(fault)):
+            arrived(run_batches(provider, None, batches_of(100)), kept)
+        assert 0 in kept
+        assert len(kept) < 10
+        assert provider.stopped
+
+    def test_when_an_answer_cannot_be_stored(self):
+        """The first error counts, and the others are tried all the same."""
+        provider, tried = self.Slow(), []
+        answers = run_batches(provider, None, batches_of(100))
+        with pytest.raises(OSError, match="no room") as raised:
+            for items, _ in answers:
+                with answers.shielded():
+                    tried.append(items[0].text)
+                    raise OSError(f"no room for text {items[0].text}")
+        assert str(raised.value) == f"no room for text {tried[0]}"
+        assert 0 in tried[1:]  # it came when the run was over already
+        assert len(tried) < 10
+
+    def test_when_no_more_batches_can_be_made(self):
+        def broken():
+            yield from itertools.islice(batches_of(100), 3)
+            raise ValueError("no more")
+
+        provider, kept = self.Slow(), {}
+        with pytest.raises(ValueError, match="no more"):
+            arrived(run_batches(provider, None, broken()), kept)
+        assert 0 in kept
+        assert {f"text {i}" for i in kept} == set(provider.embedded)
+
+    def test_when_ctrl_c_is_pressed_while_an_answer_is_stored(self):
+        provider, kept = self.Slow(), {}
+        answers = run_batches(provider, None, batches_of(100))
+        with pytest.raises(KeyboardInterrupt):
+            for items, answer in answers:
+                if not kept:
+                    signal.raise_signal(signal.SIGINT)  # it waits until the answer is stored
+                with answers.shielded():
+                    kept[items[0].text] = answer.vectors
+        assert {0, 1} <= set(kept)
+        assert len(kept) < 10
+
+    def test_when_ctrl_c_is_pressed_at_any_moment(self):
+        """Pressed by a worker when it has its vectors, which may find the caller anywhere."""
+        chance = random.Random(0)
+        for _ in range(150):
+            last, pause = chance.randint(0, 30), chance.random() / 2000
+
+            class Pressing(FakeProvider):
+                def embed_batch(self, batch, role, last=last, pause=pause):
+                    vectors = super().embed_batch(batch, role)
+                    if batch[0].text == f"text {last}":
+                        time.sleep(pause)
+                        os.kill(os.getpid(), signal.SIGINT)
+                    return vectors
+
+            provider, kept = Pressing(concurrency=4), {}
+            answers = run_batches(provider, None, batches_of(100))
+            with pytest.raises(KeyboardInterrupt):
+                arrived(answers, kept)
+                time.sleep(60)  # pressed so late that all had come: it is yet to be noticed
+            assert {f"text {i}" for i in kept} == set(provider.embedded)
+
+
+def test_a_refused_batch_is_asked_again_in_halves_until_the_text_is_alone():
+    class Picky(FakeProvider):
+        def embed_batch(self, batch, role):
+            if any(one.text == "text 5" for one in batch):
+                raise Refused("not this one", requests=1, tokens=10)
+            return super().embed_batch(batch, role)
+
+    items = [item for batch in batches_of(8) for item in batch]
+    answers = list(run_batches(Picky(concurrency=2), None, [items]))
+    refused = [(asked, answer) for asked, answer in answers if answer.refused]
+    assert [(asked[0].text, dict(a.refused)) for asked, a in refused] == [(5, {0: "not this one"})]
+    taken = sorted(item.text for asked, a in answers if not a.refused for item in asked)
+    assert taken == [0, 1, 2, 3, 4, 6, 7]
+    assert sum(a.requests for _, a in answers) == 4  # of eight, of four, of two, alone

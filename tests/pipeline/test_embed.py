@@ -1,5 +1,10 @@
 """The main path: every text once, in order, checked, normalized, reported."""
 
+import os
+import random
+import signal
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeProvider
 from veclab import BadVectors, EmptyText, Space, TextTooLong
 from veclab.model import Model
-from veclab.pipeline.embed import missing
+from veclab.pipeline.embed import plan_block
 
 LONG = " ".join(f"w{i}" for i in range(40))
 
@@ -224,6 +229,28 @@ class TestInterruption:
         assert stopped.batches + rest.batches == undisturbed.batches
         np.testing.assert_array_equal(vectors.array, expected.array)
 
+    def test_at_any_moment_everything_computed_is_kept(self, cache):
+        """Ctrl-C comes from a worker that has its vectors, and may find the main path anywhere."""
+        chance = random.Random(0)
+        for number in range(8):
+            name, last, pause = f"model {number}", chance.randint(0, 49), chance.random() / 1000
+
+            class Pressing(FakeProvider):
+                def embed_batch(self, batch, role, last=last, pause=pause):
+                    vectors = super().embed_batch(batch, role)
+                    if f"text {last}" in [one.text for one in batch]:
+                        time.sleep(pause)
+                        os.kill(os.getpid(), signal.SIGINT)
+                    return vectors
+
+            pressing = Pressing(name=name, concurrency=3, batch_texts=2)
+            with pytest.raises(KeyboardInterrupt):
+                Model(pressing, cache).embed([f"text {i}" for i in range(50)])
+                time.sleep(60)  # pressed so late that all was done: it is yet to be noticed
+            rest = FakeProvider(name=name)
+            Model(rest, cache).embed([f"text {i}" for i in range(50)])
+            assert not set(rest.embedded) & set(pressing.embedded)
+
 
 def test_progress_counts_every_text_once(model):
     done = []
@@ -240,26 +267,39 @@ def test_lone_surrogates_are_repaired_and_reported(model, provider):
     assert vectors.report.repaired == 1
 
 
-@pytest.mark.parametrize("on_long", ["truncate", "split"])
-def test_missing_is_what_the_model_is_asked_for_and_asks_nothing(cache, on_long):
-    texts = ["a", "b", "a", LONG, "known", ""]
-    provider = FakeProvider()
-    model = Model(provider, cache)
-    model.embed(["known"])
-    provider.batches.clear()
-    job = model.job(on_long=on_long, on_empty="skip")
-    rows, items = missing(job, [str(i) for i in range(6)], texts)
-    assert provider.batches == []
-    told = [item.piece.text for its in items.values() for item in its]
-    report = model.embed(texts, on_long=on_long, on_empty="skip").report
-    assert sorted(told) == sorted(provider.embedded)
-    assert [rows.texts[i] for i in items] == ["a", "b", LONG]
-    for name in ("texts", "distinct", "cached", "tokens", "truncated", "split", "empty"):
-        assert getattr(job.report, name) == getattr(report, name), name
+def test_repeated_texts_come_in_their_places_beside_those_left_out(model):
+    texts = ["b", "", "a", "b", "c", None, "a"]
+    vectors = model.embed(texts, on_empty="skip")
+    assert vectors.texts == ["b", "a", "b", "c", "a"]
+    assert list(vectors.ids) == ["0", "2", "3", "4", "6"]
+    np.testing.assert_array_equal(vectors.array[0], vectors.array[2])
+    np.testing.assert_array_equal(vectors.array[3], model.embed("c").array[0])
 
 
-def test_missing_leaves_out_texts_of_earlier_blocks(cache):
-    job = Model(FakeProvider(), cache).job()
-    missing(job, ["0", "1"], ["a", "b"])
-    _, items = missing(job, ["2", "3"], ["b", "c"])
-    assert [item.piece.text for its in items.values() for item in its] == ["c"]
+class TestPlan:
+    """`plan_block` goes the same way, and asks the model nothing."""
+
+    @pytest.mark.parametrize("on_long", ["truncate", "split"])
+    def test_it_tells_what_the_model_will_be_asked(self, cache, on_long):
+        texts = ["a", "b", "a", LONG, "known", ""]
+        provider = FakeProvider()
+        model = Model(provider, cache)
+        model.embed(["known"])
+        provider.batches.clear()
+        run = model.start(on_long=on_long, on_empty="skip")
+        planned = plan_block(run, [str(i) for i in range(6)], texts)
+        assert provider.batches == []
+        report = model.embed(texts, on_long=on_long, on_empty="skip").report
+        told = [[item.tokenized.text for item in batch] for batch in planned.batches]
+        assert told == provider.batches
+        for name in ("texts", "distinct", "cached", "tokens", "truncated", "split", "empty"):
+            assert getattr(run.report, name) == getattr(report, name), name
+
+    def test_it_leaves_out_texts_of_earlier_blocks(self, cache):
+        done = []
+        run = Model(FakeProvider(), cache).start(on_done=done.append)
+        plan_block(run, ["0", "1"], ["a", "b"])
+        planned = plan_block(run, ["2", "3", "4"], ["b", "c", "b"])
+        assert [item.tokenized.text for batch in planned.batches for item in batch] == ["c"]
+        assert run.report.tokens == 5 * 3
+        assert sum(done) == 5

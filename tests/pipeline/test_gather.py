@@ -9,7 +9,7 @@ from tests.fakes import FakeProvider
 from veclab.errors import InputError
 from veclab.model import Model
 from veclab.pipeline.gather import Gathered
-from veclab.pipeline.run import Embedded
+from veclab.pipeline.run import EmbeddedBlock
 from veclab.report import Report
 
 
@@ -20,12 +20,12 @@ def test_rows_come_in_order_whatever_is_left_out(blocks, known):
     gathered = Gathered(space, [""] * n if known else iter([""] * n))
     expected, start = [], 0
     for block in blocks:
-        names = [str(start + i) for i in range(len(block))]
         kept = np.flatnonzero(block)
+        names = [str(start + i) for i in kept.tolist()]
         rows = np.full((len(kept), space.dimensions), start, np.float32) + kept[:, None]
         tokens = (start + kept).astype(np.int32)
-        part = Embedded(kept, rows, tokens, np.zeros(len(kept), np.bool_))
-        gathered.add(part, names, names, repair=False)
+        cut = np.zeros(len(kept), np.bool_)
+        gathered.add(EmbeddedBlock(kept, names, names, rows, tokens, cut))
         expected += [start + int(i) for i in kept]
         start += len(block)
     vectors = gathered.vectors(Report())

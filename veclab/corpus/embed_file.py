@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from veclab.atomic import atomic
 from veclab.errors import CostTooHigh, InputError
 from veclab.model import Model
 from veclab.pipeline.embed import embed_block
-from veclab.pipeline.prepare import repair_surrogates
 from veclab.pipeline.run import OnEmpty
 from veclab.report import Report
 from veclab.space import OnLong, Role
@@ -53,36 +51,37 @@ def embed_file(
     output = Path(output)
     if output.suffix != ".parquet":
         raise InputError(f"the output {output.name!r} must end in .parquet")
-    start = time.perf_counter()
-    job = model.job(
-        role=role, on_long=on_long, on_empty=on_empty, prepare=prepare, max_cost=max_cost
+    run = model.start(
+        role=role,
+        on_long=on_long,
+        on_empty=on_empty,
+        prepare=prepare,
+        max_cost=max_cost,
+        on_done=on_done,
     )
-    job.report.note(*source.notes)
+    run.report.note(*source.notes)
     if model.cache is None:
-        job.report.note("no cache: a run that is interrupted starts from the beginning")
+        run.report.note("no cache: a run that is interrupted starts from the beginning")
     if max_cost is not None:
         _check_cost(model, source, max_cost, role=role, on_long=on_long, prepare=prepare)
-    if on_done is not None:
-        job.on_done = on_done
     limits = model.provider.limits
-    with atomic(output) as temporary, ParquetSink(temporary, model.space, job.recipe) as sink:
+    with atomic(output) as temporary, ParquetSink(temporary, model.space, run.recipe) as sink:
         for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
-            part = embed_block(job, block.ids, block.texts)
-            kept = part.kept
+            part = embed_block(run, block.ids, block.texts)
             sink.write(
                 Vectors(
                     array=part.vectors,
                     space=model.space,
-                    ids=[block.ids[i] for i in kept],
-                    texts=[repair_surrogates(cast(str, block.texts[i])) for i in kept],
+                    ids=part.ids,
+                    texts=part.texts,
                     tokens=part.tokens,
                     truncated=part.truncated,
-                    columns=None if block.columns is None else block.columns.take(kept),
+                    columns=None if block.columns is None else block.columns.take(part.kept),
                 )
             )
-        model.finish(job, start)
-        sink.finish(job.report)
-    return job.report
+        report = model.finish(run)
+        sink.finish(report)
+    return report
 
 
 def _check_cost(model: Model, source: Source, max_cost: float, **policies: Any) -> None:

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from veclab.model import Model
+from veclab.pipeline.batching import batch_size
 from veclab.pipeline.embed import plan_block
-from veclab.pipeline.run import Job
-from veclab.provider import Limits, truncated_length
+from veclab.pipeline.run import Run
+from veclab.provider import Limits
 from veclab.report import shorten
 from veclab.space import OnLong, Role
 
@@ -106,22 +107,21 @@ def plan_file(
     Empty texts are counted, and texts over the limit as if they were cut, if `on_long` is `error`.
     """
     model = _unasked(model)
-    job = model.job(
+    run = model.start(
         role=role,
         on_long="truncate" if on_long == "error" else on_long,
         on_empty="skip",
         prepare=prepare,
+        on_done=on_done,
     )
     limits = model.provider.limits
     tokens, requests = 0, 0
     for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
-        for items in plan_block(job, block.ids, block.texts):
-            tokens += sum(truncated_length(item.piece.tokens, limits.max_tokens) for item in items)
-            requests += 1
-        if on_done is not None:
-            on_done(len(block.ids))
-    job.report.note(*source.notes)
-    return _plan(model, job, limits, tokens, requests)
+        batches = plan_block(run, block.ids, block.texts).batches
+        tokens += sum(batch_size(items, limits)[0] for items in batches)
+        requests += len(batches)
+    run.report.note(*source.notes)
+    return _plan(model, run, limits, tokens, requests)
 
 
 def _unasked(model: Model) -> Model:
@@ -137,10 +137,10 @@ def _unasked(model: Model) -> Model:
     return model
 
 
-def _plan(model: Model, job: Job, limits: Limits, tokens: int, requests: int) -> Plan:
+def _plan(model: Model, run: Run, limits: Limits, tokens: int, requests: int) -> Plan:
     from veclab.models.openai.model import OpenAIModel
 
-    report, provider, space = job.report, model.provider, job.recipe.space
+    report, provider, space = run.report, model.provider, run.recipe.space
     price, facts, name = None, None, f"{space.provider}:{space.model}"
     if isinstance(provider, OpenAIModel):
         price, facts = provider.price, provider.facts

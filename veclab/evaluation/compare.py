@@ -160,8 +160,8 @@ def _measure(
     roles = _roles(model, dataset, settings.role)
     result = Result(entry.name, model.space.to_dict(), dataset.name, dataset.digest, dataset.task)
     try:
-        jobs = [model.job(role=role, on_long=settings.on_long) for role in roles]
-        recipes = [job.recipe.id for job in jobs]
+        runs = [model.start(role=role, on_long=settings.on_long) for role in roles]
+        recipes = [run.recipe.id for run in runs]
         path = results.path(entry.name, dataset.name, recipes, dataset.digest)
         result = results.load(path) or result
         missing = [variant for variant in entry.variants if str(variant) not in result.rows]

@@ -157,7 +157,7 @@ def _meta(model: Model, role: Role | None, on_long: OnLong) -> Any:
     return ModelMeta.create_empty(
         overwrites={
             "name": name.replace(" ", "_"),
-            "revision": model.job(role=role, on_long=on_long).recipe.id,
+            "revision": model.start(role=role, on_long=on_long).recipe.id,
             "max_tokens": model.max_tokens,
             "embed_dim": space.dimensions,
             "similarity_fn_name": ScoringFunction.COSINE,

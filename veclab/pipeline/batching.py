@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from types import FrameType
 from typing import NamedTuple
@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import VeclabError
 from veclab.provider import Answer, EmbeddingProvider, Limits, Refused, TokenizedText
 from veclab.space import Role
 
@@ -22,11 +21,32 @@ from veclab.space import Role
 Batch = NDArray[np.float32] | Answer
 
 
+class Window(NamedTuple):
+    """One of the windows that a text over the limit was split into.
+
+    Attributes:
+        number: from 0.
+        windows: of the text, in all.
+        tokens: of the whole text.
+    """
+
+    number: int
+    windows: int
+    tokens: int
+
+
 class BatchItem(NamedTuple):
-    """A piece and the distinct text it belongs to (several windows may belong to one)."""
+    """A text, or one window of a text, to be embedded.
+
+    Attributes:
+        text: its place among the distinct texts of the block.
+        tokenized: what the model is given.
+        window: None for a whole text.
+    """
 
     text: int
-    piece: TokenizedText
+    tokenized: TokenizedText
+    window: Window | None = None
 
 
 def cut_batches(sizes: Sequence[int], limits: Limits, *, keep_tail: bool = True) -> Iterator[slice]:
@@ -86,89 +106,124 @@ def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
 
 def batch_size(items: Sequence[BatchItem], limits: Limits) -> tuple[int, int]:
     """Tokens of a batch that the model reads, and tokens it computes, padding included."""
-    sizes = [item.piece.tokens for item in items]
+    sizes = [item.tokenized.tokens for item in items]
     if limits.max_tokens is not None and max(sizes) > limits.max_tokens:
         sizes = [min(size, limits.max_tokens) for size in sizes]
     return sum(sizes), max(sizes) * len(sizes) if limits.padded else sum(sizes)
 
 
-def run_batches(
-    provider: EmbeddingProvider,
-    role: Role | None,
-    batches: Iterable[list[BatchItem]],
-    commit: Callable[[list[BatchItem], Batch], None],
-) -> None:
-    """Embed batches, `provider.limits.concurrency` at once, and commit each as it arrives.
+class Answers:
+    """Batches with their answers as they arrive; see `run_batches`."""
 
-    `commit` runs in the calling thread. The next batches are prepared (tokenized) there while
-    the model works: as many as run wait their turn, so that no worker does meanwhile. No more
+    def __init__(
+        self, provider: EmbeddingProvider, role: Role | None, batches: Iterable[list[BatchItem]]
+    ) -> None:
+        self._provider, self._role, self._batches = provider, role, batches
+        self._limits = provider.limits
+        # As many batches as run wait their turn, so that no worker waits while the next one is
+        # prepared. Where batches are paid for, no more are unanswered than are in flight.
+        width = self._limits.concurrency
+        self._most = width if self._limits.paid else 2 * width
+        self._flying: dict[Future[Batch], list[BatchItem]] = {}
+        self._aloft: dict[Future[Batch], int] = {}  # tokens of each
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[tuple[list[BatchItem], Answer]]:
+        width = self._limits.concurrency
+        with ThreadPoolExecutor(max_workers=width, thread_name_prefix="veclab") as pool:
+            try:
+                for items in self._batches:
+                    tokens = batch_size(items, self._limits)[1]
+                    while self._full(tokens):
+                        yield from self._land(pool)
+                    self._ask(pool, items, tokens)
+                while self._flying:
+                    yield from self._land(pool)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                self._error = error
+                for future in [f for f in self._flying if f.cancel()]:
+                    del self._flying[future]
+                self._provider.stop()
+                while self._flying:
+                    yield from self._land(pool)
+                raise
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Put an error off until the answers under way have come in too.
+
+        The loop then ends with it; of several errors the first counts.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self._error = self._error or error
+
+    def _full(self, tokens: int) -> bool:
+        most = self._limits.flight_tokens
+        room = most is None or sum(self._aloft.values()) + tokens <= most
+        return len(self._flying) >= self._most or (bool(self._flying) and not room)
+
+    def _ask(self, pool: ThreadPoolExecutor, items: list[BatchItem], tokens: int) -> None:
+        batch = [item.tokenized for item in items]
+        with _uninterrupted():  # a batch that is asked for and not known is lost
+            future = pool.submit(self._provider.embed_batch, batch, self._role)
+            self._flying[future], self._aloft[future] = items, tokens
+
+    def _land(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[BatchItem], Answer]]:
+        """Wait for an answer, give out all that are there, and ask again what was refused."""
+        failed = self._error
+        for future in wait(self._flying, return_when=FIRST_COMPLETED).done:
+            # Until the answer is stored, which the caller does before asking for the next one.
+            with _uninterrupted():
+                items = self._flying.pop(future)
+                del self._aloft[future]
+                error = future.exception()
+                if isinstance(error, Refused):
+                    yield _refused(items, error)
+                    for part in _halves(items) if failed is None else ():
+                        self._ask(pool, part, batch_size(part, self._limits)[1])
+                elif error is None:
+                    given = future.result()
+                    yield items, given if isinstance(given, Answer) else Answer(given)
+                elif failed is None:
+                    raise error
+            if self._error is not failed:
+                assert self._error is not None
+                raise self._error
+
+
+def run_batches(
+    provider: EmbeddingProvider, role: Role | None, batches: Iterable[list[BatchItem]]
+) -> Answers:
+    """Embed batches, `provider.limits.concurrency` at once; iterate over (items, answer).
+
+    The next batches are prepared (tokenized) in the calling thread while the model works. No more
     than `limits.flight_tokens` are under way, so that many long texts at once do not use up the
     memory; a batch over that goes alone.
 
-    A batch that the provider refuses is halved until the piece at fault is alone, and committed as
-    refused. When anything fails, Ctrl-C included, batches not yet begun are dropped and those in
-    flight are waited for and committed, so that nothing computed or paid for is lost.
+    A batch that the provider refuses is halved until the text at fault is alone, and comes as
+    refused. When anything fails, Ctrl-C included, batches not yet begun are dropped, and those in
+    flight are waited for and come as ever before the error is raised, so that nothing computed or
+    paid for is lost. For that, what stores an answer stands in a `with answers.shielded():`, which
+    puts its own errors off; Ctrl-C waits from an answer's arrival to the call for the next one.
     """
-    limits = provider.limits
-    width = limits.concurrency
-    # Where batches are paid for, no more are uncommitted than are in flight.
-    most = width if limits.paid else 2 * width
-    flying: dict[Future[Batch], list[BatchItem]] = {}
-    aloft: dict[Future[Batch], int] = {}  # tokens of each
-
-    def full(tokens: int) -> bool:
-        room = limits.flight_tokens is None or sum(aloft.values()) + tokens <= limits.flight_tokens
-        return len(flying) >= most or (bool(flying) and not room)
-
-    with ThreadPoolExecutor(max_workers=width, thread_name_prefix="veclab") as pool:
-
-        def ask(items: list[BatchItem], tokens: int) -> None:
-            pieces = [item.piece for item in items]
-            with _uninterrupted():  # a batch that is asked for and not known is lost
-                future = pool.submit(provider.embed_batch, pieces, role)
-                flying[future], aloft[future] = items, tokens
-
-        def land(done: Iterable[Future[Batch]]) -> None:
-            for future in done:
-                with _uninterrupted():
-                    items = flying.pop(future)
-                    del aloft[future]
-                    try:
-                        commit(items, future.result())
-                    except Refused as refused:
-                        for part in _halves(items, refused, commit):
-                            ask(part, batch_size(part, limits)[1])
-
-        try:
-            for items in batches:
-                tokens = batch_size(items, limits)[1]
-                while full(tokens):
-                    land(wait(flying, return_when=FIRST_COMPLETED).done)
-                ask(items, tokens)
-            while flying:
-                land(wait(flying, return_when=FIRST_COMPLETED).done)
-        except BaseException:
-            for future in [f for f in flying if f.cancel()]:
-                del flying[future]
-            provider.stop()
-            for future in wait(flying).done:
-                # One answer that cannot be stored must not cost the others.
-                if future.exception() is None:
-                    with _uninterrupted(), suppress(VeclabError):
-                        commit(flying[future], future.result())
-            raise
+    return Answers(provider, role, batches)
 
 
-def _halves(
-    items: list[BatchItem], refused: Refused, commit: Callable[[list[BatchItem], Batch], None]
-) -> list[list[BatchItem]]:
-    """What to ask instead of a refused batch; a piece alone is committed as refused."""
-    reasons = {0: str(refused)} if len(items) == 1 else {}
-    nothing = np.zeros((0, 0), np.float32)
-    asked = items if reasons else []
-    commit(asked, Answer(nothing, reasons, refused.requests, refused.tokens))
+def _refused(items: list[BatchItem], refused: Refused) -> tuple[list[BatchItem], Answer]:
+    """What it took to have a batch refused; a text alone is itself refused for good."""
+    alone = items if len(items) == 1 else []
+    reasons = {0: str(refused)} if alone else {}
+    nothing = np.zeros((len(alone), 0), np.float32)
+    return alone, Answer(nothing, reasons, refused.requests, refused.tokens)
+
+
+def _halves(items: list[BatchItem]) -> list[list[BatchItem]]:
     middle = len(items) // 2
-    return [] if reasons else [items[:middle], items[middle:]]
+    return [half for half in (items[:middle], items[middle:]) if len(items) > 1]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The main path, from texts to vectors.
+"""The main path, from texts to vectors: `embed_block` is read top to bottom.
 
     prepare -> deduplicate -> look up cache -> count tokens, cut or split -> batch by tokens
     -> model -> check -> normalize -> write cache -> restore order
@@ -10,7 +10,7 @@ costs one lookup and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import filterfalse
 
 import numpy as np
@@ -18,29 +18,29 @@ from numpy.typing import NDArray
 
 from veclab.cache import PAGES_KEPT
 from veclab.errors import EmptyText
-from veclab.pipeline.batch_planning import (
-    CHUNK,
-    affordable,
-    plan_batches,
-    refuse_long,
-    tokenize_missing,
-)
-from veclab.pipeline.batching import Batch, BatchItem, batch_size, run_batches
+from veclab.pipeline.batch_planning import plan_batches, refuse_long, within_cost
+from veclab.pipeline.batching import BatchItem, batch_size, run_batches
+from veclab.pipeline.block_vectors import BlockVectors
 from veclab.pipeline.checks import check_vectors
 from veclab.pipeline.long_texts import tokenize
-from veclab.pipeline.lookup import find_vectors, keep_vectors
-from veclab.pipeline.prepare import has_surrogates, is_blank, prepare_all, text_digests
-from veclab.pipeline.run import BlockTexts, Embedded, Job
-from veclab.provider import Answer, truncated_length
+from veclab.pipeline.lookup import find_vectors, keep_vectors, nothing_found
+from veclab.pipeline.prepare import (
+    has_surrogates,
+    is_blank,
+    prepare_all,
+    repair_surrogates,
+    text_digests,
+)
+from veclab.pipeline.run import DistinctTexts, EmbeddedBlock, PlannedBlock, PreparedTexts, Run
+from veclab.provider import Answer
 from veclab.report import extend_ids, shorten
-from veclab.unit_length import normalize
 
 
-def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Embedded:
-    """One block, the whole way.
+def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> EmbeddedBlock:
+    """Embed one block, the whole way.
 
     Args:
-        job: what to do.
+        run: what to do.
         ids: (n,) what to call the texts in messages.
         texts: (n,) the texts; None counts as empty.
 
@@ -48,125 +48,75 @@ def embed_block(job: Job, ids: Sequence[str], texts: Sequence[str | None]) -> Em
         EmptyText, TextTooLong: the policy is `error`.
         BadVectors: the model gave something else than a finite, non-zero vector per text.
         CacheError: the cache cannot be written (a full disk).
+        CostTooHigh: going on would cost more than `max_cost`.
     """
-    kept, prepared = _prepare(job, ids, texts)
-    names = ids if len(kept) == len(ids) else [ids[i] for i in kept]
-    rows, inverse = _deduplicate(job, names, prepared)
-    _look_up(job, rows)
-    run_batches(
-        job.provider,
-        job.recipe.role,
-        affordable(job, plan_batches(job, rows)),
-        lambda items, batch: _commit(job, rows, items, batch),
-    )
-    if job.cache is not None:
-        job.cache.release(keep=PAGES_KEPT)
-    kept, inverse = _leave_out_unknown(job, ids, rows, kept, inverse)
-    kept, inverse = _leave_out_refused(job, ids, rows, kept, inverse)
-    # Without repeats and gaps the rows are in place already: no second copy of all vectors.
-    in_place = np.array_equal(inverse, np.arange(len(rows.texts)))
-    vectors = rows.vectors if in_place else rows.vectors[inverse]
-    embedded = Embedded(kept, vectors, rows.tokens[inverse], rows.truncated[inverse])
-    _count(job, ids, embedded)
-    return embedded
+    prepared = prepare(run, ids, texts)
+    distinct = deduplicate(run, prepared)
+    vectors = look_up(run, distinct)
+    batches = within_cost(run, plan_batches(run, distinct, vectors))
+    answers = run_batches(run.provider, run.recipe.role, batches)
+    for items, answer in answers:
+        with answers.shielded():  # nothing that was computed or paid for is lost
+            taken = leave_out_refused(run, distinct, vectors, items, answer)
+            checked = check_answer(run, distinct, taken, answer)
+            finished = vectors.add(taken, checked)
+            write_cache(run, distinct, vectors, finished)
+    if run.cache is not None:
+        run.cache.release(keep=PAGES_KEPT)
+    prepared, place = leave_out_unread(run, prepared, distinct, vectors)
+    report_tokens(run, prepared.ids, vectors.tokens[place])
+    return restore_order(prepared, place, vectors)
 
 
-def plan_block(
-    job: Job, ids: Sequence[str], texts: Sequence[str | None]
-) -> Iterator[list[BatchItem]]:
-    """The batches `embed_block` would hand to the model, without handing them over.
+def plan_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> PlannedBlock:
+    """Go the same way as far as the model, which is asked nothing.
 
     The report is filled in as far as that goes. A text of an earlier block counts as cached, as
     it would be by then.
-    """
-    kept, rows, inverse = _plan_rows(job, ids, texts)
-    yield from plan_batches(job, rows)
-    tokens = rows.tokens[inverse]
-    _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
-
-
-def missing(
-    job: Job, ids: Sequence[str], texts: Sequence[str | None]
-) -> tuple[BlockTexts, dict[int, list[BatchItem]]]:
-    """What `embed_block` would hand to the model, text by text; the report is as of `plan_block`.
-
-    Returns:
-        The distinct texts of the block; and by text, what would have to be embedded of those that
-        are neither in the cache nor in an earlier block: one item, or its windows in order.
 
     Raises:
         EmptyText, TextTooLong: the policy is `error`.
     """
-    kept, rows, inverse = _plan_rows(job, ids, texts)
-    new = np.flatnonzero(~rows.ready).tolist()
-    items: dict[int, list[BatchItem]] = {i: [] for i in new}
-    for start in range(0, len(new), CHUNK):
-        whole: dict[int, BatchItem] = {}
-        windows = tokenize_missing(job, rows, new[start : start + CHUNK], whole)
-        for item in (*whole.values(), *windows):
-            items[item.text].append(item)
-    tokens = rows.tokens[inverse]
-    _count(job, ids, Embedded(kept, rows.vectors[:0], tokens, rows.truncated[inverse]))
-    return rows, items
+    prepared = prepare(run, ids, texts)
+    distinct = deduplicate(run, prepared)
+    vectors = look_up(run, distinct)
+    count_earlier(run, distinct, vectors)
+    batches = list(plan_batches(run, distinct, vectors))
+    for items in batches:
+        vectors.count(items)
+    run.on_done(distinct.count(list({item.text for items in batches for item in items})))
+    prepared, place = leave_out_unread(run, prepared, distinct, vectors)
+    report_tokens(run, prepared.ids, vectors.tokens[place])
+    return PlannedBlock(distinct, batches)
 
 
-def _plan_rows(
-    job: Job, ids: Sequence[str], texts: Sequence[str | None]
-) -> tuple[NDArray[np.intp], BlockTexts, NDArray[np.intp]]:
-    """A block up to the cache; texts of earlier blocks count as being there."""
-    kept, prepared = _prepare(job, ids, texts)
-    rows, inverse = _deduplicate(job, [ids[i] for i in kept], prepared)
-    _look_up(job, rows)
-    met = np.flatnonzero(~rows.ready & ~rows.fresh)
-    texts_met = [rows.texts[i] for i in met]
-    pieces = tokenize(job.provider, texts_met, job.recipe.role, job.recipe.max_tokens)
-    rows.tokens[met] = [piece.tokens for piece in pieces]
-    rows.ready[met] = True
-    return kept, rows, inverse
+def prepare(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> PreparedTexts:
+    """Prepare texts, and leave out those in which there is nothing to read.
 
-
-def _leave_out_refused(
-    job: Job,
-    ids: Sequence[str],
-    rows: BlockTexts,
-    kept: NDArray[np.intp],
-    inverse: NDArray[np.intp],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """`kept` and `inverse` without the texts the model will not take, which are reported."""
-    out = rows.refused[inverse]
-    if not out.any():
-        return kept, inverse
-    job.report.refused += int(out.sum())
-    extend_ids(job.report.refused_ids, (ids[i] for i in kept[out]))
-    return kept[~out], inverse[~out]
-
-
-def _prepare(
-    job: Job, ids: Sequence[str], texts: Sequence[str | None]
-) -> tuple[NDArray[np.intp], list[str]]:
-    """Prepared texts that hold something, and their positions."""
-    present = ["" if text is None else text for text in texts]
-    prepared = prepare_all(job.preparation, present)
+    Raises:
+        EmptyText: there are such, and the policy is `error`.
+    """
+    given = ["" if text is None else text for text in texts]
+    prepared = prepare_all(run.preparation, given)
     kept = _not_blank(prepared)
-    empty: list[str] = []
     if len(kept) < len(texts):
         full = set(kept)
         empty = [name for position, name in enumerate(ids) if position not in full]
-        prepared = [prepared[position] for position in kept]
-        present = [present[position] for position in kept]
-    if empty and job.on_empty == "error":
-        raise EmptyText(
-            f"{len(empty):,} text(s) are empty or blank: {shorten(empty)}. "
-            "Take them out, or leave them out and have them reported with on_empty='skip' "
-            "(--on-empty skip)"
-        )
-    job.report.texts += len(texts)
-    if not all(map(str.isascii, present)):
-        job.report.repaired += sum(map(has_surrogates, present))
-    job.report.empty += len(empty)
-    extend_ids(job.report.empty_ids, empty)
-    job.on_done(len(empty))
-    return np.array(kept, dtype=np.intp), prepared
+        if run.on_empty == "error":
+            raise EmptyText(
+                f"{len(empty):,} text(s) are empty or blank: {shorten(empty)}. "
+                "Take them out, or leave them out and have them reported with on_empty='skip' "
+                "(--on-empty skip)"
+            )
+        run.report.empty += len(empty)
+        extend_ids(run.report.empty_ids, empty)
+        run.on_done(len(empty))
+        ids, given = [ids[i] for i in kept], [given[i] for i in kept]
+        prepared = [prepared[i] for i in kept]
+    repaired = 0 if all(map(str.isascii, given)) else sum(map(has_surrogates, given))
+    run.report.texts += len(texts)
+    run.report.repaired += repaired
+    return PreparedTexts(np.array(kept, np.intp), ids, given, prepared, repaired)
 
 
 def _not_blank(prepared: Sequence[str]) -> Sequence[int]:
@@ -178,168 +128,192 @@ def _not_blank(prepared: Sequence[str]) -> Sequence[int]:
     return [i for i, text in enumerate(prepared) if not is_blank(text)]
 
 
-def _deduplicate(
-    job: Job, ids: Sequence[str], prepared: list[str]
-) -> tuple[BlockTexts, NDArray[np.intp]]:
-    """The distinct texts in order of first appearance, and each text's place among them."""
-    distinct = list(dict.fromkeys(prepared))
-    if len(distinct) == len(prepared):
-        inverse = first = np.arange(len(prepared))
+def deduplicate(run: Run, prepared: PreparedTexts) -> DistinctTexts:
+    """Find the different texts, in order of first appearance."""
+    texts, ids = prepared.texts, prepared.ids
+    distinct = list(dict.fromkeys(texts))
+    if len(distinct) == len(texts):
+        place = np.arange(len(texts))
     else:
-        place = {text: i for i, text in enumerate(distinct)}
-        inverse = np.fromiter(map(place.__getitem__, prepared), np.intp, len(prepared))
-        first = np.empty(len(distinct), dtype=np.intp)
-        first[inverse[::-1]] = np.arange(len(prepared) - 1, -1, -1)
+        among = {text: i for i, text in enumerate(distinct)}
+        place = np.fromiter(map(among.__getitem__, texts), np.intp, len(texts))
+        first = np.empty(len(distinct), np.intp)
+        first[place[::-1]] = np.arange(len(texts) - 1, -1, -1)
+        ids = [ids[int(i)] for i in first]
     digests = text_digests(distinct)
-    fresh = job.seen.add(digests)
-    job.report.distinct += int(fresh.sum())
-    # Looking up brings an array of its own: clearing another here would cost as much as a lookup.
-    room = len(distinct) if job.cache is None else 0
-    rows = BlockTexts(
-        texts=distinct,
-        ids=ids if first is inverse else [ids[int(i)] for i in first],
-        digests=digests,
-        repeats=np.bincount(inverse, minlength=len(distinct)).astype(np.intp),
-        vectors=np.zeros((room, job.recipe.space.dimensions), dtype=np.float32),
-        tokens=np.zeros(len(distinct), dtype=np.int32),
-        truncated=np.zeros(len(distinct), dtype=np.bool_),
-        ready=np.zeros(len(distinct), dtype=np.bool_),
-        fresh=fresh,
-        refused=np.zeros(len(distinct), dtype=np.bool_),
-    )
-    return rows, inverse
+    fresh = run.seen.add(digests)
+    run.report.distinct += int(fresh.sum())
+    repeats = np.bincount(place, minlength=len(distinct)).astype(np.intp)
+    return DistinctTexts(distinct, ids, digests, place, repeats, fresh)
 
 
-def _leave_out_unknown(
-    job: Job,
-    ids: Sequence[str],
-    rows: BlockTexts,
-    kept: NDArray[np.intp],
-    inverse: NDArray[np.intp],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """`kept` and `inverse` without texts of which the model knows no token, which are reported."""
-    out = (rows.tokens == 0)[inverse] & ~rows.refused[inverse]
-    if not out.any():
-        return kept, inverse
-    unknown = [ids[i] for i in kept[out]]
-    if job.on_empty == "error":
-        raise EmptyText(
-            f"the model {job.recipe.space.model} knows no token in {len(unknown):,} text(s), so "
-            f"they have no vector: {shorten(unknown)}. {_reason(job, rows)}Take them out, or leave "
-            "them out and have them reported with on_empty='skip' (--on-empty skip)"
-        )
-    job.report.unknown += len(unknown)
-    extend_ids(job.report.unknown_ids, unknown)
-    job.on_done(len(unknown))
-    return kept[~out], inverse[~out]
+def look_up(run: Run, distinct: DistinctTexts) -> BlockVectors:
+    """Take from the cache what it has.
 
-
-def _reason(job: Job, rows: BlockTexts) -> str:
-    """Why the model can read nothing in texts, where it can tell; ends in a space."""
-    texts = [rows.texts[i] for i in np.flatnonzero((rows.tokens == 0) & ~rows.refused)]
-    reason = job.provider.explain_unread(texts)
-    return f"{reason} " if reason else ""
-
-
-def _look_up(job: Job, rows: BlockTexts) -> None:
-    """Fill in what the cache knows."""
-    if job.cache is None or not rows.texts:
-        return
-    found = find_vectors(job.cache, job.recipe, rows.digests)
-    rows.vectors, rows.tokens = found.vectors, found.tokens
-    rows.truncated, rows.ready = found.truncated, found.hit
-    refuse_long(job, rows, np.flatnonzero(rows.ready & rows.truncated))
+    Raises:
+        TextTooLong: a text was cut when it was embedded, and the policy is `error`.
+    """
+    if run.cache is None:
+        return BlockVectors(nothing_found(len(distinct.texts), run.recipe), run.recipe)
+    vectors = BlockVectors(find_vectors(run.cache, run.recipe, distinct.digests), run.recipe)
+    cut = np.flatnonzero(vectors.ready & vectors.truncated).tolist()
+    refuse_long(run, [f"{distinct.ids[i]} ({vectors.tokens[i]:,} tokens)" for i in cut])
     # A text of an earlier block of this run was counted there.
-    job.report.cached += int((rows.ready & rows.fresh).sum())
-    job.on_done(int(rows.repeats[rows.ready].sum()))
+    run.report.cached += int((vectors.ready & distinct.fresh).sum())
+    run.on_done(distinct.count(vectors.ready))
+    return vectors
 
 
-def _commit(job: Job, rows: BlockTexts, items: list[BatchItem], batch: Batch) -> None:
-    """Check a batch, add it to its texts, and write those that are complete to the cache."""
-    answer = batch if isinstance(batch, Answer) else Answer(batch)
-    _count_bought(job, answer)
-    raw, limit = answer.vectors, job.recipe.max_tokens
-    if answer.refused:
-        _refuse(job, rows, items, answer.refused)
-        taken = [row for row in range(len(items)) if row not in answer.refused]
-        items, raw = [items[row] for row in taken], raw[taken]
-    if not items:
-        return
-    vectors = check_vectors(
-        raw, len(items), rows.vectors.shape[1], [rows.ids[item.text] for item in items]
-    )
-    unit_length = normalize(vectors)
-    useful, computed = batch_size(items, job.provider.limits)
-    job.report.tokens_embedded += useful
-    job.report.tokens_padding += computed - useful
-    texts = [item.text for item in items]
-    if not rows.waiting:  # no text in windows: every item is a whole text
-        rows.vectors[texts] = unit_length if job.recipe.space.normalized else vectors
-        _store(job, rows, np.array(texts, dtype=np.intp))
-        return
-    finished = []
-    for row, (i, piece) in enumerate(items):
-        if rows.refused[i]:  # another window of it was
-            continue
-        if i not in rows.waiting:
-            rows.vectors[i] = unit_length[row] if job.recipe.space.normalized else vectors[row]
-            finished.append(i)
-            continue
-        # Windows are pooled by their token counts, each token with the same say.
-        rows.vectors[i] += truncated_length(piece.tokens, limit) * unit_length[row]
-        rows.waiting[i] -= 1
-        if rows.waiting[i] == 0:
-            rows.vectors[i] = normalize(rows.vectors[i : i + 1])[0]
-            finished.append(i)
-    _store(job, rows, np.array(finished, dtype=np.intp))
+def count_earlier(run: Run, distinct: DistinctTexts, vectors: BlockVectors) -> None:
+    """Take texts of earlier blocks for embedded, for which their tokens are counted again."""
+    met = np.flatnonzero(~vectors.ready & ~distinct.fresh).tolist()
+    texts = [distinct.texts[i] for i in met]
+    tokenized = tokenize(run.provider, texts, run.recipe.role, run.recipe.max_tokens)
+    vectors.count([BatchItem(i, one) for i, one in zip(met, tokenized, strict=True)])
+    vectors.ready[met] = True
+    run.on_done(distinct.count(met))
 
 
-def _count_bought(job: Job, answer: Answer) -> None:
-    report, price = job.report, job.provider.limits.price
+def leave_out_refused(
+    run: Run,
+    distinct: DistinctTexts,
+    vectors: BlockVectors,
+    items: list[BatchItem],
+    answer: Answer,
+) -> list[BatchItem]:
+    """Count what was bought; the items for which there are vectors in the answer."""
+    report, price = run.report, run.provider.limits.price
     report.requests += answer.requests
     report.tokens_bought += answer.tokens
     report.dollars = None if price is None else report.tokens_bought * price / 1e6
+    if not answer.refused:
+        return items
+    report.note(*(f"refused: {reason}" for reason in answer.refused.values()))
+    run.on_done(distinct.count(vectors.refuse([items[row].text for row in answer.refused])))
+    return [item for row, item in enumerate(items) if row not in answer.refused]
 
 
-def _refuse(job: Job, rows: BlockTexts, items: list[BatchItem], reasons: Mapping[int, str]) -> None:
-    """Take texts out that the model will not embed."""
-    for row, reason in reasons.items():
-        i = items[row].text
-        if not rows.refused[i]:
-            rows.refused[i] = True
-            job.report.note(f"refused: {reason}")
-            job.on_done(int(rows.repeats[i]))
+def check_answer(
+    run: Run, distinct: DistinctTexts, items: list[BatchItem], answer: Answer
+) -> NDArray[np.float32]:
+    """The vectors of the items, float32 (n, dim), each sound.
+
+    Raises:
+        BadVectors: they are not.
+    """
+    raw, dim = answer.vectors, run.recipe.space.dimensions
+    if answer.refused:
+        taken = [row for row in range(len(raw)) if row not in answer.refused]
+        raw = raw[taken]
+    if not items:
+        return np.zeros((0, dim), np.float32)
+    vectors = check_vectors(raw, len(items), dim, [distinct.ids[item.text] for item in items])
+    useful, computed = batch_size(items, run.provider.limits)
+    run.report.tokens_embedded += useful
+    run.report.tokens_padding += computed - useful
+    return vectors
 
 
-def _store(job: Job, rows: BlockTexts, finished: NDArray[np.intp]) -> None:
-    rows.ready[finished] = True
-    if job.cache is not None:
+def write_cache(
+    run: Run, distinct: DistinctTexts, vectors: BlockVectors, finished: list[int]
+) -> None:
+    """Keep the vectors of finished texts.
+
+    Raises:
+        CacheError: they cannot be kept.
+    """
+    if run.cache is not None and finished:
         keep_vectors(
-            job.cache,
-            job.recipe,
-            [rows.digests[i] for i in finished],
-            rows.vectors[finished],
-            rows.tokens[finished],
-            rows.truncated[finished],
+            run.cache,
+            run.recipe,
+            [distinct.digests[i] for i in finished],
+            vectors.array[finished],
+            vectors.tokens[finished],
+            vectors.truncated[finished],
         )
         # Writing reads the pages on the way to each record: soon all of the cache would be mapped.
-        job.cache.release()
-    job.report.embedded += len(finished)
-    job.on_done(int(rows.repeats[finished].sum()))
+        run.cache.release()
+    run.report.embedded += len(finished)
+    run.on_done(distinct.count(finished))
 
 
-def _count(job: Job, ids: Sequence[str], embedded: Embedded) -> None:
-    """Put the block into the report, by text as given."""
-    report, limit = job.report, job.recipe.max_tokens
-    report.tokens += int(embedded.tokens.sum())
+def leave_out_unread(
+    run: Run, prepared: PreparedTexts, distinct: DistinctTexts, vectors: BlockVectors
+) -> tuple[PreparedTexts, NDArray[np.intp]]:
+    """The texts that have a vector, and the place of each among the distinct ones.
+
+    Those that the model refused, and those in which it could read nothing, are reported.
+
+    Raises:
+        EmptyText: the model can read nothing in a text, and the policy is `error`.
+    """
+    place, refused = distinct.place, vectors.refused
+    unknown = (vectors.tokens == 0) & ~refused
+    out = (unknown | refused)[place]
+    if not out.any():
+        return prepared, place
+    if unknown.any():
+        _report_unknown(run, prepared, distinct, unknown)
+    ids = [prepared.ids[i] for i in np.flatnonzero(refused[place]).tolist()]
+    run.report.refused += len(ids)
+    extend_ids(run.report.refused_ids, ids)
+    left = np.flatnonzero(~out).tolist()
+    read = PreparedTexts(
+        kept=prepared.kept[left],
+        ids=[prepared.ids[i] for i in left],
+        given=[prepared.given[i] for i in left],
+        texts=[prepared.texts[i] for i in left],
+        repaired=prepared.repaired,
+    )
+    return read, place[left]
+
+
+def _report_unknown(
+    run: Run, prepared: PreparedTexts, distinct: DistinctTexts, unknown: NDArray[np.bool_]
+) -> None:
+    ids = [prepared.ids[i] for i in np.flatnonzero(unknown[distinct.place]).tolist()]
+    if run.on_empty == "error":
+        texts = [distinct.texts[i] for i in np.flatnonzero(unknown).tolist()]
+        reason = run.provider.explain_unread(texts)
+        raise EmptyText(
+            f"the model {run.recipe.space.model} knows no token in {len(ids):,} text(s), so "
+            f"they have no vector: {shorten(ids)}. {reason}{' ' if reason else ''}Take them out, "
+            "or leave them out and have them reported with on_empty='skip' (--on-empty skip)"
+        )
+    run.report.unknown += len(ids)
+    extend_ids(run.report.unknown_ids, ids)
+    run.on_done(len(ids))
+
+
+def report_tokens(run: Run, ids: Sequence[str], tokens: NDArray[np.int32]) -> None:
+    """Report the tokens of texts, and which of them are over the limit."""
+    report, limit = run.report, run.recipe.max_tokens
+    report.tokens += int(tokens.sum())
     if limit is None:
         return
-    over = embedded.tokens > limit
-    named = [ids[i] for i in embedded.kept[over]]
-    if job.on_long == "split":
+    over = np.flatnonzero(tokens > limit).tolist()
+    named = [ids[i] for i in over]
+    if run.on_long == "split":
         report.split += len(named)
         extend_ids(report.split_ids, named)
         return
     report.truncated += len(named)
-    report.tokens_lost += int((embedded.tokens[over].astype(np.int64) - limit).sum())
+    report.tokens_lost += int((tokens[over].astype(np.int64) - limit).sum())
     extend_ids(report.truncated_ids, named)
+
+
+def restore_order(
+    prepared: PreparedTexts, place: NDArray[np.intp], vectors: BlockVectors
+) -> EmbeddedBlock:
+    """Give every text its vector, in the order given."""
+    # Without repeats and gaps the rows are in place already: no second copy of all vectors.
+    in_place = np.array_equal(place, np.arange(len(vectors.array)))
+    given = prepared.given
+    return EmbeddedBlock(
+        kept=prepared.kept,
+        ids=prepared.ids,
+        texts=[repair_surrogates(text) for text in given] if prepared.repaired else given,
+        vectors=vectors.array if in_place else vectors.array[place],
+        tokens=vectors.tokens[place],
+        truncated=vectors.truncated[place],
+    )

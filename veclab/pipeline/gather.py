@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import length_hint
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.pipeline.prepare import repair_surrogates
-from veclab.pipeline.run import Embedded
+from veclab.pipeline.run import EmbeddedBlock
 from veclab.report import Report
 from veclab.space import Space
 from veclab.vectors import Vectors
@@ -33,18 +30,14 @@ class Gathered:
         self._tokens = [np.zeros(0, np.int32)]
         self._truncated = [np.zeros(0, np.bool_)]
 
-    def add(
-        self, part: Embedded, ids: list[str], texts: Sequence[str | None], *, repair: bool
-    ) -> None:
-        """Add a block with its `ids` and `texts` as given; `repair` mends their surrogates."""
+    def add(self, block: EmbeddedBlock) -> None:
+        """Add what became of the next block."""
         start = len(self._ids)
-        whole = len(part.kept) == len(ids)
-        self._ids += ids if whole else [ids[i] for i in part.kept]
-        kept = cast(list[str], texts if whole else [texts[i] for i in part.kept])
-        self._texts += [repair_surrogates(text) for text in kept] if repair else kept
-        self._room(len(self._ids))[start:] = part.vectors
-        self._tokens.append(part.tokens)
-        self._truncated.append(part.truncated)
+        self._ids += block.ids
+        self._texts += block.texts
+        self._room(len(self._ids))[start:] = block.vectors
+        self._tokens.append(block.tokens)
+        self._truncated.append(block.truncated)
 
     def _room(self, n: int) -> NDArray[np.float32]:
         """The first n rows of the array, which grows if it must."""

@@ -23,22 +23,22 @@ def tokenize(
 ) -> list[TokenizedText]:
     """One TokenizedText per text, as `provider.tokenize` gives them, in memory that stays small.
 
-    A very long text over the limit becomes a piece of its beginning, with the tokens of the whole.
+    Of a very long text over the limit only the beginning is kept, with the tokens of the whole.
     """
 
     def count(parts: list[str]) -> list[int]:
-        return [piece.tokens for piece in provider.tokenize(parts, role)]
+        return [one.tokens for one in provider.tokenize(parts, role)]
 
-    pieces: list[TokenizedText] = []
+    tokenized: list[TokenizedText] = []
     for group in _groups(texts):
         if len(group) > 1 or len(group[0]) <= LONG_CHARS or limit is None:
-            pieces += provider.tokenize(group, role)
+            tokenized += provider.tokenize(group, role)
             continue
         tokens = count_long(group[0], count)
         text = beginning(group[0], limit, count) if tokens > limit else group[0]
         read = provider.tokenize([text], role)[0]
-        pieces.append(TokenizedText(read.text, tokens if read.tokens else 0, read.ids))
-    return pieces
+        tokenized.append(TokenizedText(read.text, tokens if read.tokens else 0, read.ids))
+    return tokenized
 
 
 def count_all(texts: Sequence[str], count: Callable[[list[str]], list[int]]) -> list[int]:

@@ -15,6 +15,16 @@ from veclab.cache import Cache, Found
 from veclab.space import Recipe
 
 
+def nothing_found(n: int, recipe: Recipe) -> Found:
+    """What a lookup of n texts gives where there is no cache."""
+    return Found(
+        hit=np.zeros(n, np.bool_),
+        vectors=np.zeros((n, recipe.space.dimensions), np.float32),
+        tokens=np.zeros(n, np.int32),
+        truncated=np.zeros(n, np.bool_),
+    )
+
+
 def find_vectors(cache: Cache, recipe: Recipe, digests: Sequence[bytes]) -> Found:
     """What the cache has for prepared texts, given by their digests (16 bytes each).
 

@@ -1,10 +1,11 @@
-"""The values of one run on the main path: what to do, and what has become of the texts."""
+"""The values of the main path: what one run is to do, and what its stages hand on."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from veclab.provider import EmbeddingProvider
 from veclab.report import Report
 from veclab.space import OnLong, Recipe
 
+if TYPE_CHECKING:
+    from veclab.pipeline.batching import BatchItem
+
 OnEmpty = Literal["error", "skip"]
 
 
 @dataclass(slots=True)
-class Job:
+class Run:
     """One run of texts through one model: what to do, and what has happened so far."""
 
     provider: EmbeddingProvider
@@ -37,39 +41,82 @@ class Job:
     seen: Seen = field(default_factory=Seen)
     # Where there is a `max_cost`: tokens of all batches given to the model, answered or not.
     asked: int = 0
+    started: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class PreparedTexts:
+    """The texts of a block in which there is something to read; m of n.
+
+    Attributes:
+        kept: (m,) their positions in the block, ascending.
+        ids: (m,).
+        given: (m,) as given.
+        texts: (m,) as prepared.
+        repaired: how many of those given hold lone surrogates.
+    """
+
+    kept: NDArray[np.intp]
+    ids: Sequence[str]
+    given: Sequence[str]
+    texts: Sequence[str]
+    repaired: int
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctTexts:
+    """The k different texts among m prepared ones, in order of first appearance.
+
+    Attributes:
+        texts: (k,).
+        ids: (k,) of the first of each.
+        digests: (k,) 16 bytes that stand for each.
+        place: (m,) where each prepared text is among them.
+        repeats: (k,) how often each is there.
+        fresh: (k,) not met in an earlier block of this run.
+    """
+
+    texts: list[str]
+    ids: Sequence[str]
+    digests: list[bytes]
+    place: NDArray[np.intp]
+    repeats: NDArray[np.intp]
+    fresh: NDArray[np.bool_]
+
+    def count(self, which: NDArray[np.bool_] | Sequence[int]) -> int:
+        """How many prepared texts some of the distinct ones stand for."""
+        return int(self.repeats[which].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBlock:
     """What became of a block of n texts: m were neither empty, nor refused, nor unknown.
 
     Attributes:
-        kept: (m,) positions in the block, ascending.
+        kept: (m,) their positions in the block, ascending.
+        ids: (m,).
+        texts: (m,) as given; lone surrogates became U+FFFD.
         vectors: float32 (m, dim).
         tokens: int32 (m,), of the whole text.
         truncated: bool (m,).
     """
 
     kept: NDArray[np.intp]
-    vectors: NDArray[np.float32]
-    tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
-
-
-@dataclass(slots=True)
-class BlockTexts:
-    """The distinct texts of a block, filled in as their vectors arrive."""
-
-    texts: list[str]
     ids: Sequence[str]
-    digests: list[bytes]
-    repeats: NDArray[np.intp]
+    texts: Sequence[str]
     vectors: NDArray[np.float32]
     tokens: NDArray[np.int32]
     truncated: NDArray[np.bool_]
-    ready: NDArray[np.bool_]
-    # Not met in an earlier block of this run.
-    fresh: NDArray[np.bool_]
-    refused: NDArray[np.bool_]
-    # Windows still to come, by text, for texts that were split.
-    waiting: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBlock:
+    """What would be asked of the model for a block.
+
+    Attributes:
+        distinct: the different texts of the block.
+        batches: items of those that are neither in the cache nor in an earlier block.
+    """
+
+    distinct: DistinctTexts
+    batches: list[list[BatchItem]]

@@ -32,7 +32,7 @@ from veclab.store.rows import own_fields, to_rows
 
 if TYPE_CHECKING:
     from veclab.model import Model
-    from veclab.pipeline.run import Job
+    from veclab.pipeline.run import Run
     from veclab.store.store import Store
     from veclab.vectors import Vectors
 
@@ -262,27 +262,26 @@ class _Embedding:
         self, store: Store, max_cost: float | None, on_done: Callable[[int], None] | None
     ) -> None:
         self.store, self.max_cost, self.on_done = store, max_cost, on_done
-        self.start = time.perf_counter()
-        self.job: Job | None = None
+        self.run: Run | None = None
         self.model: Model | None = None
 
     def embed(self, ids: list[str], texts: list[str]) -> Any:
         from veclab.pipeline.embed import embed_block
 
-        if self.job is None:  # the model is loaded when there is something to embed
+        if self.run is None:  # the model is loaded when there is something to embed
             self.model = self.store.model
-            self.job = self.model.job(
-                role=self.store.role("document"), on_empty="skip", max_cost=self.max_cost
+            self.run = self.model.start(
+                role=self.store.role("document"),
+                on_empty="skip",
+                max_cost=self.max_cost,
+                on_done=self.on_done,
             )
-            if self.on_done is not None:
-                self.job.on_done = self.on_done
-        return embed_block(self.job, ids, texts)
+        return embed_block(self.run, ids, texts)
 
     def finish(self) -> Report | None:
-        if self.job is None or self.model is None:
+        if self.run is None or self.model is None:
             return None
-        self.model.finish(self.job, self.start)
-        return self.job.report
+        return self.model.finish(self.run)
 
 
 def _block_rows(store: Store, intake: Intake, block: Block, embedding: _Embedding | None) -> Any:

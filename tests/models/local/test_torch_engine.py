@@ -112,7 +112,7 @@ def test_bf16_gives_nearly_the_same_vectors_and_a_recipe_of_its_own(tiny_bert):
     half = veclab.load(str(tiny_bert), engine="torch", precision="bf16", cache=False)
     assert half.provider.precision == "bf16"
     assert half.space == exact.space
-    assert half.job().recipe.id != exact.job().recipe.id
+    assert half.start().recipe.id != exact.start().recipe.id
     cosines = (half.embed(TEXTS).array * exact.embed(TEXTS).array).sum(axis=1)
     assert cosines.min() > 0.999
 

@@ -26,7 +26,7 @@ model.embed([f"text number {{i}}" for i in range(4000)]).save(sys.argv[2])
 
 def committed(model):
     """The texts whose vectors are in the cache."""
-    found = model.cache.get_many(model.job().recipe.whole_key, text_digests(TEXTS), 64)
+    found = model.cache.get_many(model.start().recipe.whole_key, text_digests(TEXTS), 64)
     return {text for text, hit in zip(TEXTS, found.hit, strict=True) if hit}
 
 

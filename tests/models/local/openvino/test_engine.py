@@ -66,7 +66,7 @@ def test_space_recipe_and_vectors_are_those_of_the_torch_engine(kind, request):
     fast, slow = load(path), veclab.load(str(path), engine="torch", cache=False)
     assert type(fast.provider) is not type(slow.provider)
     assert fast.space == slow.space
-    assert fast.job().recipe == slow.job().recipe  # so they share what is in the cache
+    assert fast.start().recipe == slow.start().recipe  # so they share what is in the cache
     texts = [*TEXTS, LONG, "\U0001f600", "\u4f60\u597d"]
     a, b = fast.embed(texts), slow.embed(texts)
     np.testing.assert_allclose(a.array, b.array, atol=1e-5)

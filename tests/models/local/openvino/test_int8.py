@@ -60,7 +60,7 @@ def test_int8_is_close_to_f32_and_has_a_recipe_of_its_own(tiny_bert):
     exact = veclab.load(str(tiny_bert), engine="openvino", precision="f32", cache=False)
     assert quick.provider.precision.startswith(made.precision)
     assert quick.space == exact.space
-    assert quick.job().recipe.id != exact.job().recipe.id
+    assert quick.start().recipe.id != exact.start().recipe.id
     report = quick.embed(texts[:2]).report
     assert any(note.startswith("int8: cosine to f32 over the") for note in report.notes)
     a, b = quick.embed(sorted(set(texts))).array, exact.embed(sorted(set(texts))).array

@@ -292,12 +292,10 @@ def _pack(
 ) -> None:
     source = order.open()
     model = order.load(cache)
-    job = model.job(**order.policies)
-    if on_done is not None:
-        job.on_done = on_done
+    run = model.start(**order.policies, on_done=on_done)
     provider = model.provider
     assert isinstance(provider, OpenAIModel)
-    pack_job(folder, job, source, provider.text_of, provider.request, packing)
+    pack_job(folder, run, source, provider.text_of, provider.request, packing)
 
 
 def _plan(folder: JobFolder, order: Order, again: int, left: int) -> Plan:

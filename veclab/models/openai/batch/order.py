@@ -30,7 +30,7 @@ class Order:
         model: with its prefix, `openai:text-embedding-3-small`.
         reading: options of `veclab.corpus.open_source`.
         loading: options of `veclab.load`.
-        policies: options of `Model.job`.
+        policies: options of `Model.start`.
     """
 
     input: str

@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from veclab.cache import Cache
@@ -17,10 +19,10 @@ from veclab.models.openai.batch.pack import Asked, Packing, pack, unpack
 from veclab.models.openai.batch.progress import absent, recipe_of
 from veclab.models.openai.batch.remote import Refusal, Remote
 from veclab.pipeline.distinct import Seen
-from veclab.pipeline.embed import missing
+from veclab.pipeline.embed import plan_block
 from veclab.pipeline.lookup import find_vectors
 from veclab.pipeline.prepare import text_digests
-from veclab.pipeline.run import BlockTexts, Job
+from veclab.pipeline.run import DistinctTexts, PlannedBlock, Run
 from veclab.provider import truncated_length
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ SETTLE_S = 15.0
 
 def pack_job(
     folder: JobFolder,
-    job: Job,
+    run: Run,
     source: Source,
     value: Callable[[TokenizedText], Any],
     body: dict[str, Any],
@@ -44,9 +46,9 @@ def pack_job(
 
     Args:
         folder: of the job, not packed yet.
-        job: of `Model.job`: the policies, the recipe, the cache.
+        run: of `Model.start`: the policies, the recipe, the cache.
         source: of `veclab.corpus.open_source`.
-        value: what is sent for a piece.
+        value: what is sent for a text.
         body: of every request, without `input`.
         packing: the limits.
 
@@ -55,10 +57,10 @@ def pack_job(
         InputError, OutputError: see `pack`.
     """
     with folder.writing("splits.jsonl") as splits:
-        parts = pack(folder, ask(job, source, value, splits), body, packing, first=1)
-    manifest, report = folder.manifest, job.report
+        parts = pack(folder, ask(run, source, value, splits), body, packing, first=1)
+    manifest, report = folder.manifest, run.report
     report.note(*source.notes)
-    manifest.recipe = job.recipe.to_json()
+    manifest.recipe = run.recipe.to_json()
     manifest.plan = report.to_dict()
     manifest.parts = parts
     manifest.packed = True
@@ -66,49 +68,59 @@ def pack_job(
 
 
 def ask(
-    job: Job, source: Source, value: Callable[[TokenizedText], Any], splits: IO[bytes]
+    run: Run, source: Source, value: Callable[[TokenizedText], Any], splits: IO[bytes]
 ) -> Iterator[Asked]:
     """What is to be sent for a corpus, in its order; each distinct text or window once.
 
     Texts that are split go into `splits`, one a line.
     """
     asked = Seen()
-    limit = job.recipe.max_tokens
+    limit = run.recipe.max_tokens
     for block in source.blocks():
-        rows, items = missing(job, block.ids, block.texts)
+        planned = plan_block(run, block.ids, block.texts)
+        distinct = planned.distinct
         wanted: dict[bytes, BatchItem] = {}
-        for i, its in items.items():
+        for text, items in _by_text(planned).items():
             wanted |= (
-                _windows(job, rows, i, its, splits)
-                if i in rows.waiting
-                else {rows.digests[i]: its[0]}
+                {distinct.digests[text]: items[0]}
+                if items[0].window is None
+                else _windows(run, distinct, text, items, splits)
             )
         for (digest, item), new in zip(wanted.items(), asked.add(list(wanted)), strict=True):
             if new:
-                tokens = item.piece.tokens
+                tokens = item.tokenized.tokens
                 billed = truncated_length(tokens, limit)
-                yield Asked(value(item.piece), digest, tokens, billed, rows.ids[item.text])
-        job.on_done(int(rows.repeats[list(items)].sum()))
+                sent = value(item.tokenized)
+                yield Asked(sent, digest, tokens, billed, distinct.ids[item.text])
+
+
+def _by_text(planned: PlannedBlock) -> dict[int, list[BatchItem]]:
+    """What would be asked for, text by text: one item, or its windows in order."""
+    items = [item for batch in planned.batches for item in batch]
+    items.sort(key=lambda item: (item.text, item.window or ()))
+    return {text: list(its) for text, its in groupby(items, key=attrgetter("text"))}
 
 
 def _windows(
-    job: Job, rows: BlockTexts, i: int, items: list[BatchItem], splits: IO[bytes]
+    run: Run, distinct: DistinctTexts, text: int, items: list[BatchItem], splits: IO[bytes]
 ) -> dict[bytes, BatchItem]:
     """Write down how a text was split; the windows of it that are not in the cache."""
-    digests = text_digests(item.piece.text for item in items)
+    digests = text_digests(item.tokenized.text for item in items)
+    window = items[0].window
+    assert window is not None
     split = Split(
-        rows.digests[i],
-        int(rows.tokens[i]),
-        tuple((d, item.piece.tokens) for d, item in zip(digests, items, strict=True)),
-        rows.ids[i],
+        distinct.digests[text],
+        window.tokens,
+        tuple((d, item.tokenized.tokens) for d, item in zip(digests, items, strict=True)),
+        distinct.ids[text],
     )
     pairs = [[d.hex(), tokens] for d, tokens in split.windows]
     row = [split.digest.hex(), split.tokens, pairs, split.id]
     splits.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     new = dict(zip(digests, items, strict=True))
-    if job.cache is None:
+    if run.cache is None:
         return new
-    found = find_vectors(job.cache, job.recipe, list(new))
+    found = find_vectors(run.cache, run.recipe, list(new))
     return {d: item for (d, item), hit in zip(new.items(), found.hit, strict=True) if not hit}
 
 
