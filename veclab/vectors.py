@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from veclab.maps.map import Map
+    from veclab.maps.projection import Method
+
 _TABLE_ROWS = 10
 
 
@@ -178,6 +181,18 @@ class Vectors:
         from veclab.vectorfiles.files import save
 
         return save(self, Path(path))
+
+    def map(self, method: Method = "tsne", *, seed: int = 42, title: str | None = None) -> Map:
+        """Lay the vectors out in two dimensions; see `veclab.maps.build.make_map`.
+
+        Args:
+            method: `tsne`, `umap` or `pca`.
+            seed: of all that is random.
+            title: of the map; by default the model's name.
+        """
+        from veclab.maps.build import make_map
+
+        return make_map(self, method, seed=seed, title=title)
 
     def __repr__(self) -> str:
         return f"<Vectors {len(self):,} x {self.dimensions}, {self.space}>"

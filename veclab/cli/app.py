@@ -23,6 +23,7 @@ from veclab.cli.embed import embed
 from veclab.cli.index import index
 from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
+from veclab.cli.map import map_
 from veclab.cli.models import models
 from veclab.cli.picture import picture
 from veclab.cli.plan import plan
@@ -63,6 +64,7 @@ for command in (
     audit,
     bias,
     picture,
+    map_,
     models,
     distill,
     quantize,

@@ -2,7 +2,9 @@
 
 The categorical tables were found by a greedy search over the colors of sRGB for the largest
 smallest distance (CAM02-UCS) between any two of them, seen with normal vision and with each of the
-three color-vision deficiencies, within the lightness that shows on their background.
+three color-vision deficiencies, within the lightness that shows on
+their background and away from the gray of the rest. The nearest two are 14.7 apart (light) and 14.2
+(dark), of the first eight 16.3 and 17.4; of matplotlib's tab10 the nearest two are 1.6 apart.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 LIGHT = (
-    "#7000bf", "#ff7000", "#00dfff", "#604040", "#808f8f", "#cfdf9f", "#509fcf", "#bf3000",
-    "#80608f", "#efcf30", "#404060", "#9fbfbf", "#308050", "#af9f70", "#8f50ff", "#801000",
+    "#5000bf", "#ff9f10", "#700010", "#70cfdf", "#8f70af", "#507050", "#804070", "#af8fff",
+    "#209f8f", "#600060", "#af8000", "#8040ff", "#9fcf80", "#304040", "#ff2070", "#606000",
 )  # fmt: skip
-DARK = LIGHT
+DARK = (
+    "#8000ff", "#ff2000", "#8fffef", "#8f8f8f", "#9f108f", "#efef9f", "#706050", "#80bf80",
+    "#cfbfff", "#bf60af", "#708fff", "#bfff00", "#bfbf30", "#af1010", "#ef8fbf", "#608f50",
+)  # fmt: skip
 # The seventeenth category on, and what is missing.
 REST = {"light": "#b5b5b5", "dark": "#5c6068"}
 # For numbers, low to high: viridis, whose ends are moved away from the background.

@@ -1,0 +1,126 @@
+"""Laying out: near stays near, the same seed gives the same picture, few points are fine."""
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.manifold import trustworthiness
+
+from tests.maps.made_vectors import clumped
+from veclab import MissingExtra
+from veclab.maps.honesty import judge
+from veclab.maps.neighbors import find_neighbors, nearest_on_map, shared
+from veclab.maps.projection import neighbors_needed, place, principal, project
+
+
+def lay_out(unit, method="tsne", seed=1):
+    return project(unit, find_neighbors(unit, neighbors_needed(len(unit), method)), method, seed)
+
+
+@pytest.fixture(scope="module")
+def unit():
+    return clumped(400).array
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap", "pca"])
+def test_clumps_stay_together(unit, method):
+    xy = lay_out(unit, method).xy
+    assert xy.shape == (400, 2) and xy.dtype == np.float32
+    assert trustworthiness(unit, xy, n_neighbors=10, metric="cosine") > 0.9
+
+
+def test_tsne_keeps_more_neighbors_than_pca(unit):
+    near = find_neighbors(unit, 15).positions
+    kept = {m: judge(unit, lay_out(unit, m).xy, near).mean_kept for m in ("tsne", "pca")}
+    assert kept["tsne"] > kept["pca"] + 0.1
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap"])
+def test_the_same_seed_gives_the_same_picture(unit, method):
+    first = lay_out(unit, method)
+    assert (first.xy == lay_out(unit, method).xy).all()
+    assert ("seed", "1") in first.facts
+    assert any(label == "threads" for label, _ in first.facts)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 8, 9])
+@pytest.mark.parametrize("method", ["tsne", "umap", "pca"])
+def test_few_points(n, method):
+    projection = lay_out(clumped(n).array, method)
+    assert projection.xy.shape == (n, 2)
+    assert np.isfinite(projection.xy).all()
+    if n < 8 and method != "pca":
+        assert "too few" in dict(projection.facts)["method"]
+
+
+def test_principal_components_are_those_of_the_covariance(unit):
+    found = principal(unit, 2)
+    centered = unit - unit.mean(axis=0)
+    _, _, axes = np.linalg.svd(centered.astype(np.float64), full_matrices=False)
+    expected = centered @ axes[:2].T
+    for got, want in zip(found.T, expected.T, strict=True):
+        assert min(np.abs(got - want).max(), np.abs(got + want).max()) < 1e-4
+
+
+def test_without_manifolds_opentsne_lays_out(monkeypatch):
+    pytest.importorskip("openTSNE")
+    monkeypatch.setitem(sys.modules, "manifolds_rs", None)
+    unit = clumped(60).array
+    projection = lay_out(unit)
+    assert "openTSNE" in dict(projection.facts)["method"]
+    assert trustworthiness(unit, projection.xy, n_neighbors=10, metric="cosine") > 0.9
+
+
+def test_without_either_the_message_names_the_extra(unit, monkeypatch):
+    monkeypatch.setitem(sys.modules, "manifolds_rs", None)
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    with pytest.raises(MissingExtra, match=r"veclab\[map\]"):
+        lay_out(unit)
+
+
+def test_a_new_point_goes_among_its_neighbors_and_one_stray_does_not_draw_it_away():
+    xy = np.array([[0, 0], [1, 0], [0, 1], [100, 100]], dtype=np.float32)
+    at = place(np.full((1, 4), 0.9, np.float32), np.arange(4, dtype=np.int32)[None], xy)
+    assert (np.abs(at) <= 2).all()
+
+
+def test_neighbors_on_the_map_leave_the_point_itself_out_even_among_equals():
+    xy = np.zeros((5, 2), dtype=np.float32)
+    found = nearest_on_map(xy, 3)
+    assert found.shape == (5, 3)
+    assert not (found == np.arange(5)[:, None]).any()
+
+
+def test_descent_finds_what_comparing_all_finds(unit, monkeypatch):
+    exact = find_neighbors(unit, 10)
+    assert exact.recall == 1
+    monkeypatch.setattr("veclab.maps.neighbors.ALL_PAIRS", 100)
+    monkeypatch.setattr("veclab.maps.neighbors._CHECKED", 100)
+    found = find_neighbors(unit, 10)
+    assert shared(exact.positions, found.positions).mean() > 0.97
+    assert 0.95 < found.recall <= 1
+    assert np.abs(found.scores - exact.scores).max() < 0.05
+
+
+def test_figures_of_honesty_are_those_of_others(unit):
+    xy = lay_out(unit).xy
+    near = find_neighbors(unit, 15).positions
+    found = judge(unit, xy, near)
+    theirs = trustworthiness(unit, xy, n_neighbors=15, metric="cosine")
+    assert found.trustworthiness == pytest.approx(theirs, abs=1e-3)
+    # Of every point by itself, counted plainly.
+    distance = np.linalg.norm(xy[:, None] - xy[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    plain = [len(set(near[i]) & set(np.argsort(distance[i])[:15])) / 15 for i in range(len(unit))]
+    assert np.abs(found.kept - plain).max() < 0.07
+    assert found.kept.mean() == pytest.approx(np.mean(plain), abs=1e-3)
+
+
+def test_a_perfect_map_keeps_all():
+    xy = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    angle = np.linspace(0, 1, 50) ** 1.3  # no two distances are equal
+    unit = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    line = np.stack([angle, 0 * angle], axis=1).astype(np.float32)
+    near = find_neighbors(unit, 15).positions
+    assert judge(unit, line, near).mean_kept > 0.98
+    assert judge(unit, xy, near).mean_kept < 0.6

@@ -1,0 +1,207 @@
+"""`veclab map`: vectors as a picture one can walk through."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import json_option, print_facts, print_json
+
+if TYPE_CHECKING:
+    from veclab.maps.map import Map
+    from veclab.maps.projection import Method
+    from veclab.vectors import Vectors
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("map")
+@click.argument("vectors", metavar="[VECTORS]", type=_FILE, required=False)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    type=_FILE,
+    required=True,
+    help="Where to: .html (interactive), .png, .svg, or .parquet (x and y).",
+)
+@click.option("--store", metavar="STORE", help="Map a store's passages instead of a file.")
+@click.option(
+    "--overlay",
+    metavar="OTHER",
+    type=_FILE,
+    help="Put the vectors of this file, of the same Space, into the finished map.",
+)
+@click.option(
+    "--compare",
+    metavar="A B",
+    nargs=2,
+    type=_FILE,
+    help="Map two models' vectors of the same texts side by side.",
+)
+@click.option("--color", metavar="COLUMN", help="Color the points by this column.")
+@click.option(
+    "--method",
+    type=click.Choice(["tsne", "umap", "pca"]),
+    default="tsne",
+    show_default=True,
+    help="t-SNE keeps most neighbors.",
+)
+@click.option("--seed", type=int, default=42, show_default=True, help="Of all that is random.")
+@click.option("--title", help="Of the map; by default the file's name.")
+@click.option(
+    "--atlas", is_flag=True, help="Add true neighbors to a .parquet, as Embedding Atlas reads them."
+)
+@json_option
+def map_(
+    vectors: Path | None,
+    output: Path,
+    store: str | None,
+    overlay: Path | None,
+    compare: tuple[Path, Path] | None,
+    color: str | None,
+    method: Method,
+    seed: int,
+    title: str | None,
+    atlas: bool,
+    as_json: bool,
+) -> None:
+    """Lay vectors out in two dimensions, and say how far the picture is to be believed.
+
+    VECTORS is a file that `veclab embed` wrote. The page is one file: it opens by itself, without
+    a network or a server.
+    """
+    from veclab.atomic import check_output
+    from veclab.maps.map import check_format
+
+    _check(locals())
+    check_format(output)
+    check_output(output)
+    started = time.perf_counter()
+    if compare:
+        honesty, facts = _compare(compare, output, color, method, seed)
+    else:
+        made = _make(vectors, store, overlay, color, method, seed, title)
+        _stage("writing")
+        made.save(output, color, neighbors=atlas)
+        honesty, facts = made.honesty, list(made.facts)
+    _tell(facts, honesty, output, time.perf_counter() - started, atlas, as_json)
+
+
+def _check(given: dict[str, Any]) -> None:
+    """Refuse options that would have no effect."""
+    sources = [given["vectors"], given["store"], given["compare"]]
+    if sum(source is not None for source in sources) != 1:
+        raise click.UsageError("give a file of vectors, or --store STORE, or --compare A B")
+    if given["compare"] and given["overlay"]:
+        raise click.UsageError("--overlay has no meaning with --compare")
+    if given["compare"] and given["title"]:
+        raise click.UsageError("--title has no meaning with --compare: the models' names are shown")
+    if given["compare"] and given["output"].suffix != ".html":
+        raise click.UsageError("--compare writes a page: end the output's name in .html")
+    if given["atlas"] and given["output"].suffix != ".parquet":
+        raise click.UsageError("--atlas writes a table: end the output's name in .parquet")
+
+
+def _make(
+    file: Path | None,
+    store: str | None,
+    overlay: Path | None,
+    color: str | None,
+    method: Method,
+    seed: int,
+    title: str | None,
+) -> Map:
+    from veclab.maps.build import check_color, make_map
+    from veclab.space import require_same
+
+    _stage("reading")
+    if store is not None:
+        from veclab.maps.stored import read_store
+
+        given, name = read_store(store), Path(store).name
+    else:
+        assert file is not None
+        given, name = _read(file), file.stem
+    others = None if overlay is None else _read(overlay)
+    if color is not None:
+        check_color(given, others, color)
+    if others is not None and overlay is not None:
+        require_same(given.space, others.space, names=(name, overlay.name))
+    made = make_map(given, method, seed=seed, title=title or name, on_stage=_stage)
+    if others is not None and overlay is not None:
+        made = made.overlay(others, (name, overlay.stem))
+    return made
+
+
+def _compare(
+    files: tuple[Path, Path], output: Path, color: str | None, method: Method, seed: int
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    from veclab.maps.build import check_color
+    from veclab.maps.side_by_side import map_both
+
+    _stage("reading")
+    first, second = (_read(file) for file in files)
+    if color is not None:
+        check_color(first, None, color)
+    titles = (first.space.model, second.space.model)
+    if titles[0] == titles[1]:
+        titles = (files[0].stem, files[1].stem)
+    both = map_both(first, second, method, seed=seed, titles=titles, on_stage=_stage)
+    _stage("writing")
+    both.save(output, color)
+    honesty = {
+        "first": both.first.honesty,
+        "second": both.second.honesty,
+        "moved": round(float(both.moved.mean()), 4),
+    }
+    facts = [("texts", f"{len(both):,} in both")]
+    for made in (both.first, both.second):
+        facts.append((made.title, dict(made.facts)["neighbors kept"]))
+    facts.append(("moved", f"{both.moved.mean():.1%} of true neighbors differ between the two"))
+    return honesty, [*facts, *(("note", note) for note in both.notes)]
+
+
+def _read(file: Path) -> Vectors:
+    from veclab.vectorfiles.files import read
+
+    return read(file)
+
+
+def _stage(name: str) -> None:
+    """A line for each stage on a terminal; a pipe gets none."""
+    if sys.stderr.isatty():
+        click.echo(f"{name} ...", err=True)
+
+
+def _tell(
+    facts: list[tuple[str, str]],
+    honesty: dict[str, Any],
+    output: Path,
+    seconds: float,
+    atlas: bool,
+    as_json: bool,
+) -> None:
+    size = output.stat().st_size
+    if as_json:
+        print_json(
+            {
+                "output": str(output),
+                "bytes": size,
+                "seconds": round(seconds, 2),
+                "honesty": honesty,
+                "facts": dict(facts),
+            }
+        )
+        return
+    print_facts([*facts, ("time", f"{seconds:.1f} s in all"), ("size", f"{size / 1e6:.1f} MB")])
+    if atlas:
+        click.echo(
+            f"\nembedding-atlas {output} --x x --y y --neighbors neighbors --text text\n"
+            "(--text only where the file keeps texts)"
+        )
+    click.echo(f"\n{output.resolve().as_uri()}")

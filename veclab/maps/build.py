@@ -1,0 +1,196 @@
+"""From vectors to a map: neighbors, projection, figures of honesty, labels."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.errors import InputError, MissingExtra
+from veclab.maps.honesty import Honesty, K, judge
+from veclab.maps.labels import label_map
+from veclab.maps.map import Map
+from veclab.maps.neighbors import Neighbors, find_neighbors
+from veclab.maps.projection import METHODS, Method, Projection, neighbors_needed, project
+from veclab.similarities.similarity import comparable
+from veclab.vectors import Vectors
+
+# Of one point's neighbors at most this many are copies of itself: who looks for neighbors wants
+# others.
+_COPIES = 5
+
+
+def make_map(
+    vectors: Vectors,
+    method: Method = "tsne",
+    *,
+    seed: int = 42,
+    title: str | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> Map:
+    """Lay vectors out in two dimensions, and measure how far the picture is to be believed.
+
+    Equal vectors are laid out once. The same vectors, seed, number of threads and versions give the
+    same map.
+
+    Args:
+        vectors: n vectors; n may be 0.
+        method: `tsne` (keeps most neighbors), `umap` or `pca`.
+        seed: of all that is random.
+        title: of the map; by default the model's name.
+        on_stage: called with the name of each stage as it begins.
+
+    Raises:
+        InputError: a vector is not finite or is zero, or the method is unknown.
+        MissingExtra: the extra `map` is not installed.
+    """
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
+    require_scipy()
+    tell = on_stage or (lambda _: None)
+    started = time.perf_counter()
+    unit = comparable(vectors)
+    first, copy_of = distinct(unit)
+    if len(first) < len(unit):
+        unit = unit[first]
+    tell("finding neighbors")
+    found = find_neighbors(unit, max(K, neighbors_needed(len(unit), method)), seed)
+    tell("laying out")
+    projection = project(unit, found, method, seed)
+    tell("measuring what was kept")
+    honesty = judge(unit, projection.xy, found.positions, seed)
+    tell("finding labels")
+    xy = projection.xy[copy_of]
+    labels = label_map(xy, vectors.texts, seed)
+    facts = _facts(vectors, len(first), found, projection, honesty, labels.texts)
+    facts.insert(-1, ("seconds", f"{time.perf_counter() - started:.1f}"))
+    return Map(
+        vectors=vectors,
+        xy=xy,
+        neighbors=spread(found, first, copy_of),
+        kept=honesty.kept[copy_of],
+        honesty=honesty.to_dict(),
+        labels=labels.labels,
+        regions=labels.regions,
+        facts=facts,
+        title=title or vectors.space.model,
+    )
+
+
+def check_color(vectors: Vectors, others: Vectors | None, name: str) -> None:
+    """Raise InputError, before anything is computed, unless points can be colored by a column.
+
+    Args:
+        vectors: to be mapped.
+        others: to be laid over, if any.
+        name: of a column of theirs, or of those that maps have.
+    """
+    n = len(vectors)
+    no_map = Map(
+        vectors=vectors,
+        xy=np.zeros((n, 2), np.float32),
+        neighbors=Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32)),
+        kept=np.zeros(n, np.float32),
+        honesty={},
+        labels=[],
+        regions=[None] * n,
+        facts=[],
+        title="",
+    )
+    theirs = () if others is None or others.columns is None else others.columns.column_names
+    if name not in theirs and not (others is not None and name == "file"):
+        no_map.column(name)
+
+
+def require_scipy() -> None:
+    """Raise MissingExtra before anything is computed."""
+    try:
+        import scipy  # noqa: F401
+    except ImportError:
+        raise MissingExtra("map", "making maps") from None
+
+
+def distinct(unit: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The different ones of n vectors, in order.
+
+    Returns:
+        Row of the first of each, intp (m,); for each row which of the m it equals, intp (n,).
+    """
+    number: dict[bytes, int] = {}
+    copy_of = np.fromiter(
+        (number.setdefault(row.tobytes(), len(number)) for row in unit), np.intp, len(unit)
+    )
+    return np.unique(copy_of, return_index=True)[1], copy_of
+
+
+def spread(found: Neighbors, first: NDArray[np.intp], copy_of: NDArray[np.intp]) -> Neighbors:
+    """Neighbors of all rows from those of the different ones: first a row's own copies, then these.
+
+    Each different vector is represented by its first row.
+    """
+    n, k = len(copy_of), min(K, max(len(copy_of) - 1, 0))
+    have = min(K, found.positions.shape[1])
+    positions = np.zeros((n, k), dtype=np.int32)
+    scores = np.zeros((n, k), dtype=np.float32)
+    positions[:, :have] = first[found.positions[:, :have]][copy_of][:, :k]
+    scores[:, :have] = found.scores[:, :have][copy_of][:, :k]
+    order = np.argsort(copy_of, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(copy_of[order])) + 1):
+        if len(group) < 2:
+            continue
+        # With too few different vectors to fill the rest, copies fill it.
+        copies = min(len(group) - 1, k, max(_COPIES, k - have))
+        step = 1 + np.arange(copies)
+        for i, row in enumerate(group):
+            others, near = positions[row, : k - copies].copy(), scores[row, : k - copies].copy()
+            positions[row] = np.concatenate([group[(i + step) % len(group)], others])
+            scores[row] = np.concatenate([np.ones(copies, np.float32), near])
+    return Neighbors(positions, scores, found.recall)
+
+
+def _facts(
+    vectors: Vectors,
+    different: int,
+    found: Neighbors,
+    projection: Projection,
+    honesty: Honesty,
+    texts_read: int,
+) -> list[tuple[str, str]]:
+    """Where the map comes from, in lines for people."""
+    n = len(vectors)
+    facts = [("vectors", f"{n:,} of {vectors.dimensions} dimensions")]
+    if different < n:
+        facts.append(("different", f"{different:,}; equal vectors lie in the same place"))
+    facts += [("space", str(vectors.space)), *projection.facts]
+    if honesty.mean_kept is not None:
+        facts.append(
+            (
+                "neighbors kept",
+                f"{honesty.mean_kept:.1%} of the true {honesty.k} nearest are among the "
+                f"{honesty.k} nearest on the map",
+            )
+        )
+    if honesty.trustworthiness is not None:
+        on = "" if honesty.rows == different else f", measured on {honesty.rows:,} points"
+        facts.append(("trustworthiness", f"{honesty.trustworthiness:.3f} of 1{on}"))
+    if found.recall < 1:
+        facts.append(
+            (
+                "true neighbors",
+                f"found by nearest-neighbor descent, {found.recall:.1%} of them, measured on 1,000 "
+                "points",
+            )
+        )
+    if vectors.texts is None:
+        facts.append(("note", "the file keeps no texts, so there are no labels"))
+    elif texts_read < n:
+        facts.append(("labels", f"from the words of {texts_read:,} of the texts"))
+    facts += [
+        ("made", f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"),
+        ("veclab", importlib.metadata.version("veclab")),
+    ]
+    return facts

@@ -1,0 +1,145 @@
+"""Two models' maps of the same texts, linked: what lies elsewhere, and whose neighbors changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veclab.atomic import atomic
+from veclab.errors import InputError
+from veclab.maps import columns
+from veclab.maps.build import make_map
+from veclab.maps.map import Map, first_color, frame
+from veclab.maps.neighbors import shared
+from veclab.maps.page import Page
+from veclab.maps.projection import Method
+from veclab.report import shorten
+from veclab.vectors import Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SideBySide:
+    """Two maps of the same n texts.
+
+    Attributes:
+        first, second: the maps; row i of both is the same text.
+        moved: float32 (n,), of each text the share of its true neighbors in the first space that
+            are not among those in the second. No projection has a part in it.
+        notes: what was left out.
+    """
+
+    first: Map
+    second: Map
+    moved: NDArray[np.float32]
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Maps of {len(self):,} texts by {self.first.title} and {self.second.title}, "
+            f"{self.moved.mean():.0%} of neighbors differ>"
+        )
+
+    def page(self, color: str | None = None) -> Page:
+        """Both maps as one interactive page."""
+        made = self.first.columns(color)
+        name = "neighbors moved"
+        if any(column.name == name for column in made):
+            name += " (veclab)"
+        made.append(columns.number(name, self.moved, "moved", "share"))
+        second = next(c for c in self.second.columns() if c.role == "preservation")
+        made.append(replace(second, name=f"{second.name}, {self.second.title}", role="own"))
+        first = self.first.layer()
+        return Page(
+            title=f"{self.first.title} and {self.second.title}",
+            ids=self.first.vectors.ids,
+            texts=self.first.vectors.texts,
+            columns=made,
+            layers=[
+                replace(first, facts=[*first.facts, *(("note", note) for note in self.notes)]),
+                self.second.layer(),
+            ],
+            color=color or first_color(made),
+        )
+
+    def save(self, path: str | Path, color: str | None = None) -> Path:
+        """Write the page; raises InputError unless the name ends in .html."""
+        path = Path(path)
+        if path.suffix != ".html":
+            raise InputError(f"two maps side by side are a page: {path.name} must end in .html")
+        if color is not None:
+            self.first.column(color)
+        page = self.page(color)
+        with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
+            f.writelines(page.write())
+        return path
+
+    def _repr_html_(self) -> str:
+        return frame("".join(self.page().write()))
+
+
+def map_both(
+    first: Vectors,
+    second: Vectors,
+    method: Method = "tsne",
+    *,
+    seed: int = 42,
+    titles: tuple[str, str] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> SideBySide:
+    """Map the same texts by two models, matched by their ids.
+
+    The two spaces are never compared with each other: only who is whose neighbor is.
+
+    Args:
+        first, second: vectors of the same texts, in any order; those that one of them lacks are
+            left out, which `notes` says.
+        method, seed, on_stage: as for `make_map`.
+        titles: what to call them; by default their models' names.
+
+    Raises:
+        InputError: they share no ids, an id is there twice, or one id has two different texts.
+    """
+    rows, notes = _match(first, second)
+    titles = titles or (first.space.model, second.space.model)
+    a = make_map(first[rows[0]], method, seed=seed, title=titles[0], on_stage=on_stage)
+    b = make_map(second[rows[1]], method, seed=seed, title=titles[1], on_stage=on_stage)
+    moved = 1 - shared(a.neighbors.positions, b.neighbors.positions)
+    return SideBySide(a, b, moved.astype(np.float32), notes)
+
+
+def _match(
+    first: Vectors, second: Vectors
+) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], list[str]]:
+    """Rows of both with the same ids, in the first one's order."""
+    place = {name: row for row, name in enumerate(second.ids)}
+    for vectors in (first, second):
+        if len(set(vectors.ids)) < len(vectors):
+            raise InputError("rows are matched by id, and some ids are there more than once")
+    pairs = [(row, place[name]) for row, name in enumerate(first.ids) if name in place]
+    if not pairs:
+        raise InputError(
+            "the two files have no ids in common: to compare two models, embed the same file "
+            "with each"
+        )
+    if first.texts is not None and second.texts is not None:
+        other = [first.ids[i] for i, j in pairs if first.texts[i] != second.texts[j]]
+        if other:
+            raise InputError(
+                f"{len(other):,} ids stand for different texts in the two files: {shorten(other)}; "
+                "embed the same file with each model"
+            )
+    left = [len(first) - len(pairs), len(second) - len(pairs)]
+    notes = [
+        f"{count:,} rows of the {name} file are not in the other and were left out"
+        for count, name in zip(left, ("first", "second"), strict=True)
+        if count
+    ]
+    rows = np.array(pairs, dtype=np.intp)
+    return (rows[:, 0], rows[:, 1]), notes
