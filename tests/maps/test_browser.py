@@ -391,7 +391,11 @@ def test_ten_thousand_categories(opened):
     many = columns.category("maintainer", [f"name {i % 10_000}" for i in range(n)])
     page = Page("many", [str(i) for i in range(n)], None, [many], [layer], color="maintainer")
     with opened(page) as map:
-        says(map, "and 9,960 more: type to find one")
+        says(
+            map,
+            "and 9,960 more: type to find one. The first 16 have colors of their own; "
+            "Alt and a click shows any one alone.",
+        )
         map.fill(".find-level", "name 9876")
         map.click(".level", modifiers=["Alt"])
         says(map, f"1 of {n:,} shown, filtered by maintainer")
@@ -416,6 +420,46 @@ def test_two_maps_of_the_same_rows_are_linked(opened):
         assert few[0] == pytest.approx(few[1], rel=0.5)
         map.evaluate("document.getElementById('app').app.pick(5)")
         map.wait_for_selector(".card h2")
+
+
+def test_in_a_notebook_the_frame_tells_its_parent_what_is_selected(browser, page, order):
+    """As a notebook shows it: an opaque origin, without an address or storage of its own."""
+    host = (
+        """<!doctype html><body><iframe sandbox="allow-scripts" width=1000 height=600></iframe>"""
+    )
+    context = browser.new_context(viewport={"width": 1100, "height": 700}, offline=True)
+    try:
+        outer = context.new_page()
+        outer.set_content(host)
+        outer.evaluate(
+            """html => {
+            window.got = new Promise(resolve => addEventListener('message', ({data}) =>
+              data.veclab === 'selection' && data.rows.length && resolve(data.rows)));
+            document.querySelector('iframe').srcdoc = html; }""",
+            "".join(page.write()),
+        )
+        frame = outer.frame_locator("iframe")
+        frame.locator(".pane[data-state=rest]").wait_for()
+        frame.locator("#search").fill("font chess")
+        rows = outer.evaluate("window.got")
+        has = [i for i, t in enumerate(page.texts) if t and "chess" in t and "font" in t]
+        assert rows == has
+    finally:
+        context.close()
+
+
+def test_a_file_that_was_cut_short_says_so(browser, page, tmp_path):
+    whole = "".join(page.write())
+    cut = tmp_path / "cut.html"
+    cut.write_text(whole[: whole.index('id="v:text-1:0"') - 20], encoding="utf-8")
+    context = browser.new_context(offline=True)
+    try:
+        map = context.new_page()
+        map.goto(cut.as_uri())
+        map.wait_for_selector(".pane[data-state=rest]")  # what is there is shown
+        map.locator("[role=alert]", has_text="Was the file cut short?").wait_for()
+    finally:
+        context.close()
 
 
 def test_a_picture_of_the_map(opened, page):

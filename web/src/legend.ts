@@ -22,8 +22,12 @@ export class Legend {
   constructor(private readonly app: App) {
     const label = el("label", { for: "color-by", id: "legend-title" }, "Color by");
     this.select.append(el("option", { value: "" }, "nothing"));
-    for (const column of app.head.columns)
-      if (column.kind !== "text") this.select.append(el("option", { value: column.key }, column.name));
+    for (const [title, own] of [["Columns", true], ["What the map says of itself", false]] as const) {
+      const columns = app.head.columns.filter((column) => column.kind !== "text" && (column.role === "own") === own);
+      const group = el("optgroup", { label: title });
+      for (const column of columns) group.append(el("option", { value: column.key }, column.name));
+      if (columns.length) this.select.append(group);
+    }
     this.element.append(el("div", { class: "row" }, label, this.select), this.body, this.note);
     app.listen((changes) => {
       if (changes.has("color")) this.rebuild();
@@ -50,6 +54,7 @@ export class Legend {
 
   private categories(column: Column): void {
     const levels = column.levels ?? [];
+    const colored = this.app.head.palette.light.length;
     const list = el("ul", { class: "levels" });
     const found = el("p", { class: "quiet" });
     const show = (): void => {
@@ -66,6 +71,7 @@ export class Legend {
       found.textContent = more > 0
         ? `and ${format.count(more)} more: type to find one`
         : codes.length === 0 ? "No category of that name." : "";
+      if (levels.length > colored && !needle) found.textContent += `${more ? ". " : ""}The first ${colored} have colors of their own; Alt and a click shows any one alone.`;
       this.mark();
     };
     const box = levels.length > AT_FIRST

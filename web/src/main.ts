@@ -3,7 +3,7 @@ import { showAbout, showKeys } from "./about";
 import { App } from "./app";
 import { Card } from "./card";
 import { late, MapData, readHead } from "./data";
-import { add, el, fill } from "./dom";
+import { add, el, fill, iconButton } from "./dom";
 import { savePicture } from "./exports";
 import type { Tool } from "./gestures";
 import { listenToKeys } from "./keys";
@@ -17,6 +17,13 @@ import { Tooltip } from "./tooltip";
 /** Texts of a page this large are read for searching before anyone searches. */
 const WARM_UP_TO = 100_000;
 const NARROW = 720;
+
+/** What went wrong after the page had opened. */
+function complain(message: string): void {
+  const note = el("div", { class: "toast problem", role: "alert" }, message, iconButton("close", "Close", () => note.remove()));
+  document.querySelector(".toast")?.remove();
+  document.body.append(note);
+}
 
 async function start(root: HTMLElement): Promise<void> {
   const data = new MapData(readHead());
@@ -98,6 +105,17 @@ async function start(root: HTMLElement): Promise<void> {
   if (window.parent !== window) tellParent(app);
   addEventListener("resize", cover);
   cover();
+  try {
+    await fillIn(app, stage);
+  } catch (error) {
+    complain(error instanceof Error ? error.message : String(error)); // what is there stays in sight
+  }
+  document.documentElement.dataset.ready = "true";
+}
+
+/** What is not needed to put up the page: marks, the state from the address, columns, texts. */
+async function fillIn(app: App, stage: Panes | null): Promise<void> {
+  const { data } = app;
   const { overlay } = data.head;
   if (overlay && stage) {
     const values = await data.load(overlay.column);
@@ -108,7 +126,6 @@ async function start(root: HTMLElement): Promise<void> {
   for (const column of data.head.columns) if (column.kind !== "text") await data.load(column.key);
   app.tell("columns");
   if (data.n <= WARM_UP_TO && app.search.possible) await app.search.warm();
-  document.documentElement.dataset.ready = "true";
 }
 
 /** A notebook's widget hands the selection on to Python. */
@@ -122,6 +139,8 @@ function tellParent(app: App): void {
 }
 
 const root = document.getElementById("app") as HTMLElement;
+addEventListener("unhandledrejection", (event) => complain(event.reason instanceof Error ? event.reason.message : String(event.reason)));
+addEventListener("map-lost", () => complain("The graphics driver has dropped the drawing. Reload the page to get it back."));
 start(root).catch((error: unknown) => {
   fill(root, el("p", { class: "problem", role: "alert" }, error instanceof Error ? error.message : String(error)));
   document.documentElement.dataset.ready = "failed";

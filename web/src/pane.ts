@@ -39,7 +39,7 @@ export class Pane {
     this.tiles = map === app.head.maps[0] ? makeTiles(x, y) : makeTiles(x, y, hilbertOrder(x, y));
     this.points = new PointRenderer(canvas, x, y, this.tiles);
     this.ink = readInk();
-    canvas.addEventListener("webglcontextlost", () => this.element.classList.add("lost"));
+    canvas.addEventListener("webglcontextlost", () => dispatchEvent(new Event("map-lost")));
   }
 
   /** Sizes from the layout. */
@@ -110,7 +110,7 @@ export class Pane {
   /** Diameter of a point, in CSS pixels: more room, larger points. */
   get size(): number {
     const room = Math.sqrt((this.view.width * this.view.height) / Math.max(1, this.x.length));
-    const base = Math.min(7, Math.max(1.4, 0.34 * room));
+    const base = Math.min(6.5, Math.max(1.4, 0.5 * room));
     return Math.min(11, base * Math.max(1, this.view.zoom) ** 0.33);
   }
 

@@ -45,7 +45,7 @@ export class Panel {
     };
     fill(this.element,
       el("header", {},
-        el("h2", {}, format.plural(rows.length, "text")),
+        el("h2", {}, format.plural(rows.length, app.head.texts ? "text" : "point")),
         iconButton("close", "Clear search and selection", () => this.actions.look("")),
       ),
       el("p", { class: "quiet" }, `${((100 * rows.length) / Math.max(1, app.data.n)).toFixed(rows.length * 100 < app.data.n ? 2 : 0)}% of the map, ${by}`),

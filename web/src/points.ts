@@ -3,8 +3,11 @@
 import { type Tiles, tilesIn } from "./tiles";
 import type { View } from "./view";
 
+/** Below this diameter a point is a square: a soft edge would be all there is of it. */
+const SMALL = "#define SMALL 1.8\n";
+
 const VERTEX = `#version 300 es
-in vec4 place;            // high x, high y, low x, low y
+${SMALL}in vec4 place;            // high x, high y, low x, low y
 in vec4 tint;             // alpha 0: not drawn
 uniform vec2 middleHigh, middleLow, perUnit;
 uniform float size, opacity;
@@ -12,24 +15,24 @@ out mediump vec4 color;
 void main() {
   vec2 away = (place.xy - middleHigh) * 65536.0 + (place.zw - middleLow);
   gl_Position = tint.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0) : vec4(away * perUnit, 0.0, 1.0);
-  gl_PointSize = size;
+  gl_PointSize = size < SMALL ? size : size + 1.0; // room for a soft edge
   float alpha = tint.a * opacity;
   color = vec4(tint.rgb * alpha, alpha);
 }`;
 
 const FRAGMENT = `#version 300 es
-precision mediump float;
+${SMALL}precision mediump float;
 in mediump vec4 color;
 uniform highp float size;
 uniform float ring, diamond;
 out vec4 result;
 void main() {
-  if (size < 3.0) { result = color; return; }
-  vec2 away = abs(gl_PointCoord - 0.5) * size;
+  if (size < SMALL) { result = color; return; }
+  vec2 away = abs(gl_PointCoord - 0.5) * (size + 1.0);
   float distance = diamond > 0.0 ? away.x + away.y : length(away);
-  float cover = clamp(0.5 * size - distance, 0.0, 1.0);
-  if (cover == 0.0) discard;
-  float inner = mix(1.0, 0.4, ring * clamp(distance - 0.5 * size + 2.0, 0.0, 1.0));
+  float cover = clamp(0.5 * size + 0.5 - distance, 0.0, 1.0);
+  if (cover <= 0.0) discard;
+  float inner = mix(1.0, 0.4, ring * clamp(distance - 0.5 * size + 1.5, 0.0, 1.0));
   result = vec4(color.rgb * inner, color.a) * cover;
 }`;
 

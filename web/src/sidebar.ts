@@ -28,7 +28,7 @@ export class Sidebar {
     const kept = head.maps[0]?.honesty?.kept;
     const says = el("p", { class: "quiet" }, format.plural(head.n, "point"));
     if (typeof kept === "number")
-      says.append(", ", el("button", { type: "button", class: "text-button", onclick: () => actions.about() }, `${Math.round(100 * kept)}% of true neighbors kept`));
+      says.append(el("br"), el("button", { type: "button", class: "text-button", onclick: () => actions.about() }, `${Math.round(100 * kept)}% of true neighbors kept`));
     if (head.overlay) {
       const name = app.data.column(head.overlay.column).levels?.[head.overlay.level] ?? "";
       says.append(el("br"), el("span", { class: "diamond", "aria-hidden": "true" }, "◆"), ` ${format.plural(head.overlay.n, "point")} of ${name}`);
