@@ -24,7 +24,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint format venv clean
+.PHONY: help demo test bench lint docs lock format venv clean
 
 help: ## Print this table
 	@printf 'make TARGET\n\n'
@@ -45,6 +45,14 @@ lint: $(STAMP) ## Check style, formatting and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+docs: $(STAMP) ## Build the documentation into build/site, with the reference from the code
+	$(RUN) docs/build_reference.py
+	$(RUN) -m mkdocs build --quiet
+	@echo "file://$(CURDIR)/build/site/index.html"
+
+lock: $(STAMP) ## Write down the exact versions of all that is installed, for every platform
+	$(RUN) -m uv pip compile pyproject.toml --all-extras --universal -c constraints.txt --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	$(RUN) -m ruff check --fix .
