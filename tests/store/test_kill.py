@@ -30,7 +30,7 @@ def stop(*args, **kwargs):
     time.sleep(600)
 
 if moment == "before":
-    lance.LanceTable._delete = stop
+    lance.files_without = stop
 elif moment == "after":
     from lance.dataset import DatasetOptimizer
     DatasetOptimizer.optimize_indices = stop

@@ -67,6 +67,23 @@ class Table(Protocol):
         raises, nothing has changed. `gone` is looked at when the last of `rows` has come.
         """
 
+    def sample(self, count: int, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:
+        """Some columns of rows from all over the table, the same each time, and their keys."""
+
+    def index_vectors(self) -> bool:
+        """Build or bring up to date what a large table needs to be searched fast.
+
+        Returns whether `nearest` is approximate from now on.
+        """
+
+    def efforts(self) -> list[dict[str, Any]]:
+        """Options of `nearest`, from the cheapest to the most thorough."""
+
+    def kth_best(
+        self, queries: NDArray[np.float32], own: NDArray[np.int64], k: int
+    ) -> NDArray[np.float32]:
+        """For each query (m, dim) the exact k-th highest cosine: (m,). `own` is left out."""
+
     def add_fields(self, own: Iterable[Field]) -> Table:
         """Add fields, null in all rows there are; returns the newest snapshot."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from veclab.pipeline.prepare import repair_surrogates
 from veclab.space import Space
 from veclab.store.fields import Field, own_field
 from veclab.store.passage import Passage
+from veclab.store.rows import vectors_of_batch
+from veclab.vectorfiles.schema import OWN_COLUMNS, SPACE_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,39 +198,61 @@ def _digest(text: str, values: Mapping[str, Any], vector: NDArray[np.float32] | 
 
 
 def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
-    """Vectors that were computed before, with their texts."""
-    from veclab.vectorfiles.files import read
+    """Vectors that were computed before, with their texts; Parquet is read in flat memory."""
+    from veclab.vectorfiles.files import open_parquet, read
 
-    vectors = given if not isinstance(given, Path) else read(given)
-    name = str(given) if isinstance(given, Path) else "the vectors"
-    if vectors.texts is None:
-        raise InputError(f"{name}: a store needs the texts of its vectors, and they were not kept")
-    if not np.isfinite(vectors.array).all() or not vectors.array.any(axis=1).all():
-        raise InputError(
-            f"{name} holds vectors that are zero or not finite: veclab audit shows them"
-        )
-    if len(set(vectors.ids)) < len(vectors.ids):
-        raise InputError(f"{name}: some ids occur twice")
-    columns = vectors.columns
-    own = [] if columns is None else [own_field(column) for column in columns.schema]
-    texts = vectors.texts
+    if isinstance(given, Path):
+        name, source = str(given), str(given.resolve())
+    else:
+        name = "the vectors"
+    if isinstance(given, Path) and given.suffix == ".parquet":
+        with open_parquet(given) as file:
+            schema = file.schema_arrow
+        space = Space.from_json(schema.metadata[SPACE_KEY])
+        own = [own_field(column) for column in schema if column.name not in OWN_COLUMNS]
+        parts = functools.partial(_parquet_parts, given, own)
+    else:
+        vectors = read(given) if isinstance(given, Path) else given
+        if vectors.texts is None:
+            raise InputError(f"{name}: a store needs the texts of its vectors; they were not kept")
+        space = vectors.space
+        own = [own_field(column) for column in vectors.columns.schema] if vectors.columns else []
+        parts = functools.partial(_vector_parts, vectors)
 
     def blocks(state: Reading) -> Iterator[Block]:
-        for start in range(0, len(vectors), _ROWS):
-            part = slice(start, start + _ROWS)
-            yield from _text_block(
-                state,
-                vectors.ids[part],
-                texts[part],
-                own,
-                None if columns is None else columns.slice(start, _ROWS),
-                vectors=vectors.array[part],
-            )
+        for ids, texts, columns, array in parts():
+            if not np.isfinite(array).all() or not array.any(axis=1).all():
+                raise InputError(
+                    f"{name} holds vectors that are zero or not finite: veclab audit shows them"
+                )
+            if not state.seen.isdisjoint(ids) or len(set(ids)) < len(ids):
+                raise InputError(f"{name}: some ids occur twice")
+            yield from _text_block(state, ids, texts, own, columns, vectors=array)
 
-    file = str(given.resolve()) if isinstance(given, Path) else source
-    return Intake(
-        name, file, own, blocks, complete=bool(file), needs_model=False, space=vectors.space
-    )
+    return Intake(name, source, own, blocks, complete=bool(source), needs_model=False, space=space)
+
+
+_Part = tuple[Sequence[str], Sequence[str | None], Any, NDArray[np.float32]]
+
+
+def _parquet_parts(path: Path, own: Sequence[Field]) -> Iterator[_Part]:
+    """Ids, texts, own columns and vectors, some thousand rows at a time."""
+    import pyarrow as pa
+
+    from veclab.vectorfiles.files import open_parquet
+
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(_ROWS):
+            table = pa.Table.from_batches([batch])
+            columns = table.select([field.name for field in own]) if own else None
+            ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
+            yield ids, texts, columns, vectors_of_batch(batch)
+
+
+def _vector_parts(vectors: Vectors) -> Iterator[_Part]:
+    for start in range(0, len(vectors), _ROWS):
+        part = vectors[start : start + _ROWS]
+        yield part.ids, part.texts or [], part.columns, part.array
 
 
 _DOCUMENT_FIELDS = ("title", "kind", "author", "language", "date")

@@ -1,19 +1,8 @@
-"""The embedded back end: a folder of Lance tables, which LanceDB and other tools of its kind read.
-
-    PATH/store.json      the state; replaced in one step
-    PATH/lock            held by the writer
-    PATH/NAME.lance      a table
-
-It uses Lance's own package, not LanceDB's on top of it: a third of the time to import, and the one
-commit in which rows go and come is to be had only there.
-"""
+"""Tables of the embedded back end: snapshots of Lance data sets."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.atomic import atomic
-from veclab.errors import MissingExtra, OutputError, StoreError
 from veclab.store.backend import Found
 from veclab.store.fields import Field, own_column
 from veclab.store.lance_filter import to_expression
-from veclab.store.language import NO_LANGUAGE
-from veclab.store.rows import vectors_of
-from veclab.store.state import State
+from veclab.store.lance_package import lance_package, told
+from veclab.store.lance_write import files_without, write_files
+from veclab.store.rows import vectors_of, vectors_of_batch
 from veclab.store.where import Where
 from veclab.unit_length import normalize
 
@@ -39,137 +26,10 @@ if TYPE_CHECKING:
 # Up to this many rows a matrix in memory is searched, whole and exact: under 10 ms, 150 MB at 384
 # dimensions. Above, the vector index.
 EXACT_ROWS = 100_000
-_WRITE_ROWS = 65_536  # rows of one file: few files, and 100 MB in memory at 384 dimensions
+_VECTOR_INDEX = "embedding_idx"
 _FILES = 40  # of more than these, small ones are put together
 # Readers that have a version open read its files: only what is older than this is removed.
 _KEEP = timedelta(hours=1)
-
-
-def _lance() -> Any:
-    os.environ.setdefault("LANCE_LOG", "error")  # it warns of each table that it creates
-    try:
-        import lance
-    except ImportError:
-        raise MissingExtra("store", "a store on disk") from None
-    return lance
-
-
-class LancePlace:
-    """A folder."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
-        self.name = str(path)
-
-    @property
-    def _state(self) -> Path:
-        return self.path / "store.json"
-
-    def read(self) -> State | None:
-        """The state; None where there is no store yet."""
-        try:
-            text = self._state.read_bytes()
-        except FileNotFoundError:
-            self._refuse_other()
-            return None
-        except NotADirectoryError:
-            raise StoreError(f"{self.name} is a file, not the folder of a store") from None
-        except OSError as error:
-            raise StoreError(f"the store {self.name} cannot be read: {error.strerror}") from None
-        return State.from_json(text, self.name)
-
-    def _refuse_other(self) -> None:
-        """A folder with other things in it is not made a store: it may be a user's documents."""
-        known = ("lock", "store.json")
-        if self.path.is_dir() and any(
-            p.name not in known and p.suffix != ".lance" and not p.name.endswith(".veclab-tmp")
-            for p in self.path.iterdir()
-        ):
-            raise StoreError(
-                f"{self.name} is a folder with other things in it and no store; choose a path for "
-                "the store that does not exist yet"
-            )
-
-    def write(self, state: State) -> None:
-        """Replace the state in one step."""
-        try:
-            with atomic(self._state) as temporary:
-                temporary.write_text(state.to_json(), encoding="utf-8")
-        except OutputError as error:
-            raise StoreError(str(error)) from None
-
-    @contextmanager
-    def lock(self, wait: float) -> Iterator[None]:
-        """Be the only writer; raises StoreError when another is, after `wait` seconds."""
-        try:
-            from filelock import FileLock, Timeout
-        except ImportError:
-            raise MissingExtra("store", "a store on disk") from None
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.path / "lock")
-            held.acquire(timeout=wait)
-        except Timeout:
-            raise StoreError(
-                f"another process is writing the store {self.name}; wait until it is done, and "
-                "run this again"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"the store {self.name} cannot be written: {error.strerror or error}"
-            ) from None
-        try:
-            yield
-        finally:
-            held.release()
-
-    def _uri(self, name: str) -> Path:
-        return self.path / f"{name}.lance"
-
-    def create(self, name: str, schema: pa.Schema, language: str) -> LanceTable:
-        """An empty table; one of that name that a killed run left is replaced."""
-        lance = _lance()
-        shutil.rmtree(self._uri(name), ignore_errors=True)
-        with _told(self.name):
-            data = lance.write_dataset(schema.empty_table(), str(self._uri(name)), schema=schema)
-            words = language != NO_LANGUAGE
-            data.create_scalar_index(
-                "text",
-                "INVERTED",
-                with_position=False,
-                language=language if words else "English",
-                stem=words,
-                remove_stop_words=words,
-            )
-            return LanceTable(lance.dataset(str(self._uri(name))), self.name)
-
-    def open(self, name: str) -> LanceTable:
-        """A table; raises StoreError where it is missing or damaged."""
-        with _told(self.name):
-            return LanceTable(_lance().dataset(str(self._uri(name))), self.name)
-
-    def drop(self, name: str) -> None:
-        """Remove a table, where it exists."""
-        shutil.rmtree(self._uri(name), ignore_errors=True)
-
-    def tables(self) -> list[str]:
-        """The names of all tables, also of those that no state names."""
-        return sorted(p.stem for p in self.path.glob("*.lance"))
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Say errors of Lance in this project's words."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, StoreError):
-            raise
-        reason = str(error).split(", /home")[0].split("\n")[0][:300]
-        raise StoreError(
-            f"the store {name} cannot be used: {reason}. `veclab store check --store {name}` "
-            "looks for damage"
-        ) from error
 
 
 @dataclass
@@ -201,7 +61,7 @@ class LanceTable:
 
     def latest(self) -> LanceTable:
         """The newest snapshot: itself where nothing has changed."""
-        with _told(self.name):
+        with told(self.name):
             newest = self.data.latest_version
             if newest == self.version:
                 return self
@@ -209,7 +69,7 @@ class LanceTable:
 
     def count(self, where: Where | None = None) -> int:
         """Passages, or those that a filter lets through."""
-        with _told(self.name):
+        with told(self.name):
             if where is None:
                 return int(self.data.count_rows())
             return int(
@@ -222,7 +82,7 @@ class LanceTable:
         """Some columns of all rows, in runs of consecutive rows."""
         import pyarrow as pa
 
-        with _told(self.name):
+        with told(self.name):
             scanner = self.data.scanner(
                 columns=list(columns),
                 filter=None if where is None else to_expression(where),
@@ -233,7 +93,7 @@ class LanceTable:
 
     def fetch(self, keys: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """Some columns of some rows, in the order of the keys."""
-        with _told(self.name):
+        with told(self.name):
             return self.data._take_rows([int(key) for key in keys], columns=list(columns))
 
     def _keys_where(self, where: Where) -> NDArray[np.int64]:
@@ -259,13 +119,13 @@ class LanceTable:
     @property
     def has_vector_index(self) -> bool:
         """Whether an approximate index stands on the vectors."""
-        return any("embedding" in index["fields"] for index in self.data.list_indices())
+        return any(index["name"] == _VECTOR_INDEX for index in self.data.list_indices())
 
     def nearest(
         self, query: NDArray[np.float32], limit: int, where: Where | None = None, **search: Any
     ) -> Found:
         """The rows whose vectors have the highest cosine with a query (dim,)."""
-        with _told(self.name):
+        with told(self.name):
             if self.data.count_rows() <= self.exact_rows:
                 return self._exact(query, limit, where)
             table = self.data.scanner(
@@ -301,7 +161,7 @@ class LanceTable:
         """The cosine of a query with some rows: float32 (len(keys),)."""
         if not len(keys):
             return np.zeros(0, np.float32)
-        with _told(self.name):
+        with told(self.name):
             if self._matrix is not None:
                 array = self._matrix.array[np.searchsorted(self._matrix.keys, keys)]
             else:
@@ -312,7 +172,7 @@ class LanceTable:
         """The rows with the highest BM25 for a query's words."""
         from lance.query import MatchQuery
 
-        with _told(self.name):
+        with told(self.name):
             table = self.data.scanner(
                 columns=["_score"],
                 with_row_id=True,
@@ -328,10 +188,12 @@ class LanceTable:
 
         `gone` is looked at when the last of `rows` has come.
         """
-        lance = _lance()
-        fragments = self._write(rows)  # whatever this raises, nothing refers to what was written
-        with _told(self.name):
-            updated, removed = self._delete(gone)
+        lance = lance_package()
+        fragments = write_files(
+            self.data, self.name, rows
+        )  # whatever this raises, nothing refers to what was written
+        with told(self.name):
+            updated, removed = files_without(self.data, gone)
             if not (fragments or updated or removed):
                 return
             operation = lance.LanceOperation.Update(
@@ -346,51 +208,58 @@ class LanceTable:
             data.optimize.optimize_indices()
             data.cleanup_old_versions(older_than=_KEEP)
 
-    def _write(self, rows: Iterable[pa.Table]) -> list[Any]:
-        """Write rows to files that nothing refers to yet."""
-        import pyarrow as pa
-        from lance.fragment import write_fragments
+    def sample(self, count: int, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:
+        """Some columns of rows from all over the table, the same each time, and their keys."""
+        with told(self.name):
+            n = self.data.count_rows()
+            places = np.random.default_rng(0).choice(n, min(count, n), replace=False)
+            rows = self.data.take(np.sort(places).tolist(), columns=[*columns, "_rowid"])
+            return rows["_rowid"].to_numpy().astype(np.int64), rows.select(list(columns))
 
-        fragments: list[Any] = []
-        waiting: list[pa.Table] = []
+    def index_vectors(self) -> bool:
+        """Build the vector index of a large table, again when it has doubled."""
+        with told(self.name):
+            n = self.data.count_rows()
+            if n <= self.exact_rows:
+                return False
+            wanted = _partitions(n)
+            if not self.has_vector_index or wanted > 1.5 * self._partitions:
+                self.data.create_index(
+                    "embedding",
+                    "IVF_RQ",
+                    name=_VECTOR_INDEX,
+                    metric="cosine",
+                    num_partitions=wanted,
+                    replace=True,
+                )
+        return True
 
-        def write() -> None:
-            with _told(self.name):
-                table = pa.concat_tables(waiting).combine_chunks()
-                fragments.extend(write_fragments(table, self.data.uri, schema=self.schema))
-            waiting.clear()
+    @property
+    def _partitions(self) -> int:
+        statistics = self.data.index_statistics(_VECTOR_INDEX)
+        return int(statistics["indices"][0]["num_partitions"])
 
-        for table in rows:
-            if table.num_rows:
-                waiting.append(table)
-            if sum(t.num_rows for t in waiting) >= _WRITE_ROWS:
-                write()
-        if waiting:
-            write()
-        return fragments
+    def efforts(self) -> list[dict[str, Any]]:
+        """Options of `nearest`: more probes, up to all partitions, then more that are rescored."""
+        partitions = self._partitions
+        probes = sorted({min(partitions, round(8 * 2 ** (i / 2))) for i in range(30)})
+        ladder = [{"nprobes": p, "refine_factor": 5} for p in probes]
+        return ladder + [{"nprobes": partitions, "refine_factor": r} for r in (10, 20, 50)]
 
-    def _delete(self, gone: Collection[str]) -> tuple[list[Any], list[int]]:
-        """Fragments without the rows of some documents: those that changed, ids of the empty."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if not gone:
-            return [], []
-        wanted = pa.array(sorted(gone), pa.string())
-        found: list[NDArray[np.int64]] = []
-        for batch in self.data.scanner(columns=["document"], with_row_address=True).to_batches():
-            hit = pc.is_in(batch["document"], value_set=wanted)
-            found.append(batch["_rowaddr"].filter(hit).to_numpy().astype(np.int64))
-        addresses = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
-        updated, removed = [], []
-        for number in np.unique(addresses >> 32).tolist():
-            rows = addresses[addresses >> 32 == number] & 0xFFFFFFFF
-            changed = self.data.get_fragment(number).delete_rows(rows.tolist())
-            if changed is None:
-                removed.append(number)
-            else:
-                updated.append(changed)
-        return updated, removed
+    def kth_best(
+        self, queries: NDArray[np.float32], own: NDArray[np.int64], k: int
+    ) -> NDArray[np.float32]:
+        """For each query (m, dim) the exact k-th highest cosine: (m,). `own` is left out."""
+        queries = normalize(queries)
+        best = np.full((len(queries), k), -np.inf, np.float32)
+        with told(self.name):
+            scanner = self.data.scanner(columns=["embedding"], with_row_id=True, batch_size=16_384)
+            for batch in scanner.to_batches():
+                scores = queries @ normalize(vectors_of_batch(batch)).T
+                scores[own[:, None] == batch["_rowid"].to_numpy().astype(np.int64)] = -np.inf
+                both = np.concatenate([best, scores], axis=1)
+                best = np.partition(both, -k, axis=1)[:, -k:]
+        return np.asarray(best.min(axis=1))
 
     def add_fields(self, own: Iterable[Field]) -> LanceTable:
         """Add columns, null in all rows there are; returns the newest snapshot."""
@@ -398,7 +267,7 @@ class LanceTable:
 
         columns = [own_column(field) for field in own]
         if columns:
-            with _told(self.name):
+            with told(self.name):
                 self.data.add_columns(pa.schema(columns))
         return self.latest()
 
@@ -412,6 +281,11 @@ class LanceTable:
             "bytes": size,
             "vector_search": "index" if self.has_vector_index else "exact",
         }
+
+
+def _partitions(rows: int) -> int:
+    """Of the vector index: as many as a partition has rows."""
+    return round(float(np.sqrt(rows)))
 
 
 def top_rows(scores: NDArray[np.float32], limit: int) -> NDArray[np.intp]:

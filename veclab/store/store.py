@@ -10,15 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from veclab.errors import InputError, StoreError
+from veclab.errors import InputError, MissingExtra, ModelUnavailable, ProviderError, StoreError
 from veclab.space import Role, Space, require_same
 from veclab.store.fields import Field, fields_of
 from veclab.store.fusion import Fusion
 from veclab.store.passage import Hit
-from veclab.store.rows import table_schema
+from veclab.store.rows import table_schema, vectors_of
 from veclab.store.search import Mode, Request, run_search
 from veclab.store.state import State, TableInfo
+from veclab.store.tuning import (
+    DEFAULT_RECALL,
+    QUERIES,
+    Sample,
+    Tuning,
+    find_tuning,
+    sample_queries,
+)
 from veclab.store.where import Where, parse_where
 
 if TYPE_CHECKING:
@@ -365,8 +374,50 @@ class Store:
         """Make room for more fields of the user's. Call it inside `writing`."""
         self._table = self.table.add_fields(own)
 
-    def tune(self) -> None:
-        """Build what a large table needs to be searched fast. Call it inside `writing`."""
+    def tune(
+        self, questions: Sequence[str] | None = None, recall: float | None = None
+    ) -> Tuning | None:
+        """Build a large table's vector index, and find how thoroughly to look through it.
+
+        It is done anew when the table has grown by a quarter, or when it is asked for. Call it
+        inside `writing`; nothing is published.
+
+        Args:
+            questions: of users, to measure on; by default sentences of passages.
+            recall: the share of the true first ten that a search should find; by default as
+                before, at first 0.99.
+
+        Returns:
+            What was found; None where the table is small and search is exact.
+        """
+        before = self.state.live.tuning
+        if not self.table.index_vectors():
+            self._state = self.state.with_tuning(None)
+            return None
+        self._table = self.table.latest()
+        grown = before is None or self.table.count() > 1.25 * before["rows"]
+        if not grown and questions is None and recall is None:
+            return None
+        target = recall or (before["target"] if before else DEFAULT_RECALL)
+        found = find_tuning(self.table, self._tuning_sample(questions), target)
+        self._state = self.state.with_tuning(found.to_dict())
+        return found
+
+    def _tuning_sample(self, questions: Sequence[str] | None) -> Sample:
+        def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+            role = self.role("query")
+            return self.model.embed(texts, role=role, on_long="split", on_empty="skip").array
+
+        if questions:
+            vectors = embed(questions)
+            nothing = np.full(len(vectors), -1, np.int64)
+            return Sample(vectors, nothing, f"{len(vectors)} questions that were given")
+        try:
+            return sample_queries(self.table, embed)
+        except (MissingExtra, ModelUnavailable, ProviderError) as error:
+            keys, rows = self.table.sample(QUERIES, ["embedding"])
+            why = f"stored vectors, easier than questions: the model is not to be had ({error})"
+            return Sample(vectors_of(rows), keys, why)
 
     def begin(self, space: Space, own: Iterable[Field], model: str | None, language: str) -> None:
         """Make the first table, which nobody sees before `publish`. Call it inside `writing`."""
@@ -390,6 +441,6 @@ def _place(path: str | Path) -> Place:
     text = str(path)
     if "://" in text:
         raise InputError(f"a store is a folder, not {text!r}")
-    from veclab.store.lance import LancePlace
+    from veclab.store.lance_place import LancePlace
 
     return LancePlace(path)

@@ -1,0 +1,35 @@
+"""What the embedded back end's modules share: Lance itself, and its errors in our words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from veclab.errors import MissingExtra, StoreError
+
+
+def lance_package() -> Any:
+    """Lance, imported when it is first needed."""
+    os.environ.setdefault("LANCE_LOG", "error")  # it warns of each table that it creates
+    try:
+        import lance
+    except ImportError:
+        raise MissingExtra("store", "a store on disk") from None
+    return lance
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """Say errors of Lance in this project's words."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, StoreError):
+            raise
+        reason = str(error).split(", /home")[0].split("\n")[0][:300]
+        raise StoreError(
+            f"the store {name} cannot be used: {reason}. `veclab store check --store {name}` "
+            "looks for damage"
+        ) from error
