@@ -30,6 +30,7 @@ from veclab.cli.plan import plan
 from veclab.cli.quantize import quantize
 from veclab.cli.search import search
 from veclab.cli.similar import similar
+from veclab.cli.store import store
 from veclab.errors import VeclabError
 
 
@@ -57,6 +58,7 @@ for command in (
     batch,
     index,
     search,
+    store,
     similar,
     analogy,
     ask,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -89,6 +90,12 @@ class Table(Protocol):
 
     def latest(self) -> Table:
         """The newest snapshot: itself where nothing has changed."""
+
+    def compact(self, keep: timedelta) -> None:
+        """Put small files together; drop versions older than `keep`."""
+
+    def faults(self) -> list[str]:
+        """What is damaged, in words."""
 
     def facts(self) -> dict[str, Any]:
         """What `inspect` shows of indices, sizes and versions."""

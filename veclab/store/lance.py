@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # dimensions. Above, the vector index.
 EXACT_ROWS = 100_000
 _VECTOR_INDEX = "embedding_idx"
+_FEW = 10_000  # rows that a filter leaves: up to so many are searched one by one
 _FILES = 40  # of more than these, small ones are put together
 # Readers that have a version open read its files: only what is older than this is removed.
 _KEEP = timedelta(hours=1)
@@ -46,7 +47,6 @@ class LanceTable:
 
     data: Any  # lance.LanceDataset
     name: str  # of the place, for messages
-    exact_rows: int = EXACT_ROWS
     _matrix: _Matrix | None = field(default=None, repr=False)
 
     @property
@@ -65,7 +65,7 @@ class LanceTable:
             newest = self.data.latest_version
             if newest == self.version:
                 return self
-            return LanceTable(self.data.checkout_version(newest), self.name, self.exact_rows)
+            return LanceTable(self.data.checkout_version(newest), self.name)
 
     def count(self, where: Where | None = None) -> int:
         """Passages, or those that a filter lets through."""
@@ -100,7 +100,7 @@ class LanceTable:
         table = self.data.scanner(
             columns=[], filter=to_expression(where), with_row_id=True
         ).to_table()
-        return np.sort(table["_rowid"].to_numpy().astype(np.int64))
+        return np.sort(_keys_of(table))
 
     def matrix(self) -> _Matrix:
         """All vectors, read once for this snapshot."""
@@ -108,7 +108,7 @@ class LanceTable:
             table = self.data.scanner(
                 columns=["embedding"], with_row_id=True, scan_in_order=True
             ).to_table()
-            keys = table["_rowid"].to_numpy().astype(np.int64)
+            keys = _keys_of(table)
             array = normalize(vectors_of(table))
             if len(keys) > 1 and not (keys[1:] > keys[:-1]).all():
                 order = np.argsort(keys)
@@ -119,31 +119,44 @@ class LanceTable:
     @property
     def has_vector_index(self) -> bool:
         """Whether an approximate index stands on the vectors."""
-        return any(index["name"] == _VECTOR_INDEX for index in self.data.list_indices())
+        return any(index.name == _VECTOR_INDEX for index in self.data.describe_indices())
 
     def nearest(
         self, query: NDArray[np.float32], limit: int, where: Where | None = None, **search: Any
     ) -> Found:
         """The rows whose vectors have the highest cosine with a query (dim,)."""
         with told(self.name):
-            if self.data.count_rows() <= self.exact_rows:
+            if self.data.count_rows() <= EXACT_ROWS:
                 return self._exact(query, limit, where)
-            table = self.data.scanner(
-                columns=["_distance"],
-                with_row_id=True,
-                nearest={
-                    "column": "embedding",
-                    "q": query,
-                    "k": limit,
-                    "metric": "cosine",
-                    **search,
-                },
-                filter=None if where is None else to_expression(where),
-                prefilter=True,
-            ).to_table()
-            return Found(
-                table["_rowid"].to_numpy().astype(np.int64), 1 - table["_distance"].to_numpy()
-            )
+            if where is None:
+                return self._approximate(query, limit, None, **search)
+            keys = self._keys_where(where)
+            if len(keys) > _FEW:
+                found = self._approximate(query, limit, where, **search)
+                if len(found.keys) >= limit:
+                    return found
+                return self._approximate(query, limit, where, use_index=False)
+            # The probed partitions may hold none of a few rows: those are all looked at.
+            scores = self.cosines(query, keys)
+            best = top_rows(scores, limit)
+            return Found(keys[best], scores[best])
+
+    def _approximate(
+        self, query: NDArray[np.float32], limit: int, where: Where | None, **search: Any
+    ) -> Found:
+        """By the vector index, and all rows that came after it."""
+        if "refine_factor" in search:
+            # It was found for the first ten: of more rows, a smaller share is as many.
+            search["refine_factor"] = max(1, -(-search["refine_factor"] * 10 // limit))
+        asked = {"column": "embedding", "q": query, "k": limit, "metric": "cosine"}
+        table = self.data.scanner(
+            columns=["_distance"],
+            with_row_id=True,
+            nearest=asked | search,
+            filter=None if where is None else to_expression(where),
+            prefilter=True,
+        ).to_table()
+        return Found(_keys_of(table), 1 - table["_distance"].to_numpy())
 
     def _exact(self, query: NDArray[np.float32], limit: int, where: Where | None) -> Found:
         matrix = self.matrix()
@@ -181,7 +194,7 @@ class LanceTable:
                 prefilter=True,
                 limit=limit,
             ).to_table()
-            return Found(table["_rowid"].to_numpy().astype(np.int64), table["_score"].to_numpy())
+            return Found(_keys_of(table), table["_score"].to_numpy())
 
     def commit(self, gone: Collection[str], rows: Iterable[pa.Table]) -> None:
         """In one step: remove all rows of the documents `gone`, and add rows.
@@ -214,13 +227,13 @@ class LanceTable:
             n = self.data.count_rows()
             places = np.random.default_rng(0).choice(n, min(count, n), replace=False)
             rows = self.data.take(np.sort(places).tolist(), columns=[*columns, "_rowid"])
-            return rows["_rowid"].to_numpy().astype(np.int64), rows.select(list(columns))
+            return _keys_of(rows), rows.select(list(columns))
 
     def index_vectors(self) -> bool:
         """Build the vector index of a large table, again when it has doubled."""
         with told(self.name):
             n = self.data.count_rows()
-            if n <= self.exact_rows:
+            if n <= EXACT_ROWS:
                 return False
             wanted = _partitions(n)
             if not self.has_vector_index or wanted > 1.5 * self._partitions:
@@ -236,7 +249,7 @@ class LanceTable:
 
     @property
     def _partitions(self) -> int:
-        statistics = self.data.index_statistics(_VECTOR_INDEX)
+        statistics = self.data.stats.index_stats(_VECTOR_INDEX)
         return int(statistics["indices"][0]["num_partitions"])
 
     def efforts(self) -> list[dict[str, Any]]:
@@ -271,6 +284,24 @@ class LanceTable:
                 self.data.add_columns(pa.schema(columns))
         return self.latest()
 
+    def compact(self, keep: timedelta) -> None:
+        """Put small files together; drop versions older than `keep`."""
+        with told(self.name):
+            self.data.optimize.compact_files()
+            self.data.optimize.optimize_indices()
+            # Only the holder of the lock writes, so files that no version names are left over.
+            self.data.cleanup_old_versions(
+                older_than=max(keep, timedelta(microseconds=1)), delete_unverified=True
+            )
+
+    def faults(self) -> list[str]:
+        """What is damaged, in words."""
+        try:
+            self.data.validate()
+        except (OSError, ValueError, RuntimeError) as error:
+            return [str(error)]
+        return []
+
     def facts(self) -> dict[str, Any]:
         """What `inspect` shows of indices, sizes and versions."""
         size = sum(p.stat().st_size for p in Path(self.data.uri).rglob("*") if p.is_file())
@@ -281,6 +312,11 @@ class LanceTable:
             "bytes": size,
             "vector_search": "index" if self.has_vector_index else "exact",
         }
+
+
+def _keys_of(rows: pa.Table) -> NDArray[np.int64]:
+    keys: NDArray[np.int64] = rows["_rowid"].to_numpy().astype(np.int64)
+    return keys
 
 
 def _partitions(rows: int) -> int:

@@ -84,7 +84,7 @@ class Store:
             MissingExtra: what reads it is not installed.
         """
         self = cls(_place(path), model, loading)
-        self._refresh()
+        self.refresh()
         if self._state is None and not create:
             raise StoreError(
                 f"there is no store {self.place.name}; make one: "
@@ -109,7 +109,7 @@ class Store:
 
     # -- what it is ----------------------------------------------------------------------------
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """See the newest state."""
         state = self.place.read()
         if state is None:
@@ -132,7 +132,7 @@ class Store:
     def table(self) -> Table:
         """The snapshot in use."""
         if self._table is None:
-            self._refresh()
+            self.refresh()
         if self._table is None:
             raise StoreError(f"the store {self.place.name} is empty: nothing was indexed yet")
         return self._table
@@ -202,7 +202,7 @@ class Store:
 
     def count(self, where: str | None = None) -> int:
         """Passages, or those that a filter lets through."""
-        self._refresh()
+        self.refresh()
         if self._state is None:
             return 0
         return self.table.count(self.where(where))
@@ -260,7 +260,7 @@ class Store:
             weight=weight,
             rerank=rerank,
         )
-        self._refresh()
+        self.refresh()
         if self._state is None:
             self.state  # noqa: B018  # raises
         filter_ = self.where(where)
@@ -273,7 +273,7 @@ class Store:
         except StoreError:
             # A version that was cleaned away while this reader held it: once more on the newest.
             self._table = None
-            self._refresh()
+            self.refresh()
             return run_search(self.table, request, embedded, filter_, tuning)
 
     def embed_query(self, query: str) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -303,7 +303,7 @@ class Store:
     def writing(self, wait: float = _WAIT) -> Iterator[None]:
         """Be the only writer meanwhile, on the newest state."""
         with self.place.lock(wait):
-            self._refresh()
+            self.refresh()
             yield
 
     def add(

@@ -1,0 +1,149 @@
+"""`veclab store`: look after a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veclab.cli.console import json_option, print_facts, print_json
+from veclab.cli.options import store_option
+
+
+@click.group()
+def store() -> None:
+    """Look into a store, tidy it, take it elsewhere, check it."""
+
+
+@store.command()
+@store_option
+@json_option
+def inspect(store: str, as_json: bool) -> None:
+    """Show what a store is and holds."""
+    from veclab.store.maintain import inspect as look
+    from veclab.store.store import Store
+
+    with Store.open(store) as opened:
+        facts = look(opened)
+        space = str(opened.space)
+    if as_json:
+        print_json(facts)
+        return
+    sources = [f"{n:,} from {name or 'memory'}" for name, n in facts["sources"].items()]
+    lines = [
+        ("model", space),
+        ("passages", f"{facts['passages']:,}"),
+        ("documents", f"{facts['documents']:,}: {'; '.join(sources[:5])}"),
+        ("fields", ", ".join(f"{n} ({k})" for n, k in facts["fields"].items()) or "none"),
+        ("language", facts["language"]),
+        ("cutting", ", ".join(f"{n} {v}" for n, v in facts["settings"].items())),
+        ("search", _search(facts)),
+        ("files", f"{facts['files']:,} in {facts['bytes'] / 1e6:,.1f} MB"),
+        ("version", f"{facts['table_version']}, {facts['versions_kept']} kept"),
+    ]
+    if facts["previous_space_id"] is not None:
+        lines.append(("before", f"space {facts['previous_space_id']}: veclab migrate --back"))
+    print_facts(lines)
+
+
+def _search(facts: dict[str, Any]) -> str:
+    tuning = facts["tuning"]
+    if tuning is None:
+        return str(facts["vector_search"])
+    options = ", ".join(f"{name} {value}" for name, value in tuning["search"].items())
+    return (
+        f"index, recall@10 {tuning['recall']:.3f} (asked for {tuning['target']}), measured on "
+        f"{tuning['queries']} queries ({tuning['queries_from']}) at {tuning['rows']:,} passages: "
+        f"{options}"
+    )
+
+
+@store.command()
+@store_option
+@click.option(
+    "--keep-hours",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Keep versions this young, for those who are reading.",
+)
+@json_option
+def compact(store: str, keep_hours: float, as_json: bool) -> None:
+    """Put small files together and drop old versions."""
+    from datetime import timedelta
+
+    from veclab.store.maintain import compact as tidy
+    from veclab.store.store import Store
+
+    with Store.open(store) as opened:
+        done = tidy(opened, timedelta(hours=keep_hours))
+    if as_json:
+        print_json(done)
+        return
+    click.echo(f"{done['bytes_before'] / 1e6:,.1f} MB before, {done['bytes_after'] / 1e6:,.1f} now")
+
+
+@store.command()
+@click.argument("output", metavar="OUT.parquet", type=click.Path(path_type=Path))
+@store_option
+@json_option
+def export(output: Path, store: str, as_json: bool) -> None:
+    """Write all passages with their vectors and the Space to a Parquet file."""
+    from veclab.store.maintain import export as write
+    from veclab.store.store import Store
+
+    with Store.open(store) as opened:
+        count = write(opened, output)
+    if as_json:
+        print_json({"output": str(output), "passages": count})
+    else:
+        click.echo(f"{count:,} passages written to {output}")
+
+
+@store.command()
+@store_option
+@json_option
+@click.pass_context
+def check(context: click.Context, store: str, as_json: bool) -> None:
+    """Read all of a store and look for damage; exit code 1 where there is some."""
+    from veclab.store.maintain import check as look
+    from veclab.store.store import Store
+
+    with Store.open(store) as opened:
+        findings = look(opened)
+    if as_json:
+        print_json([{"what": f.what, "good": f.good, "seen": f.seen} for f in findings])
+    else:
+        print_facts([(f.what, f"{'ok' if f.good else 'DAMAGED'}: {f.seen}") for f in findings])
+    context.exit(0 if all(f.good for f in findings) else 1)
+
+
+@store.command()
+@store_option
+@click.option("--recall", type=click.FloatRange(0.5, 1), help="Of the first ten; at first 0.99.")
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with a question a line to measure on; by default sentences of passages.",
+)
+@json_option
+def tune(store: str, recall: float | None, questions: Path | None, as_json: bool) -> None:
+    """Find how thoroughly a large store has to be searched for a recall."""
+    from veclab.store.store import Store
+
+    lines = None
+    if questions is not None:
+        lines = [
+            line for line in questions.read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
+    with Store.open(store) as opened, opened.writing():
+        found = opened.tune(lines, recall or 0.99)
+        if found is not None:
+            opened.publish()
+    if as_json:
+        print_json(None if found is None else found.to_dict())
+    elif found is None:
+        click.echo("the store is small: every search is exact")
+    else:
+        print_facts([(n.replace("_", " "), str(v)) for n, v in found.to_dict().items()])
