@@ -13,7 +13,7 @@ export interface Stage {
   rowsIn(area: Area): Uint32Array;
   view(): [number, number, number] | null;
   setView(view: [number, number, number] | null): void;
-  neighborsOf(row: number): Promise<Neighbors>;
+  neighborsOf(row: number): Promise<{ neighbors: Neighbors; of: string }>;
 }
 
 export class App {
@@ -28,6 +28,8 @@ export class App {
   /** Rows found and selected and shown; null while nothing is searched or selected. */
   focus: Uint32Array | null = null;
   neighbors: Neighbors | null = null;
+  /** Title of the map whose vectors these neighbors are of. */
+  neighborsOf = "";
   searching = false;
   stage: Stage | null = null;
   private readonly listeners: ((changes: Set<Change>) => unknown)[] = [];
@@ -148,7 +150,8 @@ export class App {
     await late();
     const found = await this.stage.neighborsOf(row);
     if (this.state.picked !== row) return;
-    this.neighbors = found;
+    this.neighbors = found.neighbors;
+    this.neighborsOf = found.of;
     this.tell("picked");
   }
 

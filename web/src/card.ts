@@ -39,7 +39,7 @@ export class Card {
     );
     if (near && app.neighbors && near.length > 0) {
       const { rows, similarity } = app.neighbors;
-      this.element.append(el("h3", {}, "Nearest neighbors, by the vectors themselves"),
+      this.element.append(el("h3", {}, `Nearest neighbors, by the vectors ${app.head.maps.length > 1 && app.neighborsOf ? `of ${app.neighborsOf}` : "themselves"}`),
         el("ol", { class: "rows near" }, ...near.map((one, i) => el("li", {},
           el("button", { type: "button", class: "row-button", onclick: () => { this.actions.reveal(rows[i]); void app.pick(rows[i]); } },
             el("span", { class: "similarity" }, similarity[i].toFixed(3)),

@@ -15,22 +15,23 @@ let ruler: CanvasRenderingContext2D | null = null;
 
 export function placeLabels(labels: Label[], view: View, unit: (share: number) => number): Placed[] {
   ruler ??= document.createElement("canvas").getContext("2d");
-  const area = view.area(60);
-  const level = (label: Label): number => label.zoom;
+  const area = view.area(20);
   const wanted = labels
     .filter((label) => {
       const x = unit(label.x);
       const y = unit(label.y);
       return label.zoom <= view.zoom * 1.02 && x > area.left && x < area.right && y > area.bottom && y < area.top;
     })
-    .sort((a, b) => level(b) - level(a) || b.n - a.n);
+    .sort((a, b) => b.zoom - a.zoom || b.n - a.n);
   const placed: Placed[] = [];
   const boxes: [number, number, number, number][] = [];
   for (const label of wanted) {
     if (placed.length >= MOST) break;
-    const [x, y] = view.toScreen(unit(label.x), unit(label.y));
+    const [at, y] = view.toScreen(unit(label.x), unit(label.y));
     const size = 12 + Math.min(3, Math.log10(Math.max(1, label.n)) * 0.8);
     const width = measure(label.text, size);
+    const half = width / 2 + 6; // inside the screen, even for a place near its edge
+    const x = Math.min(Math.max(at, Math.min(half, view.width / 2)), Math.max(view.width - half, view.width / 2));
     const box: [number, number, number, number] = [x - width / 2 - 8, y - size / 2 - 5, x + width / 2 + 8, y + size / 2 + 5];
     if (boxes.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1])) continue;
     boxes.push(box);

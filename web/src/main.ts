@@ -83,7 +83,7 @@ async function start(root: HTMLElement): Promise<void> {
   }, stage !== null);
   const sidebar = new Sidebar(app, { frame, about: () => showAbout(app), changed: cover });
   const card = new Card(app, { reveal: (row) => stage?.reveal(row), changed: cover });
-  const set = new Panel(app, { table: showTable, frame, look: clear, changed: cover });
+  const set = new Panel(app, { table: showTable, frame, look: clear, changed: () => { cover(); stage?.makeRoom(); } });
   const panels = el("div", { class: "panels" }, card.element, set.element);
   const inline = stage ? null : new Table(app, (row) => void app.pick(row));
 

@@ -18,27 +18,28 @@ export function drawOverlay(pane: Pane, ink: Ink, labels: Placed[]): void {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, pane.view.width, pane.view.height);
   drawArea(context, pane, ink);
-  drawLabels(context, labels, ink);
+  drawLabels(context, labels, ink, pane.app.focus ? 0.4 : 1); // what stands out comes first
   drawNeighbors(context, pane, ink);
   const { picked } = pane.app.state;
   if (picked >= 0) ring(context, pane, picked, 8, 2.5, ink);
   if (pane.hovered >= 0 && pane.hovered !== picked) ring(context, pane, pane.hovered, 6, 1.5, ink);
 }
 
-function drawLabels(context: CanvasRenderingContext2D, labels: Placed[], ink: Ink): void {
+function drawLabels(context: CanvasRenderingContext2D, labels: Placed[], ink: Ink, strength: number): void {
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineJoin = "round";
   for (const label of labels) {
     context.font = `600 ${label.size}px ${ink.font}`;
-    context.globalAlpha = 0.85;
+    context.globalAlpha = 0.85 * strength;
     context.strokeStyle = ink.halo;
     context.lineWidth = 4;
     context.strokeText(label.text, label.x, label.y);
-    context.globalAlpha = 1;
+    context.globalAlpha = strength;
     context.fillStyle = ink.text;
     context.fillText(label.text, label.x, label.y);
   }
+  context.globalAlpha = 1;
 }
 
 function drawNeighbors(context: CanvasRenderingContext2D, pane: Pane, ink: Ink): void {

@@ -206,7 +206,7 @@ export class PointRenderer {
       gl.uniform1f(this.at.diamond, diamond);
       gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
     };
-    draw(this.litIndex, Math.min(this.lit, most), Math.max(3.2, size * 1.5), 0);
+    draw(this.litIndex, Math.min(this.lit, most), Math.max(this.lit > 3000 ? 3.2 : 5, size * 1.5), 0);
     draw(this.markIndex, Math.min(this.marks, most), Math.max(10, size * 2.2), 1);
   }
 }

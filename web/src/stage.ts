@@ -66,6 +66,12 @@ export class Panes implements Stage {
     });
   }
 
+  /** While all is shown: keep it so beside the panels that have opened or closed. */
+  makeRoom(): void {
+    if (!this.fitted) return;
+    for (const pane of this.panes) pane.glide(...pane.view.fitTarget(), 1, () => undefined);
+  }
+
   private resize(): void {
     for (const pane of this.panes) {
       pane.resize();
@@ -161,8 +167,9 @@ export class Panes implements Stage {
     first.request();
   }
 
-  neighborsOf(row: number): Promise<Neighbors> {
-    return this.app.data.neighbors(this.active.map, row);
+  async neighborsOf(row: number): Promise<{ neighbors: Neighbors; of: string }> {
+    const { map } = this.active;
+    return { neighbors: await this.app.data.neighbors(map, row), of: map.title };
   }
 
   private touched(): void {

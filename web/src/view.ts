@@ -41,9 +41,24 @@ export class View {
   fit(): void {
     this.zoom = 1;
     this.settle();
+    [this.x, this.y] = this.middle();
+  }
+
+  /** Where to go to show all, after the panels have changed; what is seen now stays as it is. */
+  fitTarget(): [number, number] {
+    const { scale } = this;
+    this.settle();
+    this.zoom = scale / this.base;
+    return this.middle();
+  }
+
+  /** The place in the middle of the screen when the frame is in the middle of what is free. */
+  private middle(): [number, number] {
     const { left, right, bottom, top } = this.frame;
-    this.x = (left + right) / 2 - (this.inset.left - this.inset.right) / 2 / this.scale;
-    this.y = (bottom + top) / 2 + (this.inset.top - this.inset.bottom) / 2 / this.scale;
+    return [
+      (left + right) / 2 - (this.inset.left - this.inset.right) / 2 / this.base,
+      (bottom + top) / 2 + (this.inset.top - this.inset.bottom) / 2 / this.base,
+    ];
   }
 
   toScreen(x: number, y: number): [number, number] {
