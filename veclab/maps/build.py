@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError, MissingExtra
-from veclab.maps.honesty import Honesty, K, judge
+from veclab.maps.honesty import Honesty, judge
 from veclab.maps.labels import label_map
 from veclab.maps.map import Map
-from veclab.maps.neighbors import Neighbors, find_neighbors
+from veclab.maps.neighbors import K, Neighbors, find_neighbors
+from veclab.maps.principal import principal
 from veclab.maps.projection import METHODS, Method, Projection, neighbors_needed, project
 from veclab.similarities.similarity import comparable
 from veclab.vectors import Vectors
@@ -53,16 +54,16 @@ def make_map(
     require_scipy()
     tell = on_stage or (lambda _: None)
     started = time.perf_counter()
-    unit = comparable(vectors)
-    first, copy_of = distinct(unit)
-    if len(first) < len(unit):
-        unit = unit[first]
+    first, copy_of = distinct(comparable(vectors))
+    unit = _unit(vectors, first)
     tell("finding neighbors")
-    found = find_neighbors(unit, max(K, neighbors_needed(len(unit), method)), seed)
+    found = find_neighbors(unit, max(K, neighbors_needed(len(first), method)), seed)
+    plane = principal(unit, 2)
+    del unit  # of a million vectors a gigabyte, that laying out needs for something else
     tell("laying out")
-    projection = project(unit, found, method, seed)
+    projection = project(plane, found, method, seed)
     tell("measuring what was kept")
-    honesty = judge(unit, projection.xy, found.positions, seed)
+    honesty = judge(_unit(vectors, first), projection.xy, found.positions, seed)
     tell("finding labels")
     xy = projection.xy[copy_of]
     labels = label_map(xy, vectors.texts, seed)
@@ -79,6 +80,12 @@ def make_map(
         facts=facts,
         title=title or vectors.space.model,
     )
+
+
+def _unit(vectors: Vectors, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Some rows at unit length, float32 (rows, dim); without a copy where they are all rows."""
+    unit = comparable(vectors)
+    return unit if len(rows) == len(unit) else unit[rows]
 
 
 def check_color(vectors: Vectors, others: Vectors | None, name: str) -> None:

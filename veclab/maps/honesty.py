@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.maps.neighbors import nearest_on_map, shared
+from veclab.maps.neighbors import K, nearest_on_map, shared
 
-# The neighborhood that is judged, as in most work on projections.
-K = 15
 _RANKED = 1000  # points whose neighbors on the map are ranked among all vectors
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORMATS = (".html", ".png", ".svg", ".parquet")
 # A page larger than this makes a notebook too heavy to open.
 _MOST_IN_NOTEBOOK = 20_000_000
+_FEW_LEVELS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -238,9 +239,9 @@ def frame(page: str) -> str:
 
 
 def first_color(made: Sequence[Column]) -> str | None:
-    """The column to color by when none is asked for: the first category with a few values."""
+    """The column to color by when none is asked for: the user's first category, or the regions."""
     for column in made:
-        if column.kind == "category" and 2 <= len(column.levels) <= 40:
+        if column.role in ("own", "source") and 2 <= len(column.levels) <= _FEW_LEVELS:
             return column.name
     return next((column.name for column in made if column.role == "cluster"), None)
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
-from veclab.maps.honesty import K
 from veclab.maps.map import Map
-from veclab.maps.neighbors import Neighbors, shared
+from veclab.maps.neighbors import K, Neighbors, shared
 from veclab.maps.projection import place
 from veclab.similarities.nearest import nearest
 from veclab.space import require_same

@@ -50,12 +50,12 @@ def perplexity_of(n: int) -> float:
 
 
 def project(
-    unit: NDArray[np.float32], found: Neighbors, method: Method = "tsne", seed: int = 42
+    plane: NDArray[np.float32], found: Neighbors, method: Method = "tsne", seed: int = 42
 ) -> Projection:
     """Lay n different unit vectors out in two dimensions.
 
     Args:
-        unit: float32 (n, dim).
+        plane: float32 (n, 2), their first two principal components, from where it starts.
         found: their nearest neighbors, `neighbors_needed` of them or more.
         method: `tsne`, `umap` or `pca`.
         seed: of what is random; PCA has nothing random.
@@ -63,40 +63,16 @@ def project(
     Raises:
         MissingExtra: neither manifolds-rs nor openTSNE is installed (PCA needs neither).
     """
-    n = len(unit)
+    n = len(plane)
     if method != "pca" and n < FEWEST:
         facts = [("method", f"PCA: {n} different points are too few for {_NAMES[method]}")]
-        return Projection(principal(unit, 2), facts)
+        return Projection(plane, facts)
     if method == "pca":
-        return Projection(principal(unit, 2), [("method", "PCA, the plane of largest variance")])
-    start = principal(unit, 2)
-    return _tsne(start, found, seed) if method == "tsne" else _umap(start, found, seed)
+        return Projection(plane, [("method", "PCA, the plane of largest variance")])
+    return _tsne(plane, found, seed) if method == "tsne" else _umap(plane, found, seed)
 
 
 _NAMES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
-
-
-def principal(unit: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """The first principal components of n vectors, float32 (n, dimensions), in blocks.
-
-    Of each axis the direction is chosen so that its largest loading is positive.
-    """
-    n, dim = unit.shape
-    out = np.zeros((n, dimensions), dtype=np.float32)
-    if n < 2:
-        return out
-    mean = unit.mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((dim, dim))
-    for start in range(0, n, 8192):
-        block = unit[start : start + 8192] - mean.astype(np.float32)
-        covariance += block.T @ block
-    _, axes = np.linalg.eigh(covariance)
-    axes = axes[:, ::-1][:, :dimensions]
-    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    for start in range(0, n, 8192):
-        part = slice(start, start + 8192)
-        out[part, : axes.shape[1]] = (unit[part] - mean.astype(np.float32)) @ axes
-    return out
 
 
 def _tsne(start: NDArray[np.float32], found: Neighbors, seed: int) -> Projection:

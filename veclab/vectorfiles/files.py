@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veclab.atomic import atomic
 from veclab.errors import InputError
@@ -214,18 +215,16 @@ def _read_parquet(path: Path) -> Vectors:
     import pyarrow as pa
 
     with open_parquet(path) as file:
+        space = Space.from_json(file.schema_arrow.metadata[SPACE_KEY])
+        rest = [name for name in file.schema_arrow.names if name != "embedding"]
         try:
-            table = file.read()
+            array = _read_array(file, space.dimensions)
+            table = file.read(columns=rest)
         except (pa.ArrowInvalid, OSError) as error:
             raise _damaged(path, error) from None
         report = report_of(file)
-    metadata = table.schema.metadata or {}
-    space = Space.from_json(metadata[SPACE_KEY])
-    embedding = table["embedding"].combine_chunks()
-    if isinstance(embedding, pa.ChunkedArray):  # an empty table
-        embedding = pa.concat_arrays(embedding.chunks)
-    array = embedding.flatten().to_numpy(zero_copy_only=False).reshape(-1, space.dimensions)
-    own = table.drop_columns(list(OWN_COLUMNS)).replace_schema_metadata(None)
+    own = table.select([name for name in rest if name not in OWN_COLUMNS])
+    own = own.replace_schema_metadata(None)
 
     def column(name: str) -> Any:
         values = table[name]
@@ -242,6 +241,17 @@ def _read_parquet(path: Path) -> Vectors:
         columns=own if own.num_columns else None,
         report=report,
     )
+
+
+def _read_array(file: pq.ParquetFile, dimensions: int) -> NDArray[np.float32]:
+    """The vectors, float32 (n, dim), in blocks: a million are in memory but once."""
+    array = np.empty((file.metadata.num_rows, dimensions), dtype=np.float32)
+    start = 0
+    for batch in file.iter_batches(8192, columns=["embedding"]):
+        block = batch.column(0).flatten().to_numpy(zero_copy_only=False)
+        array[start : start + len(batch)] = block.reshape(-1, dimensions)
+        start += len(batch)
+    return array
 
 
 def _read_npz(path: Path) -> Vectors:
