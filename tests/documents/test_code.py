@@ -53,3 +53,7 @@ def test_other_languages(tmp_path, name, line, found):
 def test_a_call_or_a_condition_is_no_function(tmp_path):
     text = "if (a)\n  b();\nint x = f(3);\nreturn g(1)\n"
     assert {path for _, path, _ in blocks(read_one(tmp_path, "a.c", text))} == {()}
+
+
+def test_minified_code_is_left_out(tmp_path):
+    assert "minified" in read_one(tmp_path, "a.js", "a=1;" * 5000).reason

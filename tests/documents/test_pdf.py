@@ -78,12 +78,14 @@ def test_running_headers_and_tables_of_contents_are_left_out_and_noted(tmp_path)
         ]
         for i in range(4)
     ]
-    pages[0].insert(2, (72, 600, 11, "Cats . . . . . . . . . . . . 17"))
+    contents = (72, 600, 11, "Cats . . . . . . . . . . . . 17, 18")
+    pages[0][2:2] = [(72, 620, 11, "Where."), contents, (72, 580, 11, "There."), "Here."]
+    pages.append([pages[0][0], contents, (72, 580, 11, "1 A chapter")])
     found = read_one(tmp_path, "a.pdf", make_pdf(pages))
-    assert found.text.split() == ["Body", "a.", "Body", "b.", "Body", "c.", "Body", "d."]
+    assert " ".join(found.text.split()) == "Body a. Where. There. Here. Body b. Body c. Body d."
     assert found.notes == (
-        "8 running header and footer line(s) left out",
-        "1 line(s) of a table of contents left out",
+        "9 running header and footer line(s) left out",
+        "3 line(s) of contents and index left out",
     )
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from veclab.documents.document import Block, Extracted
+from veclab.documents.limits import Unreadable
 from veclab.documents.plain import decode
 
 _WORDS = (
@@ -26,12 +27,15 @@ _C_LIKE = re.compile(
 )
 _SHELL = re.compile(r"([\w-]+)\s*\(\)\s*\{?\s*$")
 _NOT_NAMES = {"if", "for", "while", "switch", "return", "else", "catch", "sizeof"}
+_GENERATED = 400  # characters a line, on average
 _LEADING = re.compile(r"[ \t]*(?:#|//|/\*|\*|@|--|;|\[|///|\"\"\")")
 
 
 def read_code(data: bytes) -> Extracted:
     """Functions, classes and the like as blocks, each with the comments right above it."""
     text, notes = decode(data)
+    if len(text) > _GENERATED * (text.count("\n") + 1) and len(text) > 10_000:
+        raise Unreadable("it is minified: nobody reads it as it stands")
     starts = _declarations(text)
     edges = [0, *(start for start, _ in starts), len(text)]
     paths = [(), *(path for _, path in starts)]

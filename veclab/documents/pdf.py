@@ -31,11 +31,12 @@ def read_pdf(data: bytes) -> Extracted:
         labels.append(document.get_page_label(index) or "")
         page.close()
     notes = _check(pages)
-    running, contents = running_lines(pages), contents_lines(pages)
+    running = running_lines(pages)
+    contents = contents_lines(pages) - running
     if running:
         notes.append(f"{len(running):,} running header and footer line(s) left out")
     if contents:
-        notes.append(f"{len(contents):,} line(s) of a table of contents left out")
+        notes.append(f"{len(contents):,} line(s) of contents and index left out")
     kept = [[line for line in page if id(line) not in running | contents] for page in pages]
     toc = [_toc_entry(item) for item in document.get_toc(max_depth=8)]
     headings = by_toc(kept, toc) if toc else by_size(kept)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HYPHEN = "\x02"  # what PDFium gives for a hyphen at a line's end, U+FFFE in other calls
-_LEADER = re.compile(r"(?:\.\s?|…\s?|·\s?){5,}\s*(?:\d+|[ivxlc]+)\s*$")
+_LEADER = re.compile(r"(?:[.…·]\s?){5,}\s*(?:\d+|[ivxlc]+)(?:,\s*(?:\d+|[ivxlc]+))*\s*$")
 _PREFIXES = {"non", "self"}
 _RUNNING = 3  # pages that a line must come back on, at the same place, to be a running one
 
@@ -124,11 +124,16 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> set[int]:
 
 
 def contents_lines(pages: Sequence[Sequence[Line]]) -> set[int]:
-    """The ids of a table of contents' lines: a title, dots and a page number.
+    """The ids of the lines of tables of contents and indexes: a title, dots and page numbers.
 
-    They hold the words of all headings and say nothing about them.
+    They hold the words of all headings and say nothing about them. A page with many of them is
+    left out whole: what else is on it are titles without dots.
     """
-    return {id(line) for page in pages for line in page if _LEADER.search(line.text)}
+    found: set[int] = set()
+    for page in pages:
+        leaders = {id(line) for line in page if _LEADER.search(line.text)}
+        found |= {id(line) for line in page} if len(leaders) > 0.3 * len(page) else leaders
+    return found
 
 
 def _place(line: Line) -> tuple[int, int]:
