@@ -491,7 +491,8 @@ def test_a_file_that_changes_after_the_check(write):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.text(st.characters(exclude_characters="\n\r", codec="utf-8")), min_size=1),
+    # A zero byte at the start of a file is taken for UTF-16.
+    st.lists(st.text(st.characters(exclude_characters="\n\r\0", codec="utf-8")), min_size=1),
     st.integers(1, 5),
     st.integers(1, 40),
     st.sampled_from(["txt", "csv", "parquet"]),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from veclab.corpus.columns import OwnColumns
 from veclab.corpus.find import find, state
-from veclab.corpus.formats import FOLDER_SUFFIXES, folder_names
+from veclab.corpus.formats import FOLDER_SUFFIXES
 from veclab.corpus.roles import Roles, settle_roles
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS, Scan
 from veclab.errors import InputError
@@ -60,13 +60,10 @@ class Source:
         if state(self._roles.file) != self._state:
             raise changed
         done = 0
-        for chunk in self._roles.chunks(size, max_chars):
-            yield Block(
-                self._roles.ids(chunk, done),
-                self._roles.texts(chunk),
-                self._own.table(self._roles.own(chunk), len(chunk.lines)),
-            )
-            done += len(chunk.lines)
+        for records in self._roles.read(size, max_chars):
+            n = len(records.lines)
+            yield Block(records.ids, records.texts, self._own.table(records.own, n))
+            done += n
         if done != self.rows:
             raise changed
 
@@ -97,14 +94,15 @@ def open_source(
     scan: Scan | None = None
     for chunk in file.chunks(SCAN_ROWS, SCAN_CHARS):
         scan = scan or Scan(settle_roles(file, chunk, column, id_column, drop))
-        scan.take(chunk)
+        scan.take(scan.roles.records(chunk, scan.rows))
         if on_scan:
             on_scan(scan.rows)
     if scan is None:
         raise InputError(f"{path} holds no texts")
     own, notes = scan.finish()
-    if file.format == "folder" and (others := folder_names(file.path)[1]):
-        notes.append(f"files not read, being neither {' nor '.join(FOLDER_SUFFIXES)}: {others}")
+    if file.others:
+        kinds = " nor ".join(FOLDER_SUFFIXES)
+        notes.append(f"files not read, being neither {kinds}: {file.others}")
     return Source(
         name=str(path),
         rows=scan.rows,

@@ -25,9 +25,10 @@ def find(path: str | Path, format: str | None, header: bool) -> File:
     elif (target := _existing(Path(path))).is_dir():
         if format is not None:
             raise InputError(f"{name} is a folder of text files; --format is for a single file")
-        if not folder_names(target)[0]:
+        names, others = folder_names(target)
+        if not names:
             raise InputError(f"{name} holds no text files ({', '.join(FOLDER_SUFFIXES)})")
-        file = File(name, target, "folder", header=header)
+        file = File(name, target, "folder", header=header, others=others)
     else:
         file = File(name, target, *_kind(target.name, format), header)
         try:

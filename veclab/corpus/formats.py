@@ -62,6 +62,7 @@ class File:
     format: str  # a key of `READERS`
     named_gz: bool = False  # the name or `--format` ends in .gz
     header: bool = True  # csv and tsv: the first line names the columns
+    others: int = 0  # folder: files in it that are not read
 
     @property
     def open_ended(self) -> bool:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from veclab.corpus.columns import KINDS, without_half_pairs
 from veclab.corpus.formats import Chunk, File
 from veclab.errors import InputError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 RECORD_NUMBERS = "#"  # as `id_column`: number the records although there is an id column
+
+
+@dataclass(frozen=True)
+class Records:
+    """A run of n consecutive records, its columns by what they are for."""
+
+    lines: Sequence[int]  # (n,) 1-based, where each record starts
+    ids: list[str]  # (n,)
+    texts: list[str | None]  # (n,) None where there is null or no value
+    own: Mapping[str, Any]  # the caller's own columns: lists of Python values, or Arrow arrays
+    names: Sequence[str]  # of all columns
+    schema: pa.Schema | None  # Parquet only
+    left_out: tuple[str, ...]  # results of an earlier run, to be made anew
+    altered: Sequence[str]  # columns in which half surrogate pairs became U+FFFD
 
 
 @dataclass(frozen=True)
@@ -29,46 +47,61 @@ class Roles:
         """The columns that must be somewhere in the file."""
         return [self.text, self.id, *sorted(self.drop)]
 
-    def chunks(self, size: int, max_chars: int) -> Iterator[Chunk]:
-        """The file's chunks, fit for Arrow."""
-        return (self.cleaned(chunk)[0] for chunk in self.file.chunks(size, max_chars))
+    def read(self, size: int, max_chars: int) -> Iterator[Records]:
+        """The records of the file from the start, a chunk at a time; raises `InputError`."""
+        before = 0
+        for chunk in self.file.chunks(size, max_chars):
+            yield self.records(chunk, before)
+            before += len(chunk.lines)
 
-    def cleaned(self, chunk: Chunk) -> tuple[Chunk, list[str]]:
-        """Without half surrogate pairs but in the texts; and the columns that had some."""
-        if not chunk.half_pairs:
-            return chunk, []
+    def records(self, chunk: Chunk, before: int) -> Records:
+        """A chunk's records, given how many came before.
+
+        Raises `InputError` at a text that is neither a string nor null, or an id that is neither a
+        string nor an integer.
+        """
         columns = dict(chunk.columns)
-        for name in columns.keys() - {self.text} - self.drop:
-            columns[name] = without_half_pairs(columns[name])
-        changed = [name for name in columns if columns[name] != chunk.columns[name]]
-        return replace(chunk, columns=columns), changed
-
-    def own(self, chunk: Chunk) -> dict[str, Any]:
-        """The caller's own columns of a chunk."""
+        altered: list[str] = []
+        if chunk.half_pairs:  # fit for Arrow; in texts they are repaired later, and reported
+            for name in columns.keys() - {self.text} - self.drop:
+                columns[name] = without_half_pairs(chunk.columns[name])
+                if columns[name] != chunk.columns[name]:
+                    altered.append(name)
         taken = self.drop | {self.text, self.id}
-        return {name: values for name, values in chunk.columns.items() if name not in taken}
+        return Records(
+            lines=chunk.lines,
+            ids=self._ids(chunk, columns, before),
+            texts=self._texts(chunk, columns),
+            own={name: values for name, values in columns.items() if name not in taken},
+            names=list(columns),
+            schema=chunk.schema,
+            left_out=chunk.left_out,
+            altered=altered,
+        )
 
-    def texts(self, chunk: Chunk) -> list[str | None]:
-        """The texts of a chunk; raises `InputError` at a value that is neither text nor null."""
-        texts: list[str | None] = self._values(chunk, self.text)
+    def require(self, wanted: Iterable[str | None], there: Sequence[str]) -> None:
+        """Raise `InputError` for a column that is not there."""
+        for name in wanted:
+            if name is not None and name not in there:
+                near = difflib.get_close_matches(name, there, n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise InputError(
+                    f"{self.file.name} has no column {name!r}; {hint}There are {listed(there)}"
+                )
+
+    def _texts(self, chunk: Chunk, columns: Mapping[str, Any]) -> list[str | None]:
+        texts: list[str | None] = _values(chunk, columns, self.text)
         if not set(map(type, texts)) <= {str, NoneType}:
             self._refuse(chunk, self.text, texts, (str, NoneType), "a text")
         return texts
 
-    def ids(self, chunk: Chunk, before: int) -> list[str]:
-        """The ids, given how many records came before the chunk; raises `InputError`."""
+    def _ids(self, chunk: Chunk, columns: Mapping[str, Any], before: int) -> list[str]:
         if self.id is None:
             return [str(before + n) for n in range(1, len(chunk.lines) + 1)]
-        values = self._values(chunk, self.id)
+        values = _values(chunk, columns, self.id)
         if not set(map(type, values)) <= {str, int}:
             self._refuse(chunk, self.id, values, (str, int), "an id (a string or an integer)")
         return list(map(str, values))
-
-    def _values(self, chunk: Chunk, name: str) -> list[Any]:
-        values = chunk.columns.get(name)
-        if values is None:
-            return [None] * len(chunk.lines)
-        return values if isinstance(values, list) else values.to_pylist()
 
     def _refuse(
         self, chunk: Chunk, name: str, values: list[Any], kinds: tuple[type, ...], wanted: str
@@ -81,10 +114,21 @@ class Roles:
                 )
 
 
+def _values(chunk: Chunk, columns: Mapping[str, Any], name: str) -> list[Any]:
+    values = columns.get(name)
+    if values is None:
+        return [None] * len(chunk.lines)
+    return values if isinstance(values, list) else values.to_pylist()
+
+
 def settle_roles(
     file: File, first: Chunk, column: str | None, id_column: str | None, drop: Sequence[str]
 ) -> Roles:
-    """Decide by the first chunk; `veclab.corpus.scan` checks that the rest of the file agrees."""
+    """Decide by the first chunk; `veclab.corpus.scan` checks that the rest of the file agrees.
+
+    Raises `InputError` where the columns do not say which is the text, or one that the caller
+    named is not there.
+    """
     names = [name for name in first.columns if name not in drop]
     for name in {column, id_column} & set(drop):
         raise InputError(f"column {name!r} is both to be used and to be dropped")
@@ -100,7 +144,12 @@ def settle_roles(
         if len(candidates) != 1:
             raise which_column(file.name, names)
         text = candidates[0]
-    return Roles(file, text, id_column, frozenset(drop), column is None and text != "text")
+    roles = Roles(file, text, id_column, frozenset(drop), column is None and text != "text")
+    # Where columns may come later, the id still must be in every record.
+    roles.require(
+        {id_column} if file.open_ended else roles.named, [*first.columns, *first.left_out]
+    )
+    return roles
 
 
 def which_column(name: str, names: Iterable[str]) -> InputError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from veclab.corpus.columns import OwnColumns, Shape, settle
-from veclab.corpus.formats import Chunk
-from veclab.corpus.roles import RECORD_NUMBERS, Roles, listed, which_column
+from veclab.corpus.roles import RECORD_NUMBERS, Records, Roles, listed, which_column
 from veclab.errors import InputError
 from veclab.vectorfiles.schema import OWN_COLUMNS
 
@@ -24,7 +22,7 @@ DUPLICATES_NAMED = 5
 
 
 class Scan:
-    """Takes in all chunks of a file, then says what was found. Holds 8 bytes a record."""
+    """Takes in all records of a file, then says what was found. Holds 8 bytes a record."""
 
     def __init__(self, roles: Roles) -> None:
         self.roles = roles
@@ -36,32 +34,26 @@ class Scan:
         self._digests = bytearray()
         self._fields: dict[str, pa.Field[Any] | Shape] = {}
 
-    def take(self, chunk: Chunk) -> None:
-        """Check one more chunk; raises `InputError` at the first record that cannot be used."""
-        chunk, altered = self.roles.cleaned(chunk)
-        self._altered.update(altered)
-        self._seen.update(dict.fromkeys(chunk.columns))
-        self._left_out = chunk.left_out
-        if self.rows == 0:
-            # Where columns may come later, the id still must be in every record.
-            roles = self.roles
-            self._require({roles.id} if roles.file.open_ended else roles.named)
-        self.roles.texts(chunk)
+    def take(self, records: Records) -> None:
+        """Take in more records; raises `InputError` at a column that cannot be had."""
+        self._altered.update(records.altered)
+        self._seen.update(dict.fromkeys(records.names))
+        self._left_out = records.left_out
         if self.roles.id is not None:
-            self._digests += digests(self.roles.ids(chunk, self.rows))
-        for name, values in self.roles.own(chunk).items():
+            self._digests += digests(records.ids)
+        for name, values in records.own.items():
             if name not in self._fields:
                 self._refuse_output_name(name)
                 self._fields[name] = (
-                    chunk.schema.field(name) if chunk.schema is not None else Shape()
+                    records.schema.field(name) if records.schema is not None else Shape()
                 )
             if isinstance(shape := self._fields[name], Shape):
                 shape.observe(values)
-        self.rows += len(chunk.lines)
+        self.rows += len(records.lines)
 
     def finish(self) -> tuple[OwnColumns, list[str]]:
         """The types of the caller's own columns, and the notes; raises `InputError`."""
-        self._require(self.roles.named)
+        self._require_named()
         if self.roles.id is not None:
             self._refuse_duplicates(repeated(self._digests))
         columns, notes = settle(self._fields)
@@ -74,19 +66,12 @@ class Scan:
             )
         return columns, notes
 
-    def _require(self, columns: Iterable[str | None]) -> None:
-        names = [*self._seen, *self._left_out]
-        for wanted in columns:
-            if wanted is not None and wanted not in names:
-                near = difflib.get_close_matches(wanted, names, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise InputError(
-                    f"{self.name} has no column {wanted!r}; {hint}There are {listed(names)}"
-                )
+    def _require_named(self) -> None:
+        self.roles.require(self.roles.named, [*self._seen, *self._left_out])
 
     def _refuse_output_name(self, name: str) -> None:
         if name in OWN_COLUMNS:
-            self._require(self.roles.named)  # a misspelled --column is the likelier mistake
+            self._require_named()  # a misspelled --column is the likelier mistake
             raise InputError(
                 f"{self.name}: column {name!r} has the name of a column of the output; "
                 f"rename it, or leave it out with --drop {name}"
@@ -130,13 +115,12 @@ class Scan:
 
         lines: dict[str, list[int]] = {}
         twice = 0
-        for chunk in self.roles.chunks(SCAN_ROWS, SCAN_CHARS):
-            ids = self.roles.ids(chunk, 0)
-            found = np.isin(np.frombuffer(digests(ids), np.uint64), suspects)
-            for index in np.flatnonzero(found):
-                at = lines.setdefault(ids[index], [])
+        for records in self.roles.read(SCAN_ROWS, SCAN_CHARS):
+            found = np.isin(np.frombuffer(digests(records.ids), np.uint64), suspects)
+            for index in np.flatnonzero(found).tolist():
+                at = lines.setdefault(records.ids[index], [])
                 if len(at) < 2:
-                    at.append(chunk.lines[int(index)])
+                    at.append(records.lines[index])
                     twice += len(at) == 2
                 if twice == DUPLICATES_NAMED:
                     return lines
