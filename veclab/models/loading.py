@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
@@ -15,7 +16,13 @@ from veclab.models.catalog import find_model
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.converted_models import CannotConvert, find_or_convert
 from veclab.models.local.openvino.engine import Engine, OpenVinoModel
-from veclab.models.local.openvino.exported import find_exported, pad_id, read_exported
+from veclab.models.local.openvino.exported import (
+    export_digest,
+    find_exported,
+    find_or_make_proof,
+    pad_id,
+    read_exported,
+)
 from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
 from veclab.models.names import OPENAI
 from veclab.models.words.model import WordModel, is_words, load_words
@@ -210,6 +217,7 @@ class _Ready(NamedTuple):
     max_tokens: int | None
     precision: str
     notes: list[str]
+    folder: ModelFolder
 
 
 def _openvino(
@@ -236,7 +244,7 @@ def _openvino(
     if precision == "bf16" and ready.engine.arithmetic != "bf16":
         ready.notes.append(f"this processor has no bf16, so {folder.name} runs in f32")
     model = OpenVinoModel(
-        folder,
+        ready.folder,
         ready.engine,
         ready.tokenizer,
         precision=ready.precision,
@@ -256,11 +264,22 @@ def _carried(
     try:
         model = read_exported(file, folder)
         engine = Engine(model, pad_id=pad_id(folder), threads=threads, arithmetic=precision)
-    except (RuntimeError, ValueError) as error:  # damaged, quantized or of another make
+        proof = find_or_make_proof(folder, file)
+    except (RuntimeError, ValueError, CannotConvert) as error:
+        # Damaged, quantized, of another make or of other weights.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return [f"{file.name} of {folder.name} was passed over and the model converted: {reason}"]
+    if proof is not None:
+        notes = proof.notes
+    else:
+        folder = replace(folder, weights=export_digest(file))
+        notes = [
+            f"{folder.name} runs from its {file.name}. Without torch nobody can show that this is "
+            "the model of the weights beside it, so its vectors have a Space of their own "
+            "(pip install 'veclab[local]', and the next start compares them once)"
+        ]
     tokenizer = folder.transformer / "tokenizer.json"
-    return _Ready(engine, tokenizer, folder.max_tokens, engine.arithmetic, [])
+    return _Ready(engine, tokenizer, folder.max_tokens, engine.arithmetic, notes, folder)
 
 
 def _converted(folder: ModelFolder, precision: Precision | None, threads: int | None) -> _Ready:
@@ -282,7 +301,7 @@ def _converted(folder: ModelFolder, precision: Precision | None, threads: int | 
         notes = made.all_notes
         if precision == "int8" and has_integer_products() is False:
             notes.append("this processor has no int8 products (VNNI, AMX): f32 is faster on it")
-        return _Ready(engine, made.tokenizer, limit, label, notes)
+        return _Ready(engine, made.tokenizer, limit, label, notes, folder)
 
     try:
         return ready(again=False)

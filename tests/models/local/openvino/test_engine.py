@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import random
+import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -19,7 +21,7 @@ from veclab.models.local.openvino.engine import Engine, pad_rows
 
 pytest.importorskip("openvino")
 
-PACKAGES = Path(__file__).parents[3] / "examples" / "packages.jsonl.gz"
+PACKAGES = Path(__file__).parents[4] / "examples" / "packages.jsonl.gz"
 TEXTS = ["the cat sits on the mat", "a feline rests on the carpet", "stock markets fell", "z"]
 LONG = "the cat sits on the mat and rests " * 20
 
@@ -188,60 +190,104 @@ class TestWithoutTheEngine:
             load(path)
 
 
+def make_with_export(path, pooling="mean", seed=0):
+    """A model whose openvino/ folder holds its transformer alone, as exports do."""
+    import torch
+    from openvino import PartialShape, Type, save_model
+    from openvino.tools.ovc import convert_model
+
+    make_bert(path, pooling=pooling, seed=seed)
+
+    class Tokens(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = upstream(path)[0].model
+
+        def forward(self, input_ids, attention_mask, token_type_ids):
+            return self.inner(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                token_type_ids=token_type_ids,
+            ).last_hidden_state
+
+    one = torch.ones((2, 5), dtype=torch.long)
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    mask = one.clone()
+    mask[1, 3:] = 0
+    model = convert_model(
+        Tokens().eval(),
+        example_input={"input_ids": one, "attention_mask": mask, "token_type_ids": one * 0},
+        input=[(name, PartialShape([-1, -1]), Type.i64) for name in names],
+    )
+    model.output(0).get_tensor().set_names({"last_hidden_state"})
+    (path / "openvino").mkdir()
+    save_model(model, path / "openvino" / "openvino_model.xml", compress_to_fp16=False)
+    return path
+
+
+@pytest.fixture(scope="module", params=["mean", "cls", "max"])
+def with_export(request, tmp_path_factory):
+    return make_with_export(tmp_path_factory.mktemp("carried") / "m", request.param)
+
+
+@pytest.fixture(scope="module")
+def stale(tmp_path_factory):
+    """A folder whose export is that of other weights."""
+    base = tmp_path_factory.mktemp("stale")
+    path = make_bert(base / "tuned", seed=1)
+    before = make_with_export(base / "before")
+    shutil.copytree(before / "openvino", path / "openvino")
+    return path
+
+
 class TestCarriedFiles:
-    """OpenVINO and ONNX files in the folder are used without torch, and nothing is converted."""
+    """OpenVINO and ONNX files in the folder are used if they compute what its weights do."""
 
-    @pytest.fixture(scope="class", params=["mean", "cls", "max"])
-    def folder(self, request, tmp_path_factory):
-        """A model whose openvino/ folder holds its transformer alone, as exports do."""
-        import torch
-        from openvino import PartialShape, Type, save_model
-        from openvino.tools.ovc import convert_model
-
-        path = make_bert(tmp_path_factory.mktemp("carried") / "m", pooling=request.param)
-
-        class Tokens(torch.nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.inner = upstream(path)[0].model
-
-            def forward(self, input_ids, attention_mask, token_type_ids):
-                return self.inner(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
-                    token_type_ids=token_type_ids,
-                ).last_hidden_state
-
-        one = torch.ones((2, 5), dtype=torch.long)
-        names = ["input_ids", "attention_mask", "token_type_ids"]
-        mask = one.clone()
-        mask[1, 3:] = 0
-        model = convert_model(
-            Tokens().eval(),
-            example_input={"input_ids": one, "attention_mask": mask, "token_type_ids": one * 0},
-            input=[(name, PartialShape([-1, -1]), Type.i64) for name in names],
-        )
-        model.output(0).get_tensor().set_names({"last_hidden_state"})
-        (path / "openvino").mkdir()
-        save_model(model, path / "openvino" / "openvino_model.xml", compress_to_fp16=False)
-        return path
-
-    def test_give_the_same_vectors(self, folder, tmp_path, monkeypatch):
+    def test_give_the_same_vectors(self, with_export, tmp_path, monkeypatch):
         monkeypatch.setenv("VECLAB_HOME", str(tmp_path / "home"))
-        model = load(folder)
-        assert not (tmp_path / "home" / "models").exists()  # nothing was converted
+        model = load(with_export)
+        made = [path.name for path in (tmp_path / "home" / "models").glob("[!.]*")]
+        assert len(made) == 1  # the proof: nothing was converted
+        assert "-proof-" in made[0]
         texts = [*TEXTS, LONG]
         np.testing.assert_allclose(
-            model.embed(texts).array, upstream(folder).encode(texts), atol=1e-5
+            model.embed(texts).array, upstream(with_export).encode(texts), atol=1e-5
         )
+        assert model.space.id == veclab.load(str(with_export), engine="torch", cache=False).space.id
 
-    def test_damaged_ones_are_passed_over(self, folder, tmp_path):
-        import shutil
+    def test_a_stale_one_is_passed_over_and_remembered(self, stale, monkeypatch):
+        expected = upstream(stale).encode(TEXTS)
+        first = load(stale)
+        np.testing.assert_allclose(first.embed(TEXTS).array, expected, atol=1e-5)
+        note = "openvino_model.xml of tuned was passed over.*does not compute what the weights"
+        assert any(re.search(note, said) for said in first.embed(TEXTS).report.notes)
+        # Found once, it is known: no second process is needed to say it.
+        monkeypatch.setattr(subprocess, "run", None)
+        np.testing.assert_allclose(load(stale).embed(TEXTS).array, expected, atol=1e-5)
 
-        broken = shutil.copytree(folder, tmp_path / "broken")
+    def test_without_torch_it_is_a_space_of_its_own(self, stale, tmp_path, monkeypatch):
+        from veclab.models.local.openvino import exported
+
+        monkeypatch.setenv("VECLAB_HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(exported, "find_spec", lambda name: None)
+        model = load(stale)
+        of_weights = veclab.load(str(stale), engine="torch", cache=False)
+        assert model.space.difference(of_weights.space).keys() == {"weights"}
+        notes = model.embed(TEXTS).report.notes
+        assert any("Space of their own" in note and "veclab[local]" in note for note in notes)
+
+    def test_what_was_proven_needs_no_torch(self, with_export, monkeypatch):
+        from veclab.models.local.openvino import exported
+
+        proven = load(with_export).space
+        monkeypatch.setattr(exported, "find_spec", lambda name: None)
+        assert load(with_export).space == proven
+
+    def test_damaged_ones_are_passed_over(self, with_export, tmp_path):
+        broken = shutil.copytree(with_export, tmp_path / "broken")
         (broken / "openvino" / "openvino_model.xml").write_text("<xml")
         np.testing.assert_allclose(
-            load(broken).embed(TEXTS).array, upstream(folder).encode(TEXTS), atol=1e-5
+            load(broken).embed(TEXTS).array, upstream(with_export).encode(TEXTS), atol=1e-5
         )
 
 

@@ -31,7 +31,7 @@ from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.engine import load_openvino
 
 # Raise a kind's number when making it gives other files than before.
-_VERSIONS = {"f32": 1, "int8": 2}
+_VERSIONS = {"f32": 1, "int8": 2, "proof": 1}
 FACTS = "veclab.json"
 _FILES = ("model.xml", "model.bin", "tokenizer.json")
 
@@ -104,10 +104,15 @@ class Converted:
             return None
 
 
-def place(folder: ModelFolder, kind: str) -> Path:
-    """Where the model's converted form of a kind (`f32`, `int8`) belongs."""
-    facts = hashlib.sha256(f"{folder.weights}\n{folder.tokenizer_digest}\n".encode())
-    for path in sorted({folder.path, folder.transformer, *folder.path.glob("[0-9]_*")}):
+def place(folder: ModelFolder, kind: str, *, of: str = "") -> Path:
+    """Where the model's converted form of a kind (`f32`, `int8`) belongs.
+
+    With the kind `proof`, and `of` for the digest of an export: where is kept whether that
+    computes what the model's weights do.
+    """
+    tokenizer = folder.tokenizer_digest or folder.configuration
+    facts = hashlib.sha256(f"{folder.weights}\n{tokenizer}\n{of}".encode())
+    for path in sorted({folder.path, *folder.folders}):
         for file in sorted(path.glob("*.json")):
             if file.name != "tokenizer.json":  # its digest is in already
                 facts.update(f"{file.relative_to(folder.path)}\n".encode() + file.read_bytes())

@@ -1,18 +1,29 @@
 """OpenVINO and ONNX files that come with a model: run without torch.
 
 Such a file holds the transformer alone; pooling and normalizing are put on top of it here. The
-folder of the model says which.
+folder of the model says which. Nothing ties it to the weights beside it: they may be those of a
+model that was tuned since. So it passes for them only once its vectors were shown to be theirs.
 """
 
 from __future__ import annotations
 
+import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from veclab.errors import MissingExtra
+from veclab.models.local.digests import file_digest
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.modules import read_json, wrapper_settings
+from veclab.models.local.openvino.converted_models import (
+    Converted,
+    find_or_make,
+    place,
+    run_module,
+)
 
 # The names that Optimum and sentence-transformers give to exports that are not quantized.
 _FILES = ("openvino/openvino_model.xml", "onnx/model.onnx")
@@ -31,6 +42,35 @@ def find_exported(folder: ModelFolder) -> Path | None:
     )
     files = [base / name for base in (folder.transformer, folder.path) for name in _FILES]
     return next((file for file in files if file.exists()), None) if usual else None
+
+
+def export_digest(file: Path) -> str:
+    """SHA-256 over an export: the file and those that hold its weights."""
+    beside = [file.with_suffix(".bin"), *sorted(file.parent.glob(f"{file.name}[._]data"))]
+    digests = [file_digest(part) for part in (file, *beside) if part.exists()]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
+    """The proof that an export computes what the weights of its folder do.
+
+    Made now where it is not there: torch runs once, in a process of its own, and what is found
+    is kept. Without torch there is none to be had.
+
+    Raises:
+        CannotConvert: the export computes something else.
+    """
+
+    def show(_: Path) -> dict[str, Any]:
+        if not (find_spec("torch") and find_spec("sentence_transformers")):
+            raise MissingExtra("local", f"comparing {file.name} with the weights, once,")
+        arguments = [str(folder.path), str(file)]
+        return run_module("veclab.models.local.openvino.prove", arguments)
+
+    try:
+        return find_or_make(place(folder, "proof", of=export_digest(file)), show)
+    except MissingExtra:
+        return None
 
 
 def pad_id(folder: ModelFolder) -> int:
