@@ -20,6 +20,7 @@ from veclab.cli.cache import cache
 from veclab.cli.compare import compare
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
+from veclab.cli.evaluate_rag import evaluate_rag
 from veclab.cli.index import index
 from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
@@ -62,6 +63,7 @@ for command in (
     similar,
     analogy,
     ask,
+    evaluate_rag,
     compare,
     audit,
     bias,

@@ -8,6 +8,11 @@ from veclab.rag.words import has_number, read_words
 
 # Words that say how something is asked, not what about.
 _EMPTY_WORDS = """
+above across against along although among around because behind below beneath beside besides
+between beyond cannot despite down during each else etc even ever every few further hence herself
+himself however inside instead into itself least less myself neither nor off often once onto
+ourselves outside own per quite rather since somebody someone something still theirs themselves
+though through throughout thus together toward towards unless upon within yet yourself yourselves
 a about after again all also am an and any are as at be because been before being both but by can
 could did do does doing done for from get gets getting give given gives go goes had has have
 having he her here hers him his how i if in into is it its just let like make makes many may me
@@ -15,10 +20,10 @@ mean means might mine more most much must my need needs no not now of on one onl
 over own please same say says shall she should so some such tell than that the their them then
 there these they thing things this those to too under until up us use used uses using very want
 wants was way we were what when where whether which while who whom whose why will with without
-would you your yours der die das den dem des ein eine einen einem einer und oder ist sind war wie
-was wer wo warum wann welche welcher welches kann ich man mit von zu im in auf für nicht le la les
+would you your yours der das den dem des ein eine einen einem einer und oder ist sind wie
+was wer wo warum wann welche welcher welches kann ich mit von zu im in auf für nicht le la les
 un une des et ou est sont que qui quoi comment pourquoi quand où dans pour avec el los las una y o
-es son qué quién cómo por para con en de del
+es qué quién cómo por para con en de del
 """
 _EMPTY = frozenset(_EMPTY_WORDS.split())
 _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "s", "ly", "er", "ers")
@@ -42,7 +47,7 @@ def content_words(text: str) -> list[str]:
     for word in read_words(text):
         low = word.text.casefold()
         if low not in _EMPTY and any(letter.isalnum() for letter in low):
-            found.setdefault(stem(low), word.text)
+            found.setdefault(stem(low), text[word.start : word.end])
     return list(found.values())
 
 

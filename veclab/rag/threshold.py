@@ -37,6 +37,15 @@ _WAIT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class PseudoQuestion:
+    """A sentence with a part of its words left out, and where it is from."""
+
+    text: str
+    sentence: str
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """The least evidence for an answer, and how it was found.
 
@@ -144,13 +153,13 @@ def calibrate(
 ) -> Threshold:
     """Find the threshold on the store's own sentences."""
     yes, no = [], []
-    for question, own in pseudo_questions(store, sample):
-        vector = store.embed_query(question)
-        hits = store.search(question, top=6 * DEPTH, vector=vector)
-        without = [hit for hit in hits if not _same(hit.passage, own)]
-        yes.append(weigh(store, question, vector, hits[:DEPTH])[0].score)
+    for made in pseudo_questions(store, sample):
+        vector = store.embed_query(made.text)
+        hits = store.search(made.text, top=6 * DEPTH, vector=vector)
+        without = [hit for hit in hits if hit.passage.document != made.passage.document]
+        yes.append(weigh(store, made.text, vector, hits[:DEPTH])[0].score)
         if without:
-            no.append(weigh(store, question, vector, without[:DEPTH])[0].score)
+            no.append(weigh(store, made.text, vector, without[:DEPTH])[0].score)
         on_done(1)
     return fit(yes, no, method="self-retrieval", passages=store.count(), caught=CAUGHT)
 
@@ -170,8 +179,8 @@ def find_threshold(
     return threshold, []
 
 
-def pseudo_questions(store: Store, n: int, seed: int = 7) -> Iterator[tuple[str, Passage]]:
-    """Up to n stand-ins for questions, made of sentences, with the passages that they are from."""
+def pseudo_questions(store: Store, n: int, seed: int = 7) -> Iterator[PseudoQuestion]:
+    """Up to n stand-ins for questions; the same each time while the store does not change."""
     chance = random.Random(seed)
     for passage in sample_passages(store, n, seed):
         sentences = [
@@ -181,12 +190,13 @@ def pseudo_questions(store: Store, n: int, seed: int = 7) -> Iterator[tuple[str,
         ]
         if not sentences:
             continue
-        words = content_words(chance.choice(sentences))
+        sentence = chance.choice(sentences)
+        words = content_words(sentence)
         kept = max(3, round(_KEPT * len(words)))
         if len(words) < 3:
             continue
         places = sorted(chance.sample(range(len(words)), min(kept, len(words))))
-        yield " ".join(words[place] for place in places), passage
+        yield PseudoQuestion(" ".join(words[place] for place in places), sentence, passage)
 
 
 def sample_passages(store: Store, n: int, seed: int = 7) -> list[Passage]:
@@ -205,7 +215,3 @@ def sample_passages(store: Store, n: int, seed: int = 7) -> list[Passage]:
                 passage = to_passages(rows.slice(i, 1))[0]
                 chosen[place : place + 1] = [passage]
     return chosen
-
-
-def _same(passage: Passage, own: Passage) -> bool:
-    return passage.document == own.document

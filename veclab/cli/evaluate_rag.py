@@ -1,0 +1,200 @@
+"""`veclab evaluate-rag`: how well questions are answered from a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.console import json_option, print_facts, print_json, print_table, progress
+from veclab.cli.options import store_option
+
+if TYPE_CHECKING:
+    from veclab.evaluation.bootstrap import Estimate
+    from veclab.rag.evaluate import RagEvaluation
+    from veclab.rag.questions import Question
+    from veclab.store.store import Store
+
+
+class _Numbers(click.ParamType):
+    name = "numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of whole numbers like 128,256", param, ctx)
+
+
+@click.command("evaluate-rag")
+@store_option
+@click.option(
+    "--questions",
+    metavar="FILE.jsonl",
+    type=click.Path(path_type=Path),
+    help="Questions with what answers them; by default some are made of the documents' sentences.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=10),
+    default=100,
+    show_default=True,
+    help="Questions to make, where no file is given.",
+)
+@click.option("--rerank", metavar="NAME", help="A cross-encoder, for one more row.")
+@click.option("--llm", metavar="openai:MODEL", help="Answer by this chat model.")
+@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, for --llm.")
+@click.option("--window", type=int, metavar="TOKENS", help="Of prompt and answer, for --llm.")
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="DOLLARS",
+    help="Stop before --llm could cost more than this.",
+)
+@click.option("--threshold", type=float, help="Least evidence for an answer; default: the store's.")
+@click.option(
+    "--set-threshold",
+    is_flag=True,
+    help="Find the threshold on these questions and keep it in the store; measures nothing.",
+)
+@click.option(
+    "--refused",
+    type=click.FloatRange(0, 1),
+    default=0.06,
+    show_default=True,
+    help="With --set-threshold: share of the answerable questions that may be refused.",
+)
+@click.option(
+    "--documents",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, exists=True),
+    help="What the store was made of, for --chunk-size.",
+)
+@click.option(
+    "--chunk-size", type=_Numbers(), metavar="N,N,...", help="Compare chunks of these sizes."
+)
+@click.option(
+    "--overlap", type=_Numbers(), metavar="N,N,...", help="With --chunk-size: tokens shared [0]."
+)
+@json_option
+def evaluate_rag(
+    store: str,
+    questions: Path | None,
+    sample: int,
+    set_threshold: bool,
+    refused: float,
+    documents: Path | None,
+    chunk_size: tuple[int, ...] | None,
+    overlap: tuple[int, ...] | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure what is found, cited and refused, with 95% intervals; no model judges.
+
+    Each line of FILE.jsonl is a question with the words that answer it, or with an empty list where
+    the documents do not answer:
+
+    \b
+    {"question": "Who wrote it?", "answers": [{"document": "a.html", "text": "written by Ada"}]}
+    """
+    from veclab.rag.questions import read_questions
+    from veclab.store.store import Store
+
+    if (chunk_size is None) != (documents is None):
+        raise click.UsageError("--chunk-size and --documents go together")
+    if overlap is not None and chunk_size is None:
+        raise click.UsageError("--overlap goes with --chunk-size")
+    if set_threshold and questions is None:
+        raise click.UsageError("--set-threshold needs --questions FILE")
+    asked = None if questions is None else read_questions(questions)
+    with Store.open(store) as opened:
+        if set_threshold:
+            assert asked is not None
+            _set(opened, asked, refused, as_json)
+            return
+        n = sample if asked is None else len(asked)
+        if chunk_size is not None:
+            from veclab.rag.evaluate import compare_chunks
+
+            assert documents is not None
+            total = n * len(chunk_size) * len(overlap or (0,))
+            with progress("comparing", total, "questions") as advance:
+                found = compare_chunks(
+                    opened,
+                    documents,
+                    chunk_size,
+                    overlap or (0,),
+                    asked,
+                    sample=sample,
+                    on_done=advance,
+                )
+        else:
+            found = _measure(opened, asked, sample, 2 * n, options)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _show(found)
+
+
+def _measure(
+    store: Store, asked: list[Question] | None, sample: int, total: int, options: dict[str, Any]
+) -> RagEvaluation:
+    from veclab.rag.evaluate import evaluate_rag as run
+
+    llm = options.pop("llm")
+    given = {name: options.pop(name) for name in ("base_url", "window", "max_cost")}
+    chat = None
+    if llm is not None:
+        from veclab.rag.chat import ChatModel
+
+        chat = ChatModel(llm, **given)
+    elif any(value is not None for value in given.values()):
+        raise click.UsageError("--base-url, --window and --max-cost go with --llm")
+    with progress("asking", total, "questions") as advance:
+        return run(store, asked, sample=sample, llm=chat, on_done=advance, **options)
+
+
+def _set(store: Store, asked: list[Question], refused: float, as_json: bool) -> None:
+    from veclab.rag.evaluate import fit_threshold
+    from veclab.rag.threshold import keep
+
+    with progress("asking", len(asked), "questions") as advance:
+        threshold = fit_threshold(store, asked, refused=refused, on_done=advance)
+    keep(store, threshold)
+    if as_json:
+        print_json(threshold.to_dict())
+    else:
+        print_facts([("threshold", str(threshold)), ("kept in", store.place.name)])
+
+
+def _show(found: RagEvaluation) -> None:
+    from veclab.rag.evaluate import ANSWERING, FIGURES
+
+    made = "made of the documents' sentences" if found.method != "questions" else "given"
+    click.echo(
+        f"{found.questions} questions that the documents answer, {made}; "
+        f"{found.unanswerable} that they do not\n"
+    )
+    rows = [[row.name, *(_interval(row.figures[name]) for name in FIGURES)] for row in found.rows]
+    print_table(["retrieval", *FIGURES], rows)
+    if found.answering:
+        click.echo()
+        print_table(
+            ["answers", "share", "of"],
+            [[name, _interval(value), ANSWERING[name]] for name, value in found.answering.items()],
+            left=3,
+        )
+        click.echo()
+        facts = [(name, f"{value:,}") for name, value in found.counts.items()]
+        print_facts([*facts, ("threshold", str(found.threshold))])
+    for note in found.notes:
+        click.echo(f"note: {note}")
+
+
+def _interval(value: Estimate) -> str:
+    if value.low is None or value.high is None:
+        return f"{value.value:.3f}"
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
