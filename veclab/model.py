@@ -19,7 +19,7 @@ from veclab.pipeline.gather import Gathered
 from veclab.pipeline.prepare import Preparation
 from veclab.pipeline.run import OnEmpty, Run
 from veclab.provider import EmbeddingProvider
-from veclab.report import Report, shorten
+from veclab.report import Report
 from veclab.space import OnLong, Recipe, Role, Space
 from veclab.vectors import Vectors
 
@@ -73,7 +73,7 @@ class Model:
         *,
         role: Role | None = None,
         on_long: OnLong = "truncate",
-        on_empty: OnEmpty = "error",
+        on_empty: OnEmpty = "skip",
         prepare: Iterable[str] = (),
         max_cost: float | None = None,
         on_done: Callable[[int], None] | None = None,
@@ -119,7 +119,7 @@ class Model:
         ids: Iterable[Any] | None = None,
         role: Role | None = None,
         on_long: OnLong = "truncate",
-        on_empty: OnEmpty = "error",
+        on_empty: OnEmpty = "skip",
         prepare: Iterable[str] = (),
         max_cost: float | None = None,
         on_done: Callable[[int], None] | None = None,
@@ -136,8 +136,9 @@ class Model:
             on_long: what to do with a text over the model's limit: read its beginning and
                 report it (`truncate`), refuse (`error`), or embed it in windows and pool them
                 by their token counts (`split`).
-            on_empty: what to do with a text that is missing or blank: refuse (`error`) or leave
-                its row out and report it (`skip`).
+            on_empty: what to do with a text that is missing or blank, or of which the model
+                knows no token: leave its row out, report it and warn (`skip`), or refuse
+                (`error`).
             prepare: further steps of text preparation: `whitespace`, `markup`, `mojibake`.
             max_cost: dollars; the run stops before a request that would cost more in sum.
             on_done: called with the number of texts finished since the last call.
@@ -168,12 +169,8 @@ class Model:
         for block_ids, block_texts in _blocks(given, ids, self.provider.limits.block_texts):
             gathered.add(embed_block(run, block_ids, block_texts))
         report = self.finish(run)
-        if report.refused:  # the caller may count on a row for each text
-            warnings.warn(
-                f"{report.refused:,} text(s) were refused by the model's endpoint and left "
-                f"out: {shorten(report.refused_ids)}; the report's notes say why",
-                stacklevel=2,
-            )
+        if report.left_out:  # the caller may count on a row for each text
+            warnings.warn(report.left_out, stacklevel=2)
         return gathered.vectors(report)
 
     def finish(self, run: Run) -> Report:

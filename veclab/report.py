@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -10,7 +11,7 @@ from typing import Any, Self
 MAX_IDS = 1000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """What was embedded, reused, cut and left out in one run.
 
@@ -108,6 +109,17 @@ class Report:
         rows.extend(("note", note) for note in self.notes)
         return rows
 
+    @property
+    def left_out(self) -> str:
+        """What has no row among the vectors, and why; empty where every text has one."""
+        reasons = (
+            (self.empty, "empty or blank", self.empty_ids),
+            (self.unknown, "of no token that the model knows", self.unknown_ids),
+            (self.refused, "refused by the model's endpoint", self.refused_ids),
+        )
+        said = [f"{n:,} {why} ({shorten(ids)})" for n, why, ids in reasons if n]
+        return f"texts left out, which have no vector: {'; '.join(said)}" if said else ""
+
     def _truncated(self) -> str:
         if not self.truncated:
             return "0"
@@ -118,6 +130,17 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(f"{label:>10}  {value}" for label, value in self.lines())
+
+    def __repr__(self) -> str:
+        return f"<Report\n{self}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks; ids and notes are escaped, never markup."""
+        rows = "".join(
+            f"<tr><th>{html.escape(label)}</th><td>{html.escape(value)}</td></tr>"
+            for label, value in self.lines()
+        )
+        return f"<table>{rows}</table>"
 
 
 def extend_ids(ids: list[str], new: Iterable[str]) -> None:

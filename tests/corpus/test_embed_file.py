@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import veclab
 from tests.fakes import FakeProvider
 from veclab import InputError, OutputError, read
 from veclab.corpus import open_source
@@ -90,3 +91,14 @@ def test_without_a_cache_it_is_said(corpus, tmp_path):
         Model(FakeProvider(), None), open_source(corpus, column="body"), tmp_path / "v.parquet"
     )
     assert any("no cache" in note for note in report.notes)
+
+
+def test_a_path_is_opened_with_the_columns_that_are_named(model, tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    path.write_text('{"key": "x", "body": "a cat"}\n{"key": "y", "body": "a dog"}\n')
+    veclab.embed_file(model, path, tmp_path / "v.parquet", column="body", id_column="key")
+    vectors = read(tmp_path / "v.parquet")
+    assert (list(vectors.ids), list(vectors.texts)) == (["x", "y"], ["a cat", "a dog"])
+    assert veclab.plan_file(model, str(path), column="body").texts == 2
+    with pytest.raises(InputError, match="go with a path"):
+        veclab.embed_file(model, veclab.open_source(path), tmp_path / "w.parquet", column="body")

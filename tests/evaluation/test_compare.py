@@ -182,10 +182,10 @@ class TestKept:
         assert found.boards[0].rows[1].p is not None
 
     def test_other_data_and_other_options_are_other_results(self, scored, tmp_path):
-        compare([model("a")], [scored], out=tmp_path / "r", timing=False)
+        compare([model("a")], [scored], results=tmp_path / "r", timing=False)
         other = pair_data(Head("x", "sts", ""), scored.first, scored.second, scored.gold[::-1])
-        compare([model("a")], [other], out=tmp_path / "r", timing=False)
-        compare([model("a")], [scored], out=tmp_path / "r", on_long="split", timing=False)
+        compare([model("a")], [other], results=tmp_path / "r", timing=False)
+        compare([model("a")], [scored], results=tmp_path / "r", on_long="split", timing=False)
         assert len(list((tmp_path / "r").iterdir())) == 3
 
     def test_a_damaged_result_is_made_anew(self, scored, home):
@@ -198,7 +198,7 @@ class TestKept:
     def test_a_folder_that_cannot_be_made_is_an_error(self, scored, tmp_path):
         (tmp_path / "file").write_text("not a folder")
         with pytest.raises(OutputError, match="for results cannot be made"):
-            compare([model("a")], [scored], out=tmp_path / "file" / "r", timing=False)
+            compare([model("a")], [scored], results=tmp_path / "file" / "r", timing=False)
 
     def test_timings_of_another_machine_are_taken_again(self, scored, home):
         compare([model("a")], [scored])
@@ -247,7 +247,7 @@ class TestFailure:
     def test_a_cut_that_is_too_long_spoils_only_its_row(self, tiny_bert, scored):
         found = compare([f"{tiny_bert}@64", str(tiny_bert)], [scored], timing=False)
         failed, fine = found.boards[0].rows
-        assert failed.error == "cannot shorten 32 dimensions to 64"
+        assert failed.error == "cannot truncate 32 dimensions to 64"
         assert fine.figures
 
     def test_all_fail(self, scored):

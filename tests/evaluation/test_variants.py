@@ -106,5 +106,5 @@ def test_the_stored_side_sets_the_steps():
 
 
 def test_a_cut_longer_than_the_vectors_is_refused():
-    with pytest.raises(InputError, match="cannot shorten 32 dimensions to 64"):
+    with pytest.raises(InputError, match="cannot truncate 32 dimensions to 64"):
         Variant(64).apply([vectors(unit())])

@@ -151,12 +151,13 @@ class TestLongTexts:
 
 class TestEmptyTexts:
     @pytest.mark.parametrize("empty", ["", "  \n", None, float("nan"), "\u200b"])
-    def test_are_refused_by_default(self, model, empty):
+    def test_are_refused_when_asked(self, model, empty):
         with pytest.raises(EmptyText, match=r"1 text.* 1\. .*on_empty='skip'"):
-            model.embed(["a", empty])
+            model.embed(["a", empty], on_empty="error")
 
-    def test_are_left_out_and_reported_when_asked(self, model):
-        vectors = model.embed(["a", "", "b", None], on_empty="skip")
+    def test_are_left_out_and_reported_with_a_warning(self, model):
+        with pytest.warns(UserWarning, match=r"2 empty or blank \(1, 3\)"):
+            vectors = model.embed(["a", "", "b", None])
         assert list(vectors.ids) == ["0", "2"]
         assert vectors.report.empty == 2
         assert vectors.report.empty_ids == ["1", "3"]

@@ -6,6 +6,7 @@ rank, anisotropy, hubness), `origins` (two models in one file), `proof` (embeddi
 
 from __future__ import annotations
 
+import html
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ SAMPLE = 4096
 PROOF_TEXTS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Audit:
     """What an audit found.
 
@@ -56,6 +57,28 @@ class Audit:
         """How many findings of each severity."""
         counts = Counter(f.severity for f in self.findings)
         return {severity: counts[severity] for severity in SEVERITIES}
+
+    def __str__(self) -> str:
+        about = self.about
+        head = f"{about.name}: {about.rows:,} vectors of {about.dimensions:,} dimensions"
+        lines = [f"{f.severity:>8}  {f.name}: {f.found}" for f in self.findings]
+        return "\n".join([head, *lines])
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {s}" for s, n in reversed(self.count().items()) if n)
+        return f"<Audit of {self.about.name}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks; names and findings are escaped, never markup."""
+        body = "".join(
+            f"<tr><td>{f.severity}</td><td>{html.escape(f.name)}</td>"
+            f"<td>{html.escape(f.found)}</td><td>{html.escape(f.do)}</td></tr>"
+            for f in self.findings
+        )
+        return (
+            f"<p>{html.escape(repr(self))}</p><table><thead><tr><th></th><th>finding</th>"
+            f"<th>found</th><th>what to do</th></tr></thead><tbody>{body}</tbody></table>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -29,7 +29,7 @@ MIN_ROWS = 60
 # A side whose profile is less reliable than this has none to speak of.
 _MIN_RELIABILITY = 0.5
 
-_NeighborS = 10
+_NEIGHBORS = 10
 _CLUSTERS = 64
 _CUTS = 8
 
@@ -96,7 +96,7 @@ def find_split(unit: Floats, norms: NDArray[np.float64]) -> Split | None:
     """
     if len(unit) < 2 * MIN_ROWS or unit.shape[1] < MIN_DIMENSIONS:
         return None
-    neighbors = nearest_rows(unit, _NeighborS)
+    neighbors = nearest_rows(unit, _NEIGHBORS)
     candidates = list(_candidates(unit, norms, neighbors))
     if not candidates:
         return None

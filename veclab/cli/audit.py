@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from veclab.auditing.audit import Audit
     from veclab.auditing.findings import Finding
 
-_ColorS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
+_COLORS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 _INDENT = " " * 10
 
 
@@ -76,7 +76,7 @@ def _print(audit: Audit) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
-    label = click.style(f"{finding.severity:>8}", fg=_ColorS[finding.severity])
+    label = click.style(f"{finding.severity:>8}", fg=_COLORS[finding.severity])
     click.echo(f"{label}  {_wrapped(f'{finding.name}: {finding.found}')}")
     if finding.severity == "ok":
         return

@@ -61,7 +61,7 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     help="Write a report, .html, one file for any browser; or only its picture, .png, .svg, .pdf.",
 )
 @click.option(
-    "--out",
+    "--results",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
     help="Keep the results of each model here; by default in veclab's own directory.",
@@ -92,7 +92,7 @@ def compare(
     header: bool | None,
     sample: int | None,
     output: Path | None,
-    out: Path | None,
+    results: Path | None,
     on_long: Any,
     role: Any,
     timing: bool,
@@ -126,7 +126,7 @@ def compare(
         found = run(
             models,
             datasets,
-            out=out,
+            results=results,
             on_long=on_long,
             role=role,
             timing=timing,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from veclab.store.store import Store
 
 
-class _Numbers(click.ParamType):
+class _Numbers(click.ParamType[tuple[int, ...]]):
     name = "numbers"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:

@@ -162,7 +162,7 @@ def _matrix(
         from veclab.pictures import check_picture
 
         check_picture(output)
-    vectors = load(name, **loading).embed(texts)
+    vectors = load(name, **loading).embed(texts, on_empty="error")
     texts = list(vectors.texts or ())  # an endpoint may have refused some, which a note says
     scores = similarity(vectors, vectors, measure)
     print_notes(vectors)
@@ -207,7 +207,7 @@ def _nearest(
     model = load_for(vectors.space, **loading) if name is None else load(name, **loading)
     require_same(vectors.space, model.space, names=(file.name, "the query"))
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
-    queries = model.embed(texts, role=role)
+    queries = model.embed(texts, role=role, on_empty="error")
     print_notes(queries)
     texts = list(queries.texts or ())
     _print_nearest(texts, None, vectors, nearest(queries, vectors, top, measure), as_json)

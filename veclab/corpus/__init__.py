@@ -114,3 +114,19 @@ def open_source(
         _own=own,
         _state=found,
     )
+
+
+def as_source(
+    source: Source | str | Path, column: str | None = None, id_column: str | None = None
+) -> Source:
+    """Give a Source as it is, and open a path; see `open_source` for the columns.
+
+    Raises:
+        InputError: columns are named for a Source, which was opened with its own; and what
+            `open_source` raises.
+    """
+    if not isinstance(source, Source):
+        return open_source(source, column=column, id_column=id_column)
+    if column is not None or id_column is not None:
+        raise InputError("column and id_column go with a path: give them to open_source instead")
+    return source

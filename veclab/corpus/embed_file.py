@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from veclab.atomic import atomic
+from veclab.corpus import as_source
 from veclab.errors import CostTooHigh, InputError
 from veclab.model import Model
 from veclab.pipeline.embed import embed_block
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 def embed_file(
     model: Model,
-    source: Source,
+    source: Source | str | Path,
     output: str | Path,
     *,
+    column: str | None = None,
+    id_column: str | None = None,
     role: Role | None = None,
     on_long: OnLong = "truncate",
     on_empty: OnEmpty = "skip",
@@ -39,11 +42,13 @@ def embed_file(
 
     Args:
         model: of `veclab.load`.
-        source: of `veclab.corpus.open_source`.
+        source: the path of a file or folder of texts; or what `veclab.open_source` gives, which
+            has more options.
+        column, id_column: of a path: which columns hold the texts and their ids; by default
+            those named "text" and "id", or the only column of strings and the record's number.
         output: a path ending in `.parquet`.
-        role, on_long, prepare, on_done: as in `Model.embed`.
+        role, on_long, on_empty, prepare, on_done: as in `Model.embed`.
         max_cost: dollars. The whole run is planned first, and not begun if it would cost more.
-        on_empty: as in `Model.embed`; here rows are named by ids, so `skip` is the default.
 
     Raises:
         InputError, OutputError, and what `Model.embed` raises.
@@ -51,6 +56,7 @@ def embed_file(
     output = Path(output)
     if output.suffix != ".parquet":
         raise InputError(f"the output {output.name!r} must end in .parquet")
+    source = as_source(source, column, id_column)
     run = model.start(
         role=role,
         on_long=on_long,

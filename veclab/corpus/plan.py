@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from veclab.corpus import as_source
 from veclab.model import Model
 from veclab.pipeline.batching import batch_size
 from veclab.pipeline.embed import plan_block
@@ -94,8 +96,10 @@ class Plan:
 
 def plan_file(
     model: Model,
-    source: Source,
+    source: Source | str | Path,
     *,
+    column: str | None = None,
+    id_column: str | None = None,
     role: Role | None = None,
     on_long: OnLong = "truncate",
     prepare: Iterable[str] = (),
@@ -106,6 +110,7 @@ def plan_file(
     Texts are read, prepared, looked up in the cache, counted and batched as in the run itself.
     Empty texts are counted, and texts over the limit as if they were cut, if `on_long` is `error`.
     """
+    source = as_source(source, column, id_column)
     model = _unasked(model)
     run = model.start(
         role=role,

@@ -13,7 +13,7 @@ from veclab.errors import InputError
 from veclab.evaluation.datasets import Head, RetrievalData, retrieval_data, sampled
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
-_JudgmentS = ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
+_JUDGMENTS = ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
 
 
 def is_beir(path: Path) -> bool:
@@ -31,9 +31,9 @@ def read_beir(path: Path, sample: int | None = None) -> RetrievalData:
     Raises:
         InputError: a file is missing or damaged, or no query has a relevant document.
     """
-    judged = next((path / name for name in _JudgmentS if (path / name).is_file()), None)
+    judged = next((path / name for name in _JUDGMENTS if (path / name).is_file()), None)
     if judged is None:
-        raise InputError(f"{path} has no judgments: {' or '.join(_JudgmentS)} is needed")
+        raise InputError(f"{path} has no judgments: {' or '.join(_JUDGMENTS)} is needed")
     queries = _texts(path, "queries")
     documents = _texts(path, "corpus")
     judgments = _judgments(judged)

@@ -58,11 +58,11 @@ class Entry:
 
 
 def compare(
-    models: Sequence[str | Model],
-    data: Sequence[str | Path | Dataset],
+    models: str | Model | Sequence[str | Model],
+    data: str | Path | Dataset | Sequence[str | Path | Dataset],
     *,
     choice: Choice | None = None,
-    out: str | Path | None = None,
+    results: str | Path | None = None,
     on_long: OnLong = "truncate",
     role: Role | None = None,
     timing: bool = True,
@@ -77,7 +77,7 @@ def compare(
             `name+int8`, `name+binary`, `name@128+binary`; or models that are loaded.
         data: files, folders, or data sets of `veclab.evaluation.recognize.read_dataset`.
         choice: what the shape of files and folders does not tell.
-        out: folder of the result files; by default `compare` in the user's veclab directory.
+        results: folder of the result files; by default `compare` in the user's veclab directory.
         on_long: what to do with texts over the limit, `truncate` or `split`.
         role: prompt for texts that are compared as equals. Queries and documents have theirs.
         timing: measure speed, cold start and peak memory.
@@ -92,6 +92,8 @@ def compare(
         InputError: no models, no data, or data whose task cannot be told.
         OutputError: a result cannot be kept.
     """
+    models = [models] if isinstance(models, (str, Model)) else models
+    data = [data] if isinstance(data, (str, Path, Dataset)) else data
     if not models or not data:
         raise InputError("give at least one model and one data set")
     if on_long == "error":
@@ -100,10 +102,10 @@ def compare(
     datasets = [d if isinstance(d, Dataset) else read_dataset(d, choice) for d in data]
     done = on_done or (lambda texts: None)
     settings = Settings(on_long, role, timing, loading or {}, done, max_cost)
-    results = Results(out)
+    kept = Results(results)
     outcomes: list[list[Outcome]] = [[] for _ in datasets]
     for entry in entries:
-        for place, found in enumerate(_run(entry, datasets, results, settings)):
+        for place, found in enumerate(_run(entry, datasets, kept, settings)):
             outcomes[place] += found
     order = {label: n for n, label in enumerate(_labels(models))}
     boards: list[Board] = []
@@ -244,7 +246,12 @@ def _bought(model: Model, texts: list[str], role: Role | None, settings: Setting
             # What a run that fails has spent, nobody knows: then nothing more is bought.
             settings.spent = limit
     vectors = model.embed(
-        texts, role=role, on_long=settings.on_long, on_done=settings.on_done, max_cost=left
+        texts,
+        role=role,
+        on_long=settings.on_long,
+        on_empty="error",
+        on_done=settings.on_done,
+        max_cost=left,
     )
     if limit is not None and left is not None and model.provider.limits.paid:
         spent = 0.0 if vectors.report is None else vectors.report.dollars or 0.0

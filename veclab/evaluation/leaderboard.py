@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -107,15 +108,41 @@ class Board:
         return next((r for r in self.rows if r.label == label and r.figures), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """What `compare` found: a board per data set, and what follows."""
+    """What `compare` found: a leaderboard per data set, and what follows."""
 
     boards: tuple[Board, ...]
     choice: str | None
     recommendation: str
     machine: Machine
     when: str
+
+    def __str__(self) -> str:
+        lines = []
+        for board in self.boards:
+            lines.append(f"{board.name}: {board.n:,} {board.units}, task {board.task}")
+            lines += [f"  {' '.join(cells)}" for cells in _cells(board)]
+        return "\n".join([*lines, self.recommendation])
+
+    def __repr__(self) -> str:
+        names = ", ".join(board.name for board in self.boards)
+        return f"<Comparison on {names}: {self.recommendation}>"
+
+    def _repr_html_(self) -> str:
+        """Tables for notebooks; names are escaped, never markup."""
+        parts = []
+        for board in self.boards:
+            header = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *board.metrics))
+            rows = "".join(
+                "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+                for cells in _cells(board)
+            )
+            parts.append(
+                f"<p>{html.escape(board.name)}: {board.n:,} {board.units}</p>"
+                f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+            )
+        return "".join(parts) + f"<p>{html.escape(self.recommendation)}</p>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; a figure that is not defined is null."""
@@ -126,6 +153,16 @@ class Comparison:
             "machine": self.machine.to_dict(),
             "when": self.when,
         }
+
+
+def _cells(board: Board) -> list[list[str]]:
+    """A model's label and its figures, or why it has none; a list for each row."""
+    return [
+        [row.label, f"failed: {row.error}"]
+        if row.error
+        else [row.label, *(f"{row.figures[name].value:.4f}" for name in board.metrics)]
+        for row in board.rows
+    ]
 
 
 def _board_dict(board: Board) -> dict[str, Any]:

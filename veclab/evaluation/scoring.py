@@ -18,7 +18,7 @@ from veclab.evaluation import metrics
 from veclab.evaluation.datasets import Dataset, LabelData, PairData, RetrievalData, brief
 from veclab.evaluation.metrics import Statistic
 
-NeighborS = 5
+NEIGHBORS = 5
 PROBE_FOLDS = 5
 # A probe over more texts than this takes minutes and tells nothing more.
 PROBE_TEXTS = 2000
@@ -182,7 +182,7 @@ def _classify(dataset: LabelData, vectors: Array) -> Evidence:
 
 
 def nearest_class(
-    vectors: Array, labels: NDArray[np.intp], classes: int, k: int = NeighborS
+    vectors: Array, labels: NDArray[np.intp], classes: int, k: int = NEIGHBORS
 ) -> NDArray[np.intp]:
     """The class of most of each text's k nearest others (of the nearer ones in a tie): (n,)."""
     k = min(k, len(vectors) - 1)

@@ -90,7 +90,7 @@ class MTEBModel:
             )
             texts = [_BLANK if is_blank(text) else text for text in texts]
         role = self._role(prompt_type)
-        vectors = self.model.embed(texts, role=role, on_long=self.on_long)
+        vectors = self.model.embed(texts, role=role, on_long=self.on_long, on_empty="error")
         self._add(vectors.report)
         if len(vectors) != len(texts):
             raise BadVectors(

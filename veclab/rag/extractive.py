@@ -78,7 +78,7 @@ def score_sentences(
         return []
     texts = [passages[number - 1][start:end] for number, start, end in spans]
     model = store.model
-    vectors = normalize(model.embed(texts, role=store.role("document"), on_long="truncate").array)
+    vectors = normalize(model.embed(texts, role=store.role("document"), on_empty="error").array)
     cosines = vectors @ normalize(question[None])[0]
     found = [
         Sentence(*span, text, float(cosine), coverage(weights, stems(text)))

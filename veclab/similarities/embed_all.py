@@ -21,7 +21,7 @@ def embed_all(
     Raises:
         InputError: the model's endpoint refused some of the texts, which `Model.embed` leaves out.
     """
-    vectors = model.embed(texts, ids=ids, on_done=on_done)
+    vectors = model.embed(texts, ids=ids, on_empty="error", on_done=on_done)
     if len(vectors) != len(texts):
         gone = sorted(set(ids) - set(vectors.ids), key=list(ids).index)
         raise InputError(

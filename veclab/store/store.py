@@ -278,7 +278,9 @@ class Store:
 
     def embed_query(self, query: str) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The vector of a question: float32 (dim,). The Space is checked before."""
-        embedded = self.model.embed([query], role=self.role("query"), on_long="split")
+        embedded = self.model.embed(
+            [query], role=self.role("query"), on_long="split", on_empty="error"
+        )
         vector: np.ndarray[Any, np.dtype[np.float32]] = embedded.array[0]
         return vector
 

@@ -39,7 +39,7 @@ MIN_COSINE = 0.98
 _SMOOTHING = (0.8, -1.0)
 # Texts on which the layers are compared: those that lost most, so that the comparison is quick.
 _WORST = 24
-_QuantizER = "FakeQuantize"
+_QUANTIZER = "FakeQuantize"
 
 
 class Measure:
@@ -78,7 +78,7 @@ class Measure:
 
 def activation_quantizers(model: Any) -> list[str]:
     """Names of the nodes that turn activations (not weights) into integers."""
-    quantizers = [op for op in model.get_ops() if op.get_type_name() == _QuantizER]
+    quantizers = [op for op in model.get_ops() if op.get_type_name() == _QUANTIZER]
     activations = [
         op for op in quantizers if op.input_value(0).get_node().get_type_name() != "Constant"
     ]
