@@ -25,6 +25,7 @@ from veclab.cli.index import index
 from veclab.cli.inspect import inspect
 from veclab.cli.inspect_text import inspect_text
 from veclab.cli.map import map_
+from veclab.cli.migrate import migrate
 from veclab.cli.models import models
 from veclab.cli.picture import picture
 from veclab.cli.plan import plan
@@ -32,6 +33,7 @@ from veclab.cli.quantize import quantize
 from veclab.cli.search import search
 from veclab.cli.similar import similar
 from veclab.cli.store import store
+from veclab.cli.watch import watch
 from veclab.errors import VeclabError
 
 
@@ -60,6 +62,8 @@ for command in (
     index,
     search,
     store,
+    watch,
+    migrate,
     similar,
     analogy,
     ask,

@@ -17,16 +17,14 @@ if TYPE_CHECKING:
     from veclab.store.store import Store
 
 
-class _Numbers(click.ParamType[tuple[int, ...]]):
-    name = "numbers"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of whole numbers like 128,256", param, ctx)
+def _numbers(_: Any, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Whole numbers with commas between them."""
+    try:
+        return None if value is None else tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no list of whole numbers like 128,256", param=option
+        ) from None
 
 
 @click.command("evaluate-rag")
@@ -74,10 +72,10 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
     help="What the store was made of, for --chunk-size.",
 )
 @click.option(
-    "--chunk-size", type=_Numbers(), metavar="N,N,...", help="Compare chunks of these sizes."
+    "--chunk-size", callback=_numbers, metavar="N,N,...", help="Compare chunks of these sizes."
 )
 @click.option(
-    "--overlap", type=_Numbers(), metavar="N,N,...", help="With --chunk-size: tokens shared [0]."
+    "--overlap", callback=_numbers, metavar="N,N,...", help="With --chunk-size: tokens shared [0]."
 )
 @json_option
 def evaluate_rag(

@@ -255,6 +255,7 @@ def _vector_parts(vectors: Vectors) -> Iterator[_Part]:
         yield part.ids, part.texts or [], part.columns, part.array
 
 
+_CUTTING = ("chunk_size", "heading_in_text", "overlap")  # settings that change chunks
 _DOCUMENT_FIELDS = ("title", "kind", "author", "language", "date")
 
 
@@ -262,7 +263,7 @@ def documents_intake(path: Path, store: Store, settings: dict[str, Any]) -> Inta
     """A folder of documents, cut into chunks that the store's model can read."""
     from veclab.documents import Document, Skipped, chunk_document, read_documents
 
-    cut = "/".join(str(settings[name]) for name in sorted(settings))
+    cut = "/".join(str(settings[name]) for name in _CUTTING)
 
     def blocks(state: Reading) -> Iterator[Block]:
         waiting = Block([], [], [])

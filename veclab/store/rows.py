@@ -108,6 +108,19 @@ def to_rows(
     return pa.table(arrays, schema=schema)
 
 
+def with_vectors(rows: pa.Table, schema: pa.Schema, vectors: NDArray[np.float32]) -> pa.Table:
+    """Rows of another table of the same fields, with other vectors: float32 (n, dim)."""
+    import pyarrow as pa
+
+    kind = schema.field("embedding").type
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
+    columns = [
+        pa.FixedSizeListArray.from_arrays(flat, type=kind) if name == "embedding" else rows[name]
+        for name in schema.names
+    ]
+    return pa.table(columns, schema=schema)
+
+
 def to_passages(rows: pa.Table) -> list[Passage]:
     """Read passages; columns that were not fetched stay at their defaults."""
     own = own_fields(rows.schema)

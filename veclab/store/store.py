@@ -12,22 +12,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError, MissingExtra, ModelUnavailable, ProviderError, StoreError
-from veclab.space import Role, Space, require_same
+from veclab.errors import InputError, StoreError
+from veclab.space import Role, Space
+from veclab.store.choosing import load_model, require_model, role_of
 from veclab.store.fields import Field, fields_of
 from veclab.store.fusion import Fusion
 from veclab.store.passage import Hit
-from veclab.store.rows import table_schema, vectors_of
+from veclab.store.place import open_place, table_name
+from veclab.store.rows import table_schema
 from veclab.store.search import Mode, Request, run_search
 from veclab.store.state import State, TableInfo
-from veclab.store.tuning import (
-    DEFAULT_RECALL,
-    QUERIES,
-    Sample,
-    Tuning,
-    find_tuning,
-    sample_queries,
-)
+from veclab.store.tuning import Tuning, tune
 from veclab.store.where import Where, parse_where
 
 if TYPE_CHECKING:
@@ -83,7 +78,7 @@ class Store:
             SpaceMismatch: the model's vectors are not of the store's Space.
             MissingExtra: what reads it is not installed.
         """
-        self = cls(_place(path), model, loading)
+        self = cls(open_place(path), model, loading)
         self.refresh()
         if self._state is None and not create:
             raise StoreError(
@@ -160,23 +155,10 @@ class Store:
             SpaceMismatch: a model was named whose Space is another. Nothing was embedded.
         """
         if self._model is None:
-            self._model = self._load()
+            self._model = load_model(self._given, self._state, self._loading)
         if self._state is not None:
             self._require(self._model.space)
         return self._model
-
-    def _load(self) -> Model:
-        from veclab.model import Model, load, load_for
-
-        if isinstance(self._given, Model):
-            return self._given
-        if self._given is not None:
-            return load(self._given, **self._loading)
-        if self._state is None:
-            return load(**self._loading)
-        if self._state.live.model is not None:
-            return load(self._state.live.model, **self._loading)
-        return load_for(self.space, **self._loading)
 
     @property
     def model_name(self) -> str | None:
@@ -185,20 +167,16 @@ class Store:
         return str(Path(name).resolve()) if isinstance(name, str) and Path(name).is_dir() else None
 
     def _require(self, space: Space) -> None:
-        if space.id != self.space.id:
-            try:
-                require_same(self.space, space, names=("store", "query"))
-            except Exception as error:
-                error.args = (
-                    f"{error}\nFor the store {self.place.name}: leave -m out and its own model is "
-                    f"used, or change its model: veclab migrate --store {self.place.name} -m NAME",
-                )
-                raise
+        require_model(self.place.name, self.space, space)
+
+    def use(self, model: Model | None) -> None:
+        """Go on with another model, after the store's was changed; None for the store's own."""
+        self._given, self._model = model, None
+        self.refresh()
 
     def role(self, role: Role) -> Role | None:
         """The role to embed with: none for a model that knows no roles."""
-        prompts = {name for name, _ in self.model.space.prompts}
-        return role if prompts & {"query", "document"} else None
+        return role_of(self.model, role)
 
     def count(self, where: str | None = None) -> int:
         """Passages, or those that a filter lets through."""
@@ -392,34 +370,19 @@ class Store:
         Returns:
             What was found; None where the table is small and search is exact.
         """
-        before = self.state.live.tuning
         if not self.table.index_vectors():
             self._state = self.state.with_tuning(None)
             return None
         self._table = self.table.latest()
-        grown = before is None or self.table.count() > 1.25 * before["rows"]
-        if not grown and questions is None and recall is None:
-            return None
-        target = recall or (before["target"] if before else DEFAULT_RECALL)
-        found = find_tuning(self.table, self._tuning_sample(questions), target)
-        self._state = self.state.with_tuning(found.to_dict())
-        return found
 
-    def _tuning_sample(self, questions: Sequence[str] | None) -> Sample:
         def embed(texts: Sequence[str]) -> NDArray[np.float32]:
             role = self.role("query")
             return self.model.embed(texts, role=role, on_long="split", on_empty="skip").array
 
-        if questions:
-            vectors = embed(questions)
-            nothing = np.full(len(vectors), -1, np.int64)
-            return Sample(vectors, nothing, f"{len(vectors)} questions that were given")
-        try:
-            return sample_queries(self.table, embed)
-        except (MissingExtra, ModelUnavailable, ProviderError) as error:
-            keys, rows = self.table.sample(QUERIES, ["embedding"])
-            why = f"stored vectors, easier than questions: the model is not to be had ({error})"
-            return Sample(vectors_of(rows), keys, why)
+        found = tune(self.table, self.state.live.tuning, embed, questions, recall)
+        if found is not None:
+            self._state = self.state.with_tuning(found.to_dict())
+        return found
 
     def begin(self, space: Space, own: Iterable[Field], model: str | None, language: str) -> None:
         """Make the first table, which nobody sees before `publish`. Call it inside `writing`."""
@@ -432,17 +395,3 @@ class Store:
         self._state = replace(self.state, **changes)
         self.place.write(self._state)
         self._table = self.place.open(self._state.live.name)
-
-
-def table_name(space: Space) -> str:
-    """The name of the table for a Space."""
-    return f"passages_{space.id}"
-
-
-def _place(path: str | Path) -> Place:
-    text = str(path)
-    if "://" in text:
-        raise InputError(f"a store is a folder, not {text!r}")
-    from veclab.store.lance_place import LancePlace
-
-    return LancePlace(path)

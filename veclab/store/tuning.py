@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.errors import MissingExtra, ModelUnavailable, ProviderError
+from veclab.store.rows import vectors_of
+
 if TYPE_CHECKING:
     from veclab.store.backend import Table
 
@@ -117,6 +120,32 @@ def find_tuning(table: Table, sample: Sample, target: float = DEFAULT_RECALL) ->
         search=ladder[low],
         median_ms=round(median * 1000, 2),
     )
+
+
+def tune(
+    table: Table,
+    before: dict[str, Any] | None,
+    embed: Callable[[Sequence[str]], NDArray[np.float32]],
+    questions: Sequence[str] | None = None,
+    recall: float | None = None,
+) -> Tuning | None:
+    """Find a table's tuning where it has none, has grown by a quarter, or it is asked for."""
+    grown = before is None or table.count() > 1.25 * before["rows"]
+    if not grown and questions is None and recall is None:
+        return None
+    target = recall or (before["target"] if before else DEFAULT_RECALL)
+    if questions:
+        vectors = embed(questions)
+        nothing = np.full(len(vectors), -1, np.int64)
+        sample = Sample(vectors, nothing, f"{len(vectors)} questions that were given")
+        return find_tuning(table, sample, target)
+    try:
+        sample = sample_queries(table, embed)
+    except (MissingExtra, ModelUnavailable, ProviderError) as error:
+        keys, rows = table.sample(QUERIES, ["embedding"])
+        why = f"stored vectors, easier than questions: the model is not to be had ({error})"
+        sample = Sample(vectors_of(rows), keys, why)
+    return find_tuning(table, sample, target)
 
 
 def _error(recalls: NDArray[np.float64]) -> float:

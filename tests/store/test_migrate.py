@@ -1,0 +1,69 @@
+"""Another model for a store: built beside, compared, switched in one step, and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from veclab.errors import InputError, SpaceMismatch, StoreError
+from veclab.store.migrate import go_back, migrate
+from veclab.store.store import Store
+
+TEXTS = [f"passage number{i} about topic{i % 7} and thing{i}" for i in range(40)]
+
+
+@pytest.fixture
+def full(store):
+    store.add(TEXTS, ids=[f"t{i}" for i in range(40)], fields={"odd name": list(range(40))})
+    return store
+
+
+def test_the_new_model_is_compared_and_searched_from_then_on(full, model, other_model):
+    done = migrate(full, other_model)
+    assert done.switched
+    assert done.questions == 40
+    assert done.new_quality.found > 0.9
+    assert done.low <= done.difference <= done.high
+    assert full.space == other_model.space
+    assert full.search(TEXTS[5])[0].passage.fields == {"odd name": 5}
+    with pytest.raises(SpaceMismatch):
+        Store.open(full.place.name, model)
+
+
+def test_and_back(full, model, other_model):
+    migrate(full, other_model)
+    go_back(full)
+    with Store.open(full.place.name, model) as again:
+        assert again.space == model.space
+        assert again.search(TEXTS[3])[0].passage.id == "t3"
+
+
+def test_no_way_back_to_vectors_that_lack_documents(full, other_model):
+    migrate(full, other_model)
+    full.add(["a new one"], ids=["new"])
+    with pytest.raises(StoreError, match="documents have changed"):
+        go_back(full)
+
+
+def test_a_worse_model_is_not_switched_to(full, other_model, model):
+    given = other_model.provider.vector
+    other_model.provider.vector = lambda text, role=None: given("all the same", role)
+    done = migrate(full, other_model)
+    assert not done.switched
+    assert done.high < 0
+    assert full.space == model.space
+    assert len(full.place.tables()) == 1
+
+
+def test_a_reader_goes_on_in_the_old_vectors_and_is_told_after_the_switch(full, model, other_model):
+    with Store.open(full.place.name, model) as reader:
+        assert reader.search(TEXTS[0])
+        migrate(full, other_model)
+        with pytest.raises(SpaceMismatch, match="leave -m out"):
+            reader.search(TEXTS[0])
+
+
+def test_what_there_is_nothing_to_do_for(full, model):
+    with pytest.raises(InputError, match="already"):
+        migrate(full, model)
+    with pytest.raises(StoreError, match="no other model to go back to"):
+        go_back(full)

@@ -1,0 +1,44 @@
+"""`veclab watch`: keep a store up to date with a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from veclab.cli.options import loading_options, store_option
+
+if TYPE_CHECKING:
+    from veclab.store.index import Indexed
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@store_option
+@click.option("--model", "-m", metavar="NAME", help="By default the store's own.")
+@loading_options
+def watch(folder: Path, store: str, model: str | None, loading: dict[str, Any]) -> None:
+    """Keep a store up to date with FOLDER until Ctrl-C.
+
+    What is added or changed is embedded, what is deleted goes from the store.
+    """
+    from veclab.store.store import Store
+    from veclab.store.watch import watch as keep
+
+    with Store.open(store, model, create=True, **loading) as opened:
+        keep(
+            opened,
+            folder,
+            on_indexed=_tell,
+            on_error=lambda error: click.echo(f"veclab: {error}", err=True),
+        )
+
+
+def _tell(done: Indexed) -> None:
+    click.echo(
+        f"{done.added:,} added, {done.changed:,} changed, {done.removed:,} removed, "
+        f"{done.unchanged:,} unchanged; {done.passages:,} passages ({done.seconds:.1f} s)"
+    )
+    for file, reason in done.skipped:
+        click.echo(f"  skipped {file}: {reason}")

@@ -1,0 +1,43 @@
+"""The model of a store: the one that was named, else its own; never one of another Space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from veclab.errors import SpaceMismatch
+from veclab.model import Model, load, load_for
+from veclab.space import Role, Space, require_same
+
+if TYPE_CHECKING:
+    from veclab.store.state import State
+
+
+def load_model(given: Model | str | None, state: State | None, loading: Mapping[str, Any]) -> Model:
+    """Load what was named; else what made the store's vectors; for a new store the default."""
+    if isinstance(given, Model):
+        return given
+    if given is not None:
+        return load(given, **loading)
+    if state is None:
+        return load(**loading)
+    if state.live.model is not None:
+        return load(state.live.model, **loading)
+    return load_for(state.live.space, **loading)
+
+
+def role_of(model: Model, role: Role) -> Role | None:
+    """The role to embed with: none for a model that knows no roles."""
+    prompts = {name for name, _ in model.space.prompts}
+    return role if prompts & {"query", "document"} else None
+
+
+def require_model(name: str, stored: Space, space: Space) -> None:
+    """Raise SpaceMismatch, with what to do about it, for a model of another Space."""
+    try:
+        require_same(stored, space, names=("store", "query"))
+    except SpaceMismatch as error:
+        raise SpaceMismatch(
+            f"{error}\nFor the store {name}: leave -m out and its own model is used, or change its "
+            f"model: veclab migrate --store {name} -m NAME"
+        ) from None
