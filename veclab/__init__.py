@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from veclab.corpus import open_source
     from veclab.corpus.embed_file import embed_file
     from veclab.corpus.plan import Plan, plan_file
+    from veclab.documents.chunks import chunk_document
+    from veclab.documents.document import Chunk, Document, Skipped
+    from veclab.documents.reading import read_documents
     from veclab.errors import (
         BadVectors,
         CacheError,
@@ -55,6 +58,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "corpus.embed_file": ("embed_file",),
+    "documents.chunks": ("chunk_document",),
+    "documents.document": ("Chunk", "Document", "Skipped"),
+    "documents.reading": ("read_documents",),
     "errors": (
         "BadVectors",
         "CacheError",
