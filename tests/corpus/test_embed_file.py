@@ -101,4 +101,6 @@ def test_a_path_is_opened_with_the_columns_that_are_named(model, tmp_path):
     assert (list(vectors.ids), list(vectors.texts)) == (["x", "y"], ["a cat", "a dog"])
     assert veclab.plan_file(model, str(path), column="body").texts == 2
     with pytest.raises(InputError, match="go with a path"):
-        veclab.embed_file(model, veclab.open_source(path, column="key"), tmp_path / "w.parquet", column="body")
+        veclab.embed_file(
+            model, veclab.open_source(path, column="key"), tmp_path / "w.parquet", column="body"
+        )
