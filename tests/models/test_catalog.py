@@ -1,5 +1,7 @@
 """Finding a model by name or path, and saying what to do when it is not there."""
 
+import json
+import os
 import shutil
 import sys
 
@@ -26,7 +28,31 @@ def test_finding_it_runs_no_code_of_the_package():
 
 def test_other_weights_under_its_name_are_refused(monkeypatch, tiny_bert):
     monkeypatch.setattr(catalog, "_package_path", lambda packaged: tiny_bert)
-    with pytest.raises(ModelUnavailable, match=r"not the published ones.*not loaded"):
+    with pytest.raises(ModelUnavailable, match=r"weights \(SHA.*not loaded.*--no-deps gt-all"):
+        find_model("all-MiniLM-L6-v2")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "named"),
+    [
+        ("config.json", {"num_hidden_layers": 3}, "tokenizer and configuration"),
+        ("tokenizer.json", {"normalizer": None}, "tokenizer and configuration"),
+        ("1_Pooling/config.json", {"pooling_mode_cls_token": True}, "tokenizer and configuration"),
+        ("config_sentence_transformers.json", {"prompts": {"query": "q"}}, "configuration"),
+        ("sentence_bert_config.json", {"max_seq_length": 128}, "token limit"),
+    ],
+)
+def test_its_weights_with_another_tokenizer_or_configuration_are_refused(
+    tmp_path, monkeypatch, file, change, named
+):
+    path = shutil.copytree(
+        find_model("all-MiniLM-L6-v2").path, tmp_path / "m", copy_function=os.symlink
+    )
+    content = (path / file).read_text()
+    (path / file).unlink()
+    (path / file).write_text(json.dumps(json.loads(content) | change))
+    monkeypatch.setattr(catalog, "_package_path", lambda packaged: path)
+    with pytest.raises(ModelUnavailable, match=f"{named}.*differ.*It was not loaded"):
         find_model("all-MiniLM-L6-v2")
 
 

@@ -12,7 +12,7 @@ from veclab.models.names import DEFAULT_MODEL
 @json_option
 def models(as_json: bool) -> None:
     """List the models that load now, without a network."""
-    from veclab.models.catalog import PACKAGED, full_name, usable_models
+    from veclab.models.catalog import PACKAGED, full_name, is_installed, usable_models
     from veclab.models.words.model import PACKAGED_WORDS, package_path
 
     found = list(usable_models())
@@ -67,7 +67,8 @@ def models(as_json: bool) -> None:
         print_table(["model", "license", "dimensions", "token limit", "size"], rows, left=2)
     for packaged in PACKAGED:
         if packaged.name not in {folder.name for folder in found}:
-            click.echo(f"{packaged.name}: pip install 'veclab[{packaged.extra}]'")
+            ready = "installed; put together at its first use"
+            click.echo(f"{packaged.name}: {ready if is_installed(packaged) else packaged.install}")
     for words in PACKAGED_WORDS:
         if package_path(words) is None:
             click.echo(f"{words.name}: pip install 'veclab[{words.extra}]'")

