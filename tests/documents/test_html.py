@@ -65,4 +65,4 @@ def test_a_page_nested_thousands_deep_is_read(tmp_path):
 def test_a_page_that_takes_too_long_is_told_of(tmp_path):
     # The parser's own time grows with the square of the depth.
     found = read_one(tmp_path, "a.html", "<div>" * 100_000 + "deep", Limits(seconds=2))
-    assert found.reason == "reading it took more than 2 seconds"
+    assert found.reason == "reading it takes more than 2 seconds of processor time"

@@ -65,6 +65,41 @@ def test_names_may_hold_newlines(tmp_path):
     assert read(tmp_path)[0].id == "two\nlines.txt"
 
 
+def test_a_name_that_is_no_text_is_told_of(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("text")
+    (found,) = read(tmp_path)
+    assert found.path.endswith("caf\ufffd.txt")
+    assert "not valid UTF-8" in found.reason
+
+
+def test_a_file_of_a_gigabyte_is_told_of_and_not_read(tmp_path):
+    with (tmp_path / "large.txt").open("wb") as file:
+        file.truncate(1 << 30)
+    assert "larger (1.07 GB) than the limit" in read(tmp_path)[0].reason
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_told_of(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("half")
+    real = os.fstat
+
+    def fstat(descriptor):
+        found = real(descriptor)
+        with path.open("a") as file:
+            file.write(" and more")
+        return found
+
+    monkeypatch.setattr("veclab.documents.reading.os.fstat", fstat)
+    assert "was written to while it was read" in read(tmp_path)[0].reason
+
+
+def test_the_process_that_parses_knows_no_keys(monkeypatch):
+    from veclab.documents.worker import _environment
+
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert "secret" not in _environment().values()
+
+
 def test_a_known_fingerprint_saves_parsing(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     first = read(tmp_path)[0]

@@ -43,8 +43,10 @@ _SPACE = re.compile(r"[ \t\r\n\f]+")
 def read_html(data: bytes) -> Extracted:
     """The page's own words: the main part where it marks one, without navigation and scripts."""
     builder = Builder()
+    data, notes = _utf8(data)
     parser, left_out = _read(builder, data)
-    notes = [f"{left_out} part(s) left out that only lead to other pages"] if left_out else []
+    if left_out:
+        notes.append(f"{left_out} part(s) left out that only lead to other pages")
     title = parser.css_first("head > title")
     name = " ".join(title.text().split()) if title is not None else ""
     if not name and builder.blocks and builder.blocks[0].headings:
@@ -55,7 +57,7 @@ def read_html(data: bytes) -> Extracted:
 def read_into(builder: Builder, data: bytes) -> None:
     """Add a page's words to a document of several pages; its headings begin anew."""
     builder.outline.leave(1)
-    _read(builder, data)
+    _read(builder, _utf8(data)[0])
 
 
 def _read(builder: Builder, data: bytes) -> tuple[LexborHTMLParser, int]:
@@ -64,7 +66,7 @@ def _read(builder: Builder, data: bytes) -> tuple[LexborHTMLParser, int]:
         from selectolax.lexbor import LexborHTMLParser
     except ImportError:
         raise MissingExtra("documents", "reading HTML") from None
-    parser = LexborHTMLParser(_utf8(data))
+    parser = LexborHTMLParser(data)
     root = parser.body or parser.root
     if root is None:
         raise Unreadable("it is empty")
@@ -76,8 +78,8 @@ def _read(builder: Builder, data: bytes) -> tuple[LexborHTMLParser, int]:
     return parser, page.left_out
 
 
-def _utf8(data: bytes) -> bytes:
-    """The same page in UTF-8: a byte order mark or the page itself says what it is in."""
+def _utf8(data: bytes) -> tuple[bytes, list[str]]:
+    """The same page in UTF-8, and notes: a mark in front or the page says what it is in."""
     from veclab.documents.plain import decode
 
     head = data[:2048].lower()
@@ -86,10 +88,11 @@ def _utf8(data: bytes) -> bytes:
         name = declared.group(1).decode()
         name = "cp1252" if name in ("iso-8859-1", "latin1", "us-ascii", "ascii") else name
         try:
-            return data.decode(name).encode()
+            return data.decode(name).encode(), []
         except (LookupError, UnicodeDecodeError):
             pass  # it says so and is not: found out below
-    return decode(data)[0].encode()
+    text, notes = decode(data)
+    return text.encode(), notes
 
 
 def _metadata(parser: LexborHTMLParser) -> Metadata:

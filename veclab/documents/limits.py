@@ -20,7 +20,7 @@ class Limits:
 
     Attributes:
         file_bytes: of the file, and of what it unpacks to.
-        seconds: of parsing it.
+        seconds: of processor time for parsing it.
         memory_bytes: of the process that parses it.
     """
 

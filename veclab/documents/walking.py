@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def files_below(root: Path, follow_links: bool) -> Iterator[tuple[str, Path] | S
     waiting = _entries(root, "")
     while waiting:
         id, path = waiting.pop()
+        try:
+            id.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(path).decode("utf-8", "replace")
+            yield Skipped(shown, "its name is not valid UTF-8; rename it")
+            continue
         try:
             if path.is_symlink() and not follow_links:
                 reason = f"it is a link (to {path.readlink()}), and links are not followed"

@@ -7,6 +7,7 @@ with one line of JSON and the bytes of the characters' boxes. Nothing is unpickl
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import subprocess
@@ -20,6 +21,8 @@ import numpy as np
 from veclab.documents.document import Block, Extracted, Page
 from veclab.documents.limits import Limits, Unreadable, human
 from veclab.errors import InputError, MissingExtra
+
+_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 
 
 class Worker:
@@ -37,19 +40,21 @@ class Worker:
             MissingExtra: the reader's library is not installed.
         """
         process = self._started()
-        deadline = time.monotonic() + self.limits.seconds
-        request = json.dumps({"kind": kind, "bytes": len(data), "limit": limit})
+        # The child counts its own processor time; this is for one that waits for something.
+        deadline = time.monotonic() + 20 * self.limits.seconds
+        seconds = self.limits.seconds
+        request = json.dumps({"kind": kind, "bytes": len(data), "limit": limit, "seconds": seconds})
         try:
             _send(process, request.encode() + b"\n" + data, deadline)
             head = json.loads(_line(process, deadline))
             boxes = _exactly(process, head.get("boxes", 0), deadline)
         except TimeoutError:
             self.close()
-            raise Unreadable(f"reading it took more than {self.limits.seconds:g} seconds") from None
+            raise Unreadable(f"reading it took more than {20 * seconds:g} seconds") from None
         except (EOFError, BrokenPipeError, ValueError):
             code = process.wait()
             self.close()
-            raise Unreadable(_ending(code, self.limits.memory_bytes)) from None
+            raise Unreadable(_ending(code, self.limits)) from None
         return _answer(head, boxes)
 
     def close(self) -> None:
@@ -70,7 +75,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=_environment(),
             )
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
@@ -78,9 +83,17 @@ class Worker:
         return self._process
 
 
-def _ending(code: int, memory: int) -> str:
+def _environment() -> dict[str, str]:
+    """What Python needs to start, and no keys: none for a parser of strangers' files."""
+    kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def _ending(code: int, limits: Limits) -> str:
+    if code == -24:  # SIGXCPU
+        return f"reading it takes more than {limits.seconds:g} seconds of processor time"
     if code == _NO_MEMORY or code == -6:  # PDFium aborts when it is refused memory
-        return f"reading it takes more memory than {human(memory)}"
+        return f"reading it takes more memory than {human(limits.memory_bytes)}"
     return f"reading it ended the parser (exit status {code})"
 
 
@@ -136,17 +149,24 @@ def _answer(head: Mapping[str, Any], boxes: bytes) -> Extracted:
 _NO_MEMORY = 83
 
 
-def _serve(memory: int) -> None:
+def _limit(name: str, value: float) -> None:
+    """Set a soft limit of the operating system, where it has it and allows it."""
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, ValueError):  # not on this system, or a lower limit is set already
+        kind = getattr(resource, name)
+        resource.setrlimit(kind, (math.ceil(value), resource.getrlimit(kind)[1]))
+    except (ImportError, AttributeError, ValueError):
         pass
+
+
+def _serve(memory: int) -> None:
+    _limit("RLIMIT_AS", memory)
+    _limit("RLIMIT_CORE", 0)
     source, target = sys.stdin.buffer, sys.stdout.buffer
     while line := source.readline():
         request = json.loads(line)
+        _limit("RLIMIT_CPU", time.process_time() + request["seconds"])
         head, boxes = _parsed(request["kind"], source.read(request["bytes"]), request["limit"])
         answer = json.dumps(head).encode()
         target.write(len(answer).to_bytes(8, "big") + answer + boxes)
