@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.store.conftest import WordSums
 from veclab.errors import InputError, SpaceMismatch, StoreError
+from veclab.model import Model
 from veclab.store.migrate import go_back, migrate
 from veclab.store.store import Store
 
@@ -22,7 +24,8 @@ def test_the_new_model_is_compared_and_searched_from_then_on(full, model, other_
     assert done.switched
     assert done.questions == 40
     assert done.new_quality.found > 0.9
-    assert done.low <= done.difference <= done.high
+    value, low, high = done.difference
+    assert low <= value <= high
     assert full.space == other_model.space
     assert full.search(TEXTS[5])[0].passage.fields == {"odd name": 5}
     with pytest.raises(SpaceMismatch):
@@ -49,7 +52,7 @@ def test_a_worse_model_is_not_switched_to(full, other_model, model):
     other_model.provider.vector = lambda text, role=None: given("all the same", role)
     done = migrate(full, other_model)
     assert not done.switched
-    assert done.high < 0
+    assert done.difference[2] < 0
     assert full.space == model.space
     assert len(full.place.tables()) == 1
 
@@ -60,6 +63,16 @@ def test_a_reader_goes_on_in_the_old_vectors_and_is_told_after_the_switch(full, 
         migrate(full, other_model)
         with pytest.raises(SpaceMismatch, match="leave -m out"):
             reader.search(TEXTS[0])
+
+
+def test_without_the_old_model_nothing_is_compared_and_it_says_so(full, other_model):
+    third = Model(WordSums(max_tokens=64, name="third"), other_model.cache)
+    with Store.open(full.place.name) as own_model_is_gone:
+        own_model_is_gone._given = third
+        done = migrate(own_model_is_gone, other_model)
+    assert done.switched
+    assert done.old_quality is None
+    assert any("not compared" in note for note in done.report.notes)
 
 
 def test_what_there_is_nothing_to_do_for(full, model):

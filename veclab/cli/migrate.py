@@ -58,16 +58,20 @@ def migrate(
     if as_json:
         print_json(done.to_dict())
         return
+    compared = []
+    if done.old_quality is not None and done.difference is not None:
+        value, low, high = done.difference
+        compared = [
+            ("old", f"{done.old}: {_quality(done.old_quality)}"),
+            ("difference", f"{value:+.3f} MRR, 95% from {low:+.3f} to {high:+.3f}"),
+        ]
     print_facts(
         [
-            ("old", f"{done.old}: {_quality(done.old_quality)}"),
+            *compared,
             ("new", f"{done.new}: {_quality(done.new_quality)}"),
-            (
-                "difference",
-                f"{done.difference:+.3f} MRR, 95% from {done.low:+.3f} to {done.high:+.3f}",
-            ),
             ("measured", f"{done.questions} sentences of passages, asked for their passage"),
             ("seconds", f"{done.seconds:,.1f}"),
+            *[("note", note) for note in done.report.notes],
             ("result", _result(done, store)),
         ]
     )

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError, StoreError
+from veclab.errors import (
+    InputError,
+    MissingExtra,
+    ModelUnavailable,
+    ProviderError,
+    SpaceMismatch,
+    StoreError,
+)
 from veclab.evaluation.bootstrap import distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.pipeline.embed import embed_block
@@ -59,8 +66,9 @@ class Migration:
     Attributes:
         old, new: the two Spaces, in words.
         questions: how many were asked of both.
-        old_quality, new_quality: how well each found the passages.
-        difference, low, high: of `mrr`, new less old, with its 95% interval over the questions.
+        old_quality, new_quality: how well each found the passages; None where the old model is
+            not to be had any more.
+        difference: of `mrr`, new less old, and its 95% interval over the questions; or None.
         switched: whether the new vectors are searched now.
         report: of embedding.
         seconds: wall time.
@@ -69,11 +77,9 @@ class Migration:
     old: str
     new: str
     questions: int
-    old_quality: Quality
+    old_quality: Quality | None
     new_quality: Quality
-    difference: float
-    low: float
-    high: float
+    difference: tuple[float, float, float] | None
     switched: bool
     report: Report
     seconds: float
@@ -122,10 +128,15 @@ def migrate(
             found = tune(new, None, lambda texts: _queries(model, texts))
             info = replace(info, tuning=None if found is None else found.to_dict())
         texts, ids = _questions(old)
-        before = _ranks(old, _queries(store.model, texts), ids, state.live.tuning)
         after = _ranks(new, _queries(model, texts), ids, info.tuning)
-        difference = _interval(after - before, -1.0)
-        switched = difference[2] >= 0 if switch is None else switch
+        before = difference = None
+        try:
+            before = _ranks(old, _queries(store.model, texts), ids, state.live.tuning)
+            difference = _interval(after - before, -1.0)
+        except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
+            report.note(f"not compared: the store's own model is not to be had here ({error})")
+        worse = difference is not None and difference[2] < 0
+        switched = not worse if switch is None else switch
         if switched:
             store.place.write(State(info, state.live, _kept(state.settings)))
             store.use(model)
@@ -135,11 +146,9 @@ def migrate(
         old=str(state.live.space),
         new=str(model.space),
         questions=len(texts),
-        old_quality=_quality(before),
+        old_quality=None if before is None else _quality(before),
         new_quality=_quality(after),
-        difference=difference[0],
-        low=difference[1],
-        high=difference[2],
+        difference=difference,
         switched=switched,
         report=report,
         seconds=round(time.perf_counter() - start, 2),
