@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.maps.sample import sample_page
+from veclab.maps import pack
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _BRINGS_ONE = "apt-get install chromium && pip install playwright"
 
@@ -53,6 +56,17 @@ class Opened:
     def rest(self) -> None:
         """Wait until every point is drawn."""
         self.page.wait_for_selector(".pane[data-state=rest]")
+
+    def says(self, text: str) -> None:
+        """Wait for a text anywhere on the page."""
+        self.page.get_by_text(text, exact=True).first.wait_for()
+
+    def search(self, query: str) -> None:
+        self.page.fill("#search", query)
+
+    def choose(self, column: str) -> None:
+        """Color by a column."""
+        self.page.select_option("#color-by", label=column)
 
     def where(self, row: int, pane: int = 0) -> list[float]:
         """Where the row of the page (not of the file) is on the screen."""
@@ -106,6 +120,7 @@ def opened(browser, tmp_path_factory):
         context = browser.new_context(
             viewport={"width": width, "height": height}, accept_downloads=True, **context_options
         )
+        context.set_default_timeout(180_000)  # for a busy machine; nothing here waits for time
         context.set_offline(True)
         url = address(page) + hash
         context.route(lambda asked: asked.startswith("http"), lambda route: route.abort())
@@ -122,3 +137,14 @@ def opened(browser, tmp_path_factory):
             context.close()
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def page():
+    return sample_page(3000)
+
+
+@pytest.fixture(scope="session")
+def order(page):
+    """The page's row i is row order[i] of the file."""
+    return pack.hilbert_order(pack.fixed_point(page.layers[0].xy)[0])
