@@ -9,7 +9,7 @@ from veclab.errors import InputError
 from veclab.rag.answer import Answer, Line, Writer
 from veclab.rag.answer_format import AnswerReader
 from veclab.rag.citations import verify, verify_quotations
-from veclab.rag.evidence import weigh
+from veclab.rag.evidence import CANDIDATES, SEARCH, read_closely
 from veclab.rag.extractive import Sentence, extract
 from veclab.rag.followup import Turn, standing_alone
 from veclab.rag.prompt import Prompt, Source, build_prompt
@@ -72,9 +72,12 @@ def ask(
     searched, note = standing_alone(question, earlier, chat)
     notes = [] if note is None else [note]
     vector = None if not store.count() else store.embed_query(searched)
-    hits = store.search(searched, top=top, mode=mode, where=where, vector=vector)
+    found = store.search(
+        searched, top=_candidates(top), mode=mode, where=where, vector=vector, **SEARCH
+    )
     assert vector is not None  # an empty store has raised
-    evidence, sentences = weigh(store, searched, vector, hits)
+    reading = read_closely(store, searched, vector, found, top)
+    hits, evidence = reading.hits, reading.evidence
     limit, told = _limit(store, threshold, on_calibrated)
     notes += told
     writer, prompt, refused = (
@@ -85,7 +88,7 @@ def ask(
     if not hits or evidence.score < limit.value:
         refused = True
     elif chat is None:
-        _answer_extractively(writer, sentences, on_line)
+        _answer_extractively(writer, reading.sentences, on_line)
     else:
         notes += chat.notes
         prompt = _prompt(chat, question, hits, earlier)
@@ -102,7 +105,7 @@ def ask(
         lines=tuple(writer.lines),
         dropped=tuple(writer.dropped),
         references=writer.references(),
-        hits=tuple(hits),
+        hits=hits,
         evidence=evidence,
         threshold=limit,
         messages=() if prompt is None else tuple(prompt.messages),
@@ -110,6 +113,11 @@ def ask(
         dollars=None if cost is None or paid is None else cost - paid,
         notes=tuple(notes),
     )
+
+
+def _candidates(top: int) -> int:
+    """How many passages to search for; a `top` that cannot be is the search's to refuse."""
+    return top if top < 1 else max(top, CANDIDATES)
 
 
 def _chat(

@@ -17,7 +17,7 @@ from veclab.errors import InputError
 from veclab.evaluation.bootstrap import Estimate, distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.rag.ask import ask
-from veclab.rag.evidence import DEPTH, weigh
+from veclab.rag.evidence import CANDIDATES, DEPTH, SEARCH, read_closely
 from veclab.rag.questions import Expected, Question
 from veclab.rag.threshold import REFUSED, Threshold, find_threshold, fit, pseudo_questions
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from veclab.store.store import Store
 
 MODES = ("vector", "keyword", "hybrid")
+# The order in which `ask` reads.
+READ = "read closely"
 FIGURES = ("ndcg@10", "recall@5", "recall@10", "mrr@10")
 _DEPTH = 10
 SAMPLE = 100
@@ -37,7 +39,7 @@ class Row:
     """One way of searching.
 
     Attributes:
-        name: `vector`, `keyword`, `hybrid` or `reranked`, and what else is compared.
+        name: `vector`, `keyword`, `hybrid`, `reranked`, `read closely`; and what is compared.
         figures: of `FIGURES`, with their intervals.
     """
 
@@ -130,12 +132,19 @@ def evaluate_rag(
     if rerank is not None:
         ways["reranked"] = {"mode": "hybrid", "rerank": rerank}
     ranks: dict[str, list[list[int | None]]] = {name: [] for name in ways}
+    if answers:
+        ranks[READ] = []
     for question in answerable:
         vector = store.embed_query(question.text)
         for name, options in ways.items():
             hits = store.search(question.text, top=_DEPTH, vector=vector, **options)
             passages = [hit.passage for hit in hits]
             ranks[name].append([question.rank(passages, answer) for answer in question.answers])
+        if answers:
+            found = store.search(question.text, top=CANDIDATES, vector=vector, **SEARCH)
+            reading = read_closely(store, question.text, vector, found, _DEPTH)
+            passages = [hit.passage for hit in reading.hits]
+            ranks[READ].append([question.rank(passages, answer) for answer in question.answers])
         on_done(1)
     rows = tuple(Row(name, _figures(found)) for name, found in ranks.items())
     plain = RagEvaluation(len(answerable), len(asked) - len(answerable), method, rows)
@@ -222,9 +231,9 @@ def fit_threshold(
     scores: dict[bool, list[float]] = {True: [], False: []}
     for question in questions:
         vector = store.embed_query(question.text)
-        hits = store.search(question.text, top=DEPTH, vector=vector)
-        evidence, _ = weigh(store, question.text, vector, hits)
-        scores[bool(question.answers)].append(evidence.score)
+        hits = store.search(question.text, top=CANDIDATES, vector=vector, **SEARCH)
+        reading = read_closely(store, question.text, vector, hits, DEPTH)
+        scores[bool(question.answers)].append(reading.evidence.score)
         on_done(1)
     return fit(
         scores[True], scores[False], method="questions", passages=store.count(), refused=refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from veclab.rag.extractive import Sentence, score_sentences
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from veclab.store.passage import Hit
     from veclab.store.store import Store
 
-# Passages that are looked at.
+# Passages that evidence is looked for in.
 DEPTH = 5
+# Passages that are read closely, the best of a search that leans on vectors: people's questions
+# share fewer words with their source than keywords do.
+CANDIDATES = 20
+SEARCH: dict[str, Any] = {"weight": 0.7}
+# What the share of words counts beside two cosines.
+_WORDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +64,66 @@ def word_weights(store: Store, question: str) -> tuple[list[tuple[str, float]], 
     return [(word, scores.get(word, rarest)) for word in words], missing
 
 
-def weigh(
-    store: Store, question: str, vector: NDArray[float32], hits: Sequence[Hit]
-) -> tuple[Evidence, list[Sentence]]:
-    """The evidence in what a search found, and all its sentences, the nearest first.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found for a question, read sentence by sentence.
+
+    Attributes:
+        hits: best first.
+        sentences: of these hits, the nearest to the question first; `source` counts the hits.
+        evidence: in them.
+    """
+
+    hits: tuple[Hit, ...]
+    sentences: tuple[Sentence, ...]
+    evidence: Evidence
+
+
+def read_closely(
+    store: Store, question: str, vector: NDArray[float32], hits: Sequence[Hit], top: int
+) -> Reading:
+    """Order what a search found by its best sentences as well.
+
+    A passage's vector is that of all it says; the one sentence that answers may be lost in it. So
+    passages are ordered by the sum of their cosine, that of their best sentence, and a share of the
+    question's words that they have.
 
     Args:
         store: that was searched.
         question: in words.
         vector: the question's, float32 (dim,).
-        hits: best first.
+        hits: the candidates.
+        top: how many to keep.
     """
     weights, missing = word_weights(store, question)
-    texts = [hit.passage.text for hit in hits]
-    sentences = score_sentences(store, vector, weights, texts)
-    best = [sentence for sentence in sentences if sentence.source <= DEPTH]
-    passage = max((hit.vector or 0.0 for hit in hits[:DEPTH]), default=0.0)
-    sentence = max((found.cosine for found in best), default=0.0)
-    words = max(
-        (
-            coverage(weights, stems(" ".join([*hit.passage.heading, hit.passage.text])))
-            for hit in hits[:DEPTH]
+    passages = [hit.passage for hit in hits]
+    words = [
+        coverage(weights, stems(" ".join([*passage.heading, passage.text]))) for passage in passages
+    ]
+    sentences = score_sentences(store, vector, weights, [passage.text for passage in passages])
+    best = [0.0] * len(hits)
+    for sentence in sentences:
+        best[sentence.source - 1] = max(best[sentence.source - 1], sentence.cosine)
+    order = sorted(
+        range(len(hits)),
+        key=lambda i: -((hits[i].vector or 0.0) + best[i] + _WORDS * words[i]),
+    )[:top]
+    place = {old + 1: new for new, old in enumerate(order, 1)}
+    first = order[:DEPTH]
+    passage = max((hits[i].vector or 0.0 for i in first), default=0.0)
+    nearest = max((best[i] for i in first), default=0.0)
+    share = max((words[i] for i in first), default=0.0)
+    return Reading(
+        tuple(hits[i] for i in order),
+        tuple(
+            replace(sentence, source=place[sentence.source])
+            for sentence in sentences
+            if sentence.source in place
         ),
-        default=0.0,
+        Evidence(combine(passage, nearest, share), passage, nearest, share, missing),
     )
-    return Evidence(combine(passage, sentence, words), passage, sentence, words, missing), sentences
 
 
 def combine(passage: float, sentence: float, words: float) -> float:
-    """One number out of the three: the stronger of the cosines, and the words."""
+    """One number out of the three: the higher of the cosines, and the words."""
     return 0.6 * max(passage, sentence) + 0.4 * words

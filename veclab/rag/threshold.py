@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from veclab.errors import InputError, StoreError
-from veclab.rag.evidence import DEPTH, weigh
+from veclab.rag.evidence import CANDIDATES, DEPTH, SEARCH, read_closely
 from veclab.rag.keywords import content_words
 from veclab.rag.sentences import split_sentences
 
@@ -30,7 +30,7 @@ REFUSED = 0.06
 # Share of the unanswerable stand-ins to refuse: sentences say more than questions do, so their
 # scores are higher, and a threshold that refused them all would refuse real questions.
 CAUGHT = 0.8
-SAMPLE = 60
+SAMPLE = 40
 _KEPT = 0.6
 _GROWTH = 1.25
 _WAIT = 5.0
@@ -152,14 +152,16 @@ def calibrate(
     store: Store, *, sample: int = SAMPLE, on_done: Callable[[int], None] = lambda n: None
 ) -> Threshold:
     """Find the threshold on the store's own sentences."""
-    yes, no = [], []
+    yes: list[float] = []
+    no: list[float] = []
     for made in pseudo_questions(store, sample):
         vector = store.embed_query(made.text)
-        hits = store.search(made.text, top=6 * DEPTH, vector=vector)
+        hits = store.search(made.text, top=2 * CANDIDATES, vector=vector, **SEARCH)
         without = [hit for hit in hits if hit.passage.document != made.passage.document]
-        yes.append(weigh(store, made.text, vector, hits[:DEPTH])[0].score)
-        if without:
-            no.append(weigh(store, made.text, vector, without[:DEPTH])[0].score)
+        for found, scores in ((hits, yes), (without, no)):
+            if found:
+                reading = read_closely(store, made.text, vector, found[:CANDIDATES], DEPTH)
+                scores.append(reading.evidence.score)
         on_done(1)
     return fit(yes, no, method="self-retrieval", passages=store.count(), caught=CAUGHT)
 
