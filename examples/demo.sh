@@ -30,3 +30,5 @@ run veclab inspect out/packages.parquet
 run veclab similar "The cat sits on the mat" \
     "A feline rests on the carpet" "Stock markets fell sharply on Monday"
 run veclab similar "play chess against the computer" --to out/packages.parquet --top 5
+run veclab index examples/documents --store out/documents.store
+run veclab ask "How long do the batteries of the outdoor unit last?" --store out/documents.store
