@@ -1,5 +1,7 @@
 """What the library takes, and what it says to what it does not take."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -91,6 +93,18 @@ def test_a_model_with_prompts_says_when_none_was_used():
     plain = Model(provider, None).embed(["a"])
     assert "role='query'" in plain.report.notes[0]
     assert Model(provider, None).embed(["a"], role="query").report.notes == []
+
+
+def test_vectors_that_version_1_of_the_space_kept_are_not_used_and_that_is_said(provider, cache):
+    Model(provider, cache).embed(["a"])  # a Space without a configuration, as version 1 wrote it
+    provider.space = replace(provider.space, configuration=(("layers", 3),))
+    report = Model(provider, cache).embed(["a"]).report
+    assert report.cached == 0
+    assert any("cache prune --model 'space version 1'" in note for note in report.notes)
+    assert Model(provider, cache).embed(["a"]).report.cached == 1
+    # Nothing was there for other texts' recipe, so nothing is said.
+    asked = Model(provider, cache).embed(["a"], role="query").report
+    assert not any("space version 1" in note for note in asked.notes)
 
 
 def test_a_cache_that_cannot_be_had_is_said_and_the_work_goes_on(tmp_path):

@@ -110,6 +110,13 @@ class Model:
         if self.cache is not None:
             for key in (recipe.whole_key, recipe.cut_key):
                 self.cache.describe(key, recipe.to_json())
+            old = recipe.before_configuration
+            if old is not None and self.cache.holds(old.whole_key):
+                run.report.note(
+                    f"the cache has vectors of {self.space.model} from before a Space held the "
+                    "configuration of the model; they may be those of another one and are not "
+                    "used (`veclab cache prune --model 'space version 1'` gives their room back)"
+                )
         return run
 
     def embed(

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from veclab.errors import InputError, SpaceMismatch
@@ -282,6 +282,13 @@ class Recipe:
     def id(self) -> str:
         """16 hex digits over everything: two recipes with one id give the same vectors."""
         return _digest(self.to_dict(), 8).hex()
+
+    @property
+    def before_configuration(self) -> Recipe | None:
+        """What version 1 of the Space made of this Recipe; None where nothing has changed."""
+        if not self.space.configuration:
+            return None
+        return replace(self, space=replace(self.space, configuration=()))
 
     @property
     def whole_key(self) -> bytes:

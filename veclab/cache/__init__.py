@@ -24,6 +24,7 @@ from veclab.cache.record import (
     HEADER_SIZE,
     RECIPE_SIZE,
     TRUNCATED,
+    begins,
     checksums,
     disk_bytes,
     record_dtype,
@@ -257,6 +258,10 @@ class Cache:
             txn.cursor().putmulti(zip(keys.tolist(), values, strict=True))
 
         self._store.run(put, Op.PUT, keys.tobytes(), size, write=True)
+
+    def holds(self, recipe: bytes) -> bool:
+        """Whether there is a record under an 8-byte `recipe`."""
+        return self._store.run(lambda txn: begins(txn.cursor(), recipe), Op.WALK)
 
     def describe(self, recipe: bytes, description: str) -> None:
         """Keep the JSON text that says what `recipe` stands for, unless there is one already."""

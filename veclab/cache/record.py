@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,3 +80,8 @@ def disk_bytes(sizes: NDArray[np.int64], page: int) -> NDArray[np.int64]:
     own = -(-(header + sizes) // page) * page + 64
     branches = 101 / 100  # the pages above the leaves
     return (np.where(per_page >= 2, shared, own) * branches).astype(np.int64)
+
+
+def begins(cursor: lmdb.Cursor[bytes], prefix: bytes) -> bool:
+    """Whether some key begins with `prefix`."""
+    return cursor.set_range(prefix) and cursor.key().startswith(prefix)

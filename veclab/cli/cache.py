@@ -42,6 +42,9 @@ def _label(description: str | None) -> str:
     words = [recipe["space"]["model"], f"{recipe['space']['dimensions']}-d", recipe["precision"]]
     if recipe["role"]:
         words.append(recipe["role"])
+    space = recipe["space"]
+    if space["provider"] == "local" and not space.get("configuration"):
+        words.append("(space version 1)")  # not used any more
     return " ".join(words)
 
 

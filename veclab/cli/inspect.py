@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from veclab.cli.console import json_option, print_facts, print_json
+from veclab.space import Space
 
 
 @click.command()
@@ -29,6 +30,7 @@ def inspect(file: Path, as_json: bool) -> None:
         ("space", space.id),
         ("weights", space.weights or "not known"),
         ("pooling", space.pooling or "not known"),
+        ("configuration", _configuration(space)),
         ("prompts", ", ".join(f"{r}: {p!r}" for r, p in space.prompts) or "none"),
     ]
     if summary.recipe is not None:
@@ -43,3 +45,9 @@ def inspect(file: Path, as_json: bool) -> None:
         facts.append(("truncated", f"{summary.truncated:,}"))
     facts.append(("own columns", ", ".join(summary.columns) or "none"))
     print_facts(facts)
+
+
+def _configuration(space: Space) -> str:
+    if space.configuration:
+        return f"{len(space.configuration)} facts (--json lists them)"
+    return "not recorded" if space.provider == "local" else "not known"
