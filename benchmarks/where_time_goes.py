@@ -45,13 +45,13 @@ def profile(name: str, texts: list[str]) -> dict[str, float]:
     compiled = core.compile_model(core.read_model(made.model), "CPU", options)
     request = compiled.create_infer_request()
     start = time.perf_counter()
-    pieces = sorted(model.provider.tokenize(texts, None), key=lambda p: -len(p.ids))
+    tokenized = sorted(model.provider.tokenize(texts, None), key=lambda p: -len(p.ids))
     tokenizer = time.perf_counter() - start
     spent: Counter[str] = Counter()
     spent["tokenizer"] = tokenizer
-    sizes = [len(piece.ids) for piece in pieces]
+    sizes = [len(piece.ids) for piece in tokenized]
     for part in cut_batches(sizes, model.provider.limits):
-        ids, mask = pad_rows([piece.ids for piece in pieces[part]], made.pad_id)
+        ids, mask = pad_rows([piece.ids for piece in tokenized[part]], made.pad_id)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if len(compiled.inputs) > 2:
             inputs["token_type_ids"] = ids * 0

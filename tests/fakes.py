@@ -30,8 +30,8 @@ class FakeProvider(EmbeddingProvider):
         return [TokenizedText(text, len(text.split()) + 2) for text in texts]
 
     def embed_batch(self, batch, role):
-        self.batches.append([piece.text for piece in batch])
-        return np.stack([self.vector(piece.text, role) for piece in batch])
+        self.batches.append([one.text for one in batch])
+        return np.stack([self.vector(one.text, role) for one in batch])
 
     def vector(self, text, role=None):
         """What the model says for a text: it reads the first `max_tokens` tokens only."""

@@ -53,10 +53,10 @@ def test_a_second_run_takes_every_vector_from_the_cache(corpus, tmp_path, model,
 
 def test_a_failure_leaves_no_file_and_keeps_what_was_computed(corpus, tmp_path, cache):
     class Failing(FakeProvider):
-        def embed_batch(self, pieces, role):
+        def embed_batch(self, batch, role):
             if len(self.batches) == 3:
                 raise KeyboardInterrupt
-            return super().embed_batch(pieces, role)
+            return super().embed_batch(batch, role)
 
     failing, rest = Failing(), FakeProvider()
     source = open_source(corpus, column="body")

@@ -42,9 +42,9 @@ class Paid(Knowing):
     def __init__(self, name):
         super().__init__(name, 0, price=2.0)
 
-    def embed_batch(self, pieces, role):
-        vectors = super().embed_batch(pieces, role)
-        return Answer(vectors, requests=1, tokens=sum(piece.tokens for piece in pieces))
+    def embed_batch(self, batch, role):
+        vectors = super().embed_batch(batch, role)
+        return Answer(vectors, requests=1, tokens=sum(one.tokens for one in batch))
 
 
 @pytest.fixture
@@ -216,10 +216,10 @@ class TestKept:
 
 
 class Failing(Knowing):
-    def embed_batch(self, pieces, role):
+    def embed_batch(self, batch, role):
         if len(self.batches) == 3:
             raise RuntimeError("out of\nmemory")
-        return super().embed_batch(pieces, role)
+        return super().embed_batch(batch, role)
 
 
 class TestFailure:
@@ -329,8 +329,8 @@ class TestWhatItCosts:
 
     def test_after_a_paid_model_failed_nothing_more_is_bought(self, scored):
         class Breaks(Paid):
-            def embed_batch(self, pieces, role):
-                super().embed_batch(pieces, role)
+            def embed_batch(self, batch, role):
+                super().embed_batch(batch, role)
                 raise RuntimeError("gone")
 
         other = Paid("other")
@@ -341,8 +341,8 @@ class TestWhatItCosts:
 
     def test_a_refused_text_fails_the_model_and_is_named(self, scored):
         class Refuses(Paid):
-            def embed_batch(self, pieces, role):
-                return replace(super().embed_batch(pieces, role), refused={0: "not allowed"})
+            def embed_batch(self, batch, role):
+                return replace(super().embed_batch(batch, role), refused={0: "not allowed"})
 
         found = compare([Model(Refuses("picky"), None)], [scored], timing=False)
         assert "were refused" in found.boards[0].rows[0].error
@@ -372,9 +372,9 @@ def test_queries_and_documents_get_their_prompts():
             self.space = Space("fake", "e5", 8, weights="0" * 64, prompts=prompts)
             self.roles = {}
 
-        def embed_batch(self, pieces, role):
-            self.roles.update({piece.text: role for piece in pieces})
-            return super().embed_batch(pieces, role)
+        def embed_batch(self, batch, role):
+            self.roles.update({one.text: role for one in batch})
+            return super().embed_batch(batch, role)
 
     provider = Prompted()
     data = retrieval_data(

@@ -97,9 +97,9 @@ class Remembers(FakeProvider):
         self.space = Space("fake", "own", 8, weights="0" * 64, prompts=prompts)
         self.roles = {}
 
-    def embed_batch(self, pieces, role):
-        self.roles.update({piece.text: role for piece in pieces})
-        return super().embed_batch(pieces, role)
+    def embed_batch(self, batch, role):
+        self.roles.update({one.text: role for one in batch})
+        return super().embed_batch(batch, role)
 
 
 def test_queries_and_documents_get_their_own_prompts():

@@ -184,7 +184,7 @@ class TestDistrust:
     )
     def test_what_is_no_vector_is_refused_and_never_cached(self, cache, answer, complaint):
         class Broken(FakeProvider):
-            def embed_batch(self, pieces, role):
+            def embed_batch(self, batch, role):
                 return answer
 
         with pytest.raises(BadVectors, match=complaint):
@@ -195,8 +195,8 @@ class TestDistrust:
 
     def test_huge_numbers_are_normalized_without_overflow(self):
         class Huge(FakeProvider):
-            def embed_batch(self, pieces, role):
-                return np.full((len(pieces), 8), 3e38, dtype=np.float32)
+            def embed_batch(self, batch, role):
+                return np.full((len(batch), 8), 3e38, dtype=np.float32)
 
         vectors = Model(Huge(), None).embed(["hello"])
         assert np.linalg.norm(vectors.array) == pytest.approx(1)
@@ -212,10 +212,10 @@ class TestInterruption:
     """What was computed before an interruption is never computed again."""
 
     class Stopped(FakeProvider):
-        def embed_batch(self, pieces, role):
+        def embed_batch(self, batch, role):
             if len(self.batches) == 5:
                 raise KeyboardInterrupt
-            return super().embed_batch(pieces, role)
+            return super().embed_batch(batch, role)
 
     def test_the_next_run_computes_the_rest_in_the_same_batches(self, cache):
         texts = [f"text {'x' * (i % 7)} {i}" for i in range(100)]

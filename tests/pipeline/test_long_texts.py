@@ -53,15 +53,15 @@ def test_a_single_endless_word_stays_whole():
     assert beginning("x" * 1000, 5, words) == "x" * 1000
 
 
-def test_pieces_come_in_order_and_long_texts_are_cut_to_what_is_read():
+def test_texts_come_in_order_and_long_texts_are_cut_to_what_is_read():
     long = "some words " * (LONG_CHARS // 10)
     texts = ["a b", long, "c", *["word " * 30_000] * 10, long, "d"]
-    pieces = tokenize(FakeProvider(), texts, None, 16)
-    assert [piece.tokens for piece in pieces] == [len(text.split()) + 2 for text in texts]
-    for piece, text in zip(pieces, texts, strict=True):
-        assert text.startswith(piece.text)
-        assert len(piece.text) <= LONG_CHARS
-        assert piece.text.split()[:14] == text.split()[:14]
+    tokenized = tokenize(FakeProvider(), texts, None, 16)
+    assert [one.tokens for one in tokenized] == [len(text.split()) + 2 for text in texts]
+    for one, text in zip(tokenized, texts, strict=True):
+        assert text.startswith(one.text)
+        assert len(one.text) <= LONG_CHARS
+        assert one.text.split()[:14] == text.split()[:14]
 
 
 def test_without_a_limit_a_long_text_stays_whole():

@@ -12,9 +12,9 @@ from veclab.similarities.embed_all import embed_all
 class Choosy(FakeProvider):
     """Refuses one text, as an endpoint may."""
 
-    def embed_batch(self, pieces, role):
-        refused = {i: "no" for i, piece in enumerate(pieces) if piece.text == "bad"}
-        return Answer(np.ones((len(pieces), 8), np.float32), refused)
+    def embed_batch(self, batch, role):
+        refused = {i: "no" for i, one in enumerate(batch) if one.text == "bad"}
+        return Answer(np.ones((len(batch), 8), np.float32), refused)
 
 
 def test_rows_follow_the_texts(model):

@@ -36,10 +36,10 @@ elif moment == "after":
     DatasetOptimizer.optimize_indices = stop
 elif moment == "embedding":
     given = WordSums.embed_batch
-    def embed_batch(self, pieces, role):
+    def embed_batch(self, batch, role):
         if len(self.batches) == 2:
             stop()
-        return given(self, pieces, role)
+        return given(self, batch, role)
     WordSums.embed_batch = embed_batch
 with Store.open(path, Model(WordSums(max_tokens=64), Cache.open()), create=True) as store:
     print("opened", flush=True)

@@ -91,47 +91,45 @@ class TorchModel(EmbeddingProvider):
                 TokenizedText(text, len(ids))
                 for text, ids in zip(texts, encoded["input_ids"], strict=True)
             ]
-        pieces = []
+        tokenized = []
         for i, encoding in enumerate(self._tokenizer.encode_batch_fast(prompted)):
             count, limit = len(encoding), self.limits.max_tokens
             if self._cut is not None and limit is not None and count > limit:
                 # Only the tokenizer knows which special tokens stay where a text is cut.
                 encoding = self._cut.encode(prompted[i])
             ids = None if self._by_encode else np.array(encoding.ids, np.int32)
-            pieces.append(TokenizedText(texts[i], count, ids))
-        return pieces
+            tokenized.append(TokenizedText(texts[i], count, ids))
+        return tokenized
 
-    def embed_batch(
-        self, pieces: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32]:
-        """float32 (len(pieces), dimensions).
+    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        """float32 (len(batch), dimensions).
 
         A batch that an accelerator has no memory for is computed in halves.
 
         Raises:
             ModelUnavailable: a single text is too long for the memory of the accelerator.
         """
-        longest = max(piece.tokens for piece in pieces)
-        if len(pieces) > 1 and longest * len(pieces) > self._room:
-            return self._halves(pieces, role)  # planned before the memory was found to be small
+        longest = max(one.tokens for one in batch)
+        if len(batch) > 1 and longest * len(batch) > self._room:
+            return self._halves(batch, role)  # planned before the memory was found to be small
         try:
-            return self._encode(pieces, role) if self._by_encode else self._forward(pieces)
+            return self._encode(batch, role) if self._by_encode else self._forward(batch)
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
                 raise
-            if len(pieces) == 1:
+            if len(batch) == 1:
                 raise ModelUnavailable(
-                    f"a text of {pieces[0].tokens:,} tokens does not fit into the memory of "
+                    f"a text of {batch[0].tokens:,} tokens does not fit into the memory of "
                     f"{self._device.type}; read fewer tokens (max_tokens=, --max-tokens) or use "
                     "the processor (device='cpu', --device cpu)"
                 ) from error
         # Outside of the handler: the exception would keep the failed batch's memory in use.
-        self._shrink(len(pieces), longest * len(pieces) // 2)
-        return self._halves(pieces, role)
+        self._shrink(len(batch), longest * len(batch) // 2)
+        return self._halves(batch, role)
 
-    def _halves(self, pieces: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
-        middle = len(pieces) // 2
-        halves = (pieces[:middle], pieces[middle:])
+    def _halves(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        middle = len(batch) // 2
+        halves = (batch[:middle], batch[middle:])
         return np.concatenate([self.embed_batch(half, role) for half in halves])
 
     def _shrink(self, texts: int, room: int) -> None:
@@ -145,11 +143,11 @@ class TorchModel(EmbeddingProvider):
             stacklevel=2,
         )
 
-    def _forward(self, pieces: Sequence[TokenizedText]) -> NDArray[np.float32]:
+    def _forward(self, batch: Sequence[TokenizedText]) -> NDArray[np.float32]:
         """Ids to vectors through the model's modules."""
         import torch
 
-        rows: list[Ids] = [piece.ids for piece in pieces if piece.ids is not None]
+        rows: list[Ids] = [one.ids for one in batch if one.ids is not None]
         ids, mask = (torch.from_numpy(part) for part in pad_rows(rows, self._pad_id))
         features = {"input_ids": ids, "attention_mask": mask}
         if self._types:
@@ -176,7 +174,7 @@ class TorchModel(EmbeddingProvider):
             self._local.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         return torch.cuda.stream(self._local.stream)
 
-    def _encode(self, pieces: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+    def _encode(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
         """Texts to vectors by the model's own `encode`."""
         by_role: dict[Role | None, Callable[..., NDArray[np.float32]]] = {
             None: self._model.encode,
@@ -184,8 +182,8 @@ class TorchModel(EmbeddingProvider):
             "document": self._model.encode_document,
         }
         vectors = by_role[role](
-            [piece.text for piece in pieces],
-            batch_size=len(pieces),
+            [one.text for one in batch],
+            batch_size=len(batch),
             show_progress_bar=False,
             convert_to_numpy=True,
         )

@@ -117,7 +117,7 @@ class StaticModel(EmbeddingProvider):
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
         """float32 (len(batch), dimensions): the mean over known tokens, zeros where none is."""
-        rows = [piece.ids for piece in batch if piece.ids is not None]
+        rows = [one.ids for one in batch if one.ids is not None]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         order = np.argsort(-lengths, kind="stable")
         ids = np.concatenate([np.zeros(0, np.int32), *rows])

@@ -233,14 +233,14 @@ class WordModel(EmbeddingProvider):
         """float32 (len(batch), dimensions): means of the known words' vectors."""
         array = self.vectors.array
         out = np.empty((len(batch), array.shape[1]), dtype=np.float32)
-        for i, piece in enumerate(batch):
-            ids = find_words(self.vectors, piece.text)[0] if piece.ids is None else piece.ids
+        for i, one in enumerate(batch):
+            ids = find_words(self.vectors, one.text)[0] if one.ids is None else one.ids
             out[i] = array[ids].mean(axis=0, dtype=np.float64)
-            self._seen += piece.tokens
-            if len(ids) < piece.tokens:
+            self._seen += one.tokens
+            if len(ids) < one.tokens:
                 self._texts += 1
-                self._unknown += piece.tokens - len(ids)
-                missing = find_words(self.vectors, piece.text)[1]
+                self._unknown += one.tokens - len(ids)
+                missing = find_words(self.vectors, one.text)[1]
                 self._missing |= dict.fromkeys(missing[: _NAMED - len(self._missing)])
         return out
 

@@ -331,12 +331,12 @@ def test_the_engine_keeps_to_order_and_takes_many_threads_at_once(tiny_bert):
     from concurrent.futures import ThreadPoolExecutor
 
     provider = load(tiny_bert).provider
-    pieces = provider.tokenize([f"{t} {i}" for i in range(40) for t in TEXTS], None)
-    alone = np.concatenate([provider.embed_batch([piece], None) for piece in pieces])
+    batch = provider.tokenize([f"{t} {i}" for i in range(40) for t in TEXTS], None)
+    alone = np.concatenate([provider.embed_batch([one], None) for one in batch])
     assert provider.embed_batch([], None).shape == (0, 32)
     with ThreadPoolExecutor(8) as pool:
         parts = list(
-            pool.map(lambda i: provider.embed_batch(pieces[i : i + 7], None), range(0, 160, 7))
+            pool.map(lambda i: provider.embed_batch(batch[i : i + 7], None), range(0, 160, 7))
         )
     np.testing.assert_allclose(np.concatenate(parts), alone, atol=1e-5)
     assert isinstance(provider.engine, Engine)

@@ -212,14 +212,14 @@ class OpenVinoModel(EmbeddingProvider):
         """Token ids, cut at the limit, and the count of the whole text."""
         prompt, limit = self.folder.prompt(role), self.limits.max_tokens
         prompted = [prompt + text for text in texts] if prompt else list(texts)
-        pieces = []
+        tokenized = []
         for i, encoding in enumerate(self._whole.encode_batch_fast(prompted)):
             count = len(encoding)
             if limit is not None and count > limit:
                 # Only the tokenizer knows which special tokens stay where a text is cut.
                 encoding = self._cut.encode(prompted[i])
-            pieces.append(TokenizedText(texts[i], count, np.array(encoding.ids, np.int32)))
-        return pieces
+            tokenized.append(TokenizedText(texts[i], count, np.array(encoding.ids, np.int32)))
+        return tokenized
 
     @cached_property
     def _cut(self) -> Tokenizer:
@@ -229,11 +229,9 @@ class OpenVinoModel(EmbeddingProvider):
         cut.enable_truncation(self.limits.max_tokens)
         return cut
 
-    def embed_batch(
-        self, pieces: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32]:
-        """float32 (len(pieces), dimensions)."""
-        return self.engine.run([piece.ids for piece in pieces if piece.ids is not None])
+    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
+        """float32 (len(batch), dimensions)."""
+        return self.engine.run([one.ids for one in batch if one.ids is not None])
 
 
 def _tokenizer(file: Path) -> Tokenizer:
