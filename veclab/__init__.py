@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     )
     from veclab.evaluation.compare import compare
     from veclab.evaluation.recognize import read_dataset
+    from veclab.maps.map import Map
+    from veclab.maps.side_by_side import SideBySide, map_both
     from veclab.model import Model, load, load_for
     from veclab.provider import EmbeddingProvider, Limits, TokenizedText
     from veclab.rag.answer import Answer
@@ -84,6 +86,8 @@ _MODULES = {
     "similarities.duplicates": ("near_duplicates",),
     "similarities.nearest": ("Match", "Nearest", "nearest", "neighbors"),
     "similarities.similarity": ("pairwise", "similarity"),
+    "maps.map": ("Map",),
+    "maps.side_by_side": ("SideBySide", "map_both"),
     "model": ("Model", "load", "load_for"),
     "cache": ("Cache",),
     "corpus.plan": ("Plan", "plan_file"),

@@ -1,6 +1,7 @@
 """A map of vectors: made, written in every format, laid over, set beside another."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from tests.maps.made_vectors import SPACE, TOPICS, clumped
 from tests.maps.test_page import Reader
-from veclab import InputError, OutputError, SpaceMismatch, read
+from veclab import InputError, MissingExtra, OutputError, SpaceMismatch, read
 from veclab.cli.app import app
 from veclab.errors import VeclabError
 from veclab.maps.build import distinct, make_map
@@ -161,6 +162,22 @@ def test_in_a_notebook_it_is_a_frame_that_can_touch_nothing(made):
     shown = made._repr_html_()
     assert 'sandbox="allow-scripts' in shown and "allow-same-origin" not in shown
     assert "<script" not in shown
+
+
+def test_a_live_map_gives_its_selection_back(made):
+    pytest.importorskip("anywidget")
+    assert len(made.selection) == 0
+    widget = made.widget()
+    assert "v:a-xh:0" in widget.page
+    widget.rows = [2, 7]  # what the page tells
+    assert list(made.selection.ids) == ["id2", "id7"]
+    assert made.selection.space == made.vectors.space
+
+
+def test_without_anywidget_the_message_names_the_extra(made, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    with pytest.raises(MissingExtra, match=r"veclab\[notebook\]"):
+        made.widget()
 
 
 def test_laying_over_puts_each_beside_its_own(made, vectors):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class Map:
     title: str
     overlaid: int = 0
     sources: tuple[str, str] = ("map", "overlay")
+    _live: list[Any] = field(default_factory=list)  # the widget shown last, if any
 
     def __len__(self) -> int:
         return len(self.xy)
@@ -217,6 +218,25 @@ class Map:
             note="; ".join(filter(None, [method, note])),
             **coloring,
         )
+
+    def widget(self) -> Any:
+        """The page as a widget of a running notebook, whose selection is `selection` here.
+
+        The map itself, as the last line of a cell, is the same page without the way back to
+        Python; unlike a widget it stays in the saved notebook.
+
+        Raises:
+            MissingExtra: anywidget is not installed.
+        """
+        from veclab.maps.widget import make_widget
+
+        self._live[:] = [make_widget(self)]
+        return self._live[0]
+
+    @property
+    def selection(self) -> Vectors:
+        """The vectors selected in the widget shown last; none before anything is selected."""
+        return self.vectors[list(self._live[0].rows) if self._live else []]
 
     def _repr_html_(self) -> str:
         """The page in a sandboxed frame, for notebooks; over 20 MB a line that says so."""
