@@ -32,3 +32,5 @@ run veclab similar "The cat sits on the mat" \
 run veclab similar "play chess against the computer" --to out/packages.parquet --top 5
 run veclab index examples/documents --store out/documents.store
 run veclab ask "How long do the batteries of the outdoor unit last?" --store out/documents.store
+# Last, so that the line that opens the map is the last one there.
+run veclab map out/packages.parquet --color section -o out/map.html

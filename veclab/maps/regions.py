@@ -44,7 +44,7 @@ def find_regions(xy: NDArray[np.float32], zoom: int) -> Regions:
     low, high = np.percentile(xy.astype(np.float64), [0.2, 99.8], axis=0)
     size = float((high - low).max()) * 1.1 or 1.0
     corner = (low + high - size) / 2
-    widths = min(_WIDTHS, 4 + len(xy) ** 0.5 / 3)
+    widths = min(_WIDTHS, 4 + len(xy) ** 0.5 / 2)
     side = int(widths * _CELLS) * zoom
     cells = np.floor((xy - corner) / size * side).astype(np.int64)
     inside = ((cells >= 0) & (cells < side)).all(axis=1)
