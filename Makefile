@@ -24,7 +24,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint docs lock format venv clean
+.PHONY: help demo test bench notebook lint docs lock format venv clean
 
 help: ## Print this table
 	@printf 'make TARGET\n\n'
@@ -40,6 +40,10 @@ test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
 bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machine); ARGS="--quick"
 	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[all,dev,bench]'
 	$(RUN) -m benchmarks.engines $(ARGS)
+
+notebook: $(STAMP) ## Open the course in JupyterLab
+	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[notebook]'
+	$(RUN) -m jupyterlab notebooks/Vector_Embeddings_Tutorial.ipynb $(ARGS)
 
 lint: $(STAMP) ## Check style, formatting and types
 	$(RUN) -m ruff check .

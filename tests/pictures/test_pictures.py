@@ -216,13 +216,13 @@ class TestFiles:
         assert len(caught) == 1
 
     def test_a_notebook_shows_it(self, four):
-        assert pictures.heatmap(four)._repr_png_().startswith(b"\x89PNG")
+        assert pictures.heatmap(four)._repr_mimebundle_()["image/png"].startswith(b"\x89PNG")
 
     def test_the_users_own_style_stays(self, four):
         import matplotlib
 
         matplotlib.rcParams["font.size"] = before = 7
-        pictures.heatmap(four)._repr_png_()
+        pictures.heatmap(four)._repr_mimebundle_()
         assert matplotlib.rcParams["font.size"] == before
 
 

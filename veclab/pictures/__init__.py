@@ -15,9 +15,10 @@ from veclab.pictures.matrix import heatmap
 from veclab.pictures.parallelogram import analogy
 from veclab.pictures.points import scatter
 from veclab.pictures.quality import comparison
-from veclab.pictures.style import STYLE, check_picture
+from veclab.pictures.style import COLORS, STYLE, check_picture
 
 __all__ = [
+    "COLORS",
     "STYLE",
     "analogy",
     "bias_effects",

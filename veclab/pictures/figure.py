@@ -42,11 +42,12 @@ class Picture(Figure):
             raise OutputError(f"the picture {path} cannot be written: {error}") from error
         return path
 
-    def _repr_png_(self) -> bytes:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """For notebooks, before their own way with Figures, which knows nothing of the style."""
         buffer = io.BytesIO()
         with in_style(), _glyphs_counted():
             self.savefig(buffer, format="png", dpi=self.get_dpi())
-        return buffer.getvalue()
+        return {"image/png": buffer.getvalue(), "text/plain": repr(self)}
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def in_style() -> Iterator[None]:
     """Draw in veclab's style, whatever the user's own is."""
     from matplotlib import style
 
-    with style.context(["default", str(STYLE)]):
+    # Texts are the user's: a dollar sign begins no formula.
+    with style.context(["default", str(STYLE), {"text.parse_math": False}]):
         yield
 
 

