@@ -42,7 +42,7 @@ bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machin
 	$(RUN) -m benchmarks.engines $(ARGS)
 
 notebook: $(STAMP) ## Open the course in JupyterLab
-	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[notebook]'
+	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[course]'
 	$(RUN) -m jupyterlab notebooks/Vector_Embeddings_Tutorial.ipynb $(ARGS)
 
 lint: $(STAMP) ## Check style, formatting and types

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat", reason="needs veclab[notebook]")
-nbclient = pytest.importorskip("nbclient", reason="needs veclab[notebook]")
+nbformat = pytest.importorskip("nbformat", reason="needs veclab[course]")
+nbclient = pytest.importorskip("nbclient", reason="needs veclab[course]")
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
