@@ -18,7 +18,7 @@ FACT = "The library opens at nine in the morning."
 @pytest.fixture
 def run(store_path, word_model, monkeypatch):  # noqa: F811
     """Runs the command on the small store, in this process, with its model."""
-    monkeypatch.setattr(Store, "_load", lambda self: word_model)
+    monkeypatch.setattr(Store, "model", property(lambda self: word_model))
 
     def run(*arguments, input=None):
         return CliRunner().invoke(app, ["ask", *arguments, "--store", str(store_path)], input=input)
@@ -39,7 +39,7 @@ def test_a_refusal_says_why_and_what_to_do(run):
     result = run("Who is the president of France?")
     assert result.exit_code == 0
     assert result.stdout.startswith("Not in these documents.\nThe evidence is 0.")
-    assert "nowhere in them: president, France" in result.stdout
+    assert "not in what was found: president, France" in result.stdout
     assert "--threshold 0" in result.stdout
 
 
@@ -110,7 +110,7 @@ def test_wrong_usage(run, arguments, message):
 
 
 def test_documents_do_not_steer_the_terminal(tmp_path, word_model, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(Store, "_load", lambda self: word_model)
+    monkeypatch.setattr(Store, "model", property(lambda self: word_model))
     with Store.open(tmp_path / "store", word_model, create=True) as store:
         store.add(["The library \x1b[2J\x1b]0;owned\x07 opens at nine."], ids=["evil\x1b[31m"])
     result = CliRunner().invoke(

@@ -46,6 +46,15 @@ def test_what_the_documents_do_not_tell_is_refused(store):
     assert answer.hits  # what came nearest
 
 
+def test_a_name_that_is_not_there_weakens_the_evidence(store):
+    here, elsewhere = (
+        ask(store, f"When was {name} founded by Ian Murdock?", threshold=0).evidence
+        for name in ("Debian", "Slackware")
+    )
+    assert (here.names, elsewhere.names) == ((), ("Slackware",))
+    assert elsewhere.score < 0.6 * here.score
+
+
 def test_the_threshold_is_kept_in_the_store(store, store_path, word_model):
     first = ask(store, OPENING).threshold
     assert first.method == "self-retrieval"

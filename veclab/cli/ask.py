@@ -186,7 +186,8 @@ def _why_refused(answer: Answer) -> None:
     if evidence.score >= threshold.value:
         click.echo(f"{answer.by} found no answer in the passages it was given.")
         return
-    missing = f"; nowhere in them: {', '.join(evidence.missing)}" if evidence.missing else ""
+    absent = list(dict.fromkeys([*evidence.missing, *evidence.names]))
+    missing = f"; not in what was found: {', '.join(absent)}" if absent else ""
     click.echo(
         f"The evidence is {evidence.score:.3f} and has to be {threshold.value:.3f}{missing}. "
         "--explain shows what came nearest, --threshold 0 answers from it."
@@ -217,6 +218,7 @@ def _explain(answer: Answer) -> None:
             f"{evidence.score:.3f}: passage {evidence.passage:.3f}, sentence "
             f"{evidence.sentence:.3f}, words {evidence.words:.3f}",
         ),
+        ("names missing", ", ".join(evidence.names) or "none"),
         ("not in the store", ", ".join(evidence.missing) or "no word of the question"),
         ("threshold", str(answer.threshold)),
         ("answered by", answer.by or "the best sentences"),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from veclab.rag.extractive import Sentence, score_sentences
-from veclab.rag.keywords import content_words, coverage, stems
+from veclab.rag.keywords import content_words, coverage, names, stem, stems
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -25,6 +25,7 @@ CANDIDATES = 20
 SEARCH: dict[str, Any] = {"weight": 0.7}
 # What the share of words counts beside two cosines.
 _WORDS = 0.3
+_NAME_MISSING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Evidence:
         sentence: the highest cosine of a sentence in these passages.
         words: the share of the question's words, rare ones counting more, in the best passage.
         missing: words of the question that no passage of the store has.
+        names: names and numbers of the question that none of these passages has. They halve the
+            score: what is said of something else is no answer.
     """
 
     score: float
@@ -44,10 +47,11 @@ class Evidence:
     sentence: float
     words: float
     missing: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self) | {"missing": list(self.missing)}
+        return asdict(self) | {"missing": list(self.missing), "names": list(self.names)}
 
 
 def word_weights(store: Store, question: str) -> tuple[list[tuple[str, float]], tuple[str, ...]]:
@@ -97,9 +101,10 @@ def read_closely(
     """
     weights, missing = word_weights(store, question)
     passages = [hit.passage for hit in hits]
-    words = [
-        coverage(weights, stems(" ".join([*passage.heading, passage.text]))) for passage in passages
+    present = [
+        stems(" ".join([passage.document, *passage.heading, passage.text])) for passage in passages
     ]
+    words = [coverage(weights, each) for each in present]
     sentences = score_sentences(store, vector, weights, [passage.text for passage in passages])
     best = [0.0] * len(hits)
     for sentence in sentences:
@@ -113,6 +118,8 @@ def read_closely(
     passage = max((hits[i].vector or 0.0 for i in first), default=0.0)
     nearest = max((best[i] for i in first), default=0.0)
     share = max((words[i] for i in first), default=0.0)
+    absent = [n for n in names(question) if not any(stem(n) in present[i] for i in first)]
+    score = combine(passage, nearest, share) * (_NAME_MISSING if absent else 1.0)
     return Reading(
         tuple(hits[i] for i in order),
         tuple(
@@ -120,7 +127,7 @@ def read_closely(
             for sentence in sentences
             if sentence.source in place
         ),
-        Evidence(combine(passage, nearest, share), passage, nearest, share, missing),
+        Evidence(score, passage, nearest, share, missing, tuple(absent)),
     )
 
 

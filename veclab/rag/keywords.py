@@ -35,7 +35,7 @@ def stem(word: str) -> str:
     if has_number(low) or not low.isalpha():
         return low
     for ending in _ENDINGS:
-        if low.endswith(ending) and len(low) - len(ending) >= 4:
+        if low.endswith(ending) and len(low) - len(ending) >= (3 if ending == "s" else 4):
             low = low[: -len(ending)]
             break
     return low[:-1] if len(low) > 4 and low[-1] in "ey" else low
@@ -51,12 +51,24 @@ def content_words(text: str) -> list[str]:
     return list(found.values())
 
 
+def names(text: str) -> list[str]:
+    """Words that name something: with a digit, or with a capital where no sentence begins."""
+    found, begins = [], True
+    for word in read_words(text):
+        shown = text[word.start : word.end]
+        capital = any(letter.isupper() for letter in (shown[1:] if begins else shown))
+        if (capital and shown != "I") or has_number(shown):
+            found.append(shown)
+        begins = word.stop
+    return list(dict.fromkeys(found))
+
+
 def stems(text: str) -> set[str]:
     """The stems of all words of a text; of words like `apt-get.conf` the stems of their parts."""
     found = set()
     for word in read_words(text):
         found.add(stem(word.text))
-        found.update(stem(part) for part in _parts(word.text))
+        found.update(stem(part) for part in _parts(text[word.start : word.end]))
     return found
 
 
