@@ -107,6 +107,11 @@ def evaluate_rag(
         raise click.UsageError("--overlap goes with --chunk-size")
     if set_threshold and questions is None:
         raise click.UsageError("--set-threshold needs --questions FILE")
+    if chunk_size is not None or set_threshold:
+        mode = "--chunk-size" if chunk_size is not None else "--set-threshold"
+        for name, value in options.items():
+            if value is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} has no meaning with {mode}")
     asked = None if questions is None else read_questions(questions)
     with Store.open(store) as opened:
         if set_threshold:
