@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from veclab.atomic import atomic
 from veclab.corpus import as_source
-from veclab.errors import CostTooHigh, InputError
+from veclab.errors import InputError
 from veclab.model import Model
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.run import OnEmpty
@@ -69,7 +69,9 @@ def embed_file(
     if model.cache is None:
         run.report.note("no cache: a run that is interrupted starts from the beginning")
     if max_cost is not None:
-        _check_cost(model, source, max_cost, role=role, on_long=on_long, prepare=prepare)
+        from veclab.corpus.plan import check_cost
+
+        check_cost(model, source, max_cost, role=role, on_long=on_long, prepare=prepare)
     limits = model.provider.limits
     with atomic(output) as temporary, ParquetSink(temporary, model.space, run.recipe) as sink:
         for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
@@ -88,14 +90,3 @@ def embed_file(
         report = model.finish(run)
         sink.finish(report)
     return report
-
-
-def _check_cost(model: Model, source: Source, max_cost: float, **policies: Any) -> None:
-    from veclab.corpus.plan import plan_file
-
-    plan = plan_file(model, source, **policies)
-    if plan.dollars is not None and plan.dollars > max_cost:
-        raise CostTooHigh(
-            f"{plan.tokens:,} tokens in {plan.requests:,} requests would cost {plan.dollars:.4f} "
-            f"dollars ({plan.price}), over the limit of {max_cost:.4f}. Nothing was bought"
-        )

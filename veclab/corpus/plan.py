@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from veclab.corpus import as_source
+from veclab.errors import CostTooHigh
 from veclab.model import Model
 from veclab.pipeline.batching import batch_size
 from veclab.pipeline.embed import plan_block
@@ -127,6 +128,16 @@ def plan_file(
         requests += len(batches)
     run.report.note(*source.notes)
     return _plan(model, run, limits, tokens, requests)
+
+
+def check_cost(model: Model, source: Source, max_cost: float, **policies: Any) -> None:
+    """Raise CostTooHigh if a run would cost more dollars than that; `policies` of `plan_file`."""
+    plan = plan_file(model, source, **policies)
+    if plan.dollars is not None and plan.dollars > max_cost:
+        raise CostTooHigh(
+            f"{plan.tokens:,} tokens in {plan.requests:,} requests would cost {plan.dollars:.4f} "
+            f"dollars ({plan.price}), over the limit of {max_cost:.4f}. Nothing was bought"
+        )
 
 
 def _unasked(model: Model) -> Model:
