@@ -88,21 +88,36 @@ def score_sentences(
 
 
 def extract(sentences: Sequence[Sentence], most: int = SENTENCES) -> list[Claim]:
-    """The best sentences as claims that quote themselves; what says the same twice is left out."""
-    long = [s for s in sentences if len(s.text.split()) >= _FEWEST_WORDS]
+    """The best sentences as claims that quote themselves; what says the same twice is left out.
+
+    In place of a heading, a question or a line that ends in a colon stands what follows it.
+    """
     chosen: list[Sentence] = []
-    for sentence in long or sentences:
-        if chosen and sentence.score < chosen[0].score - _MARGIN:
+    for sentence in sentences:
+        if chosen and sentence.score < sentences[0].score - _MARGIN:
             break
-        if any(_alike(sentence.text, other.text) for other in chosen):
+        told = sentence if _tells(sentence.text) else _after(sentence, sentences)
+        if told is None or any(_alike(told.text, other.text) for other in chosen):
             continue
-        chosen.append(sentence)
+        chosen.append(told)
         if len(chosen) == most:
             break
     return [
         Claim(on_one_line(sentence.text), (Quote(sentence.source, sentence.text),))
-        for sentence in chosen
+        for sentence in chosen or sentences[:1]
     ]
+
+
+def _tells(text: str) -> bool:
+    """Whether a sentence says something, and does not only ask or announce it."""
+    return len(text.split()) >= _FEWEST_WORDS and text[-1] not in "?？:" and text[0] != "#"
+
+
+def _after(sentence: Sentence, sentences: Sequence[Sentence]) -> Sentence | None:
+    """The next sentence of the passage, where that says something."""
+    later = [s for s in sentences if s.source == sentence.source and s.start >= sentence.end]
+    following = min(later, key=lambda s: s.start, default=None)
+    return following if following is not None and _tells(following.text) else None
 
 
 def _alike(a: str, b: str) -> bool:
