@@ -46,6 +46,13 @@ def test_a_list_of_nothing_but_links_into_the_site_is_left_out(tmp_path):
     assert "holds no text" in only.reason
 
 
+def test_so_are_many_blocks_in_a_row_of_nothing_else(tmp_path):
+    links = [f'<div><a href="#part{i}">{i}. A part</a></div>' for i in range(5)]
+    assert read_one(tmp_path, "a.html", "".join(links) + "<p>Words.").text == "Words."
+    few = read_one(tmp_path, "b.html", "".join(links[:2]) + "<p>Words.")
+    assert few.text == "0. A part\n\n1. A part\n\nWords."
+
+
 def test_the_main_part_is_read_where_the_page_marks_one(tmp_path):
     page = f"<header>Shop</header><main><p>{'Words. ' * 50}</main><footer>Imprint</footer>"
     text = read_one(tmp_path, "a.html", page).text

@@ -36,7 +36,7 @@ _LISTS = frozenset({"ul", "ol", "dl"})
 # How documentation tools mark what only leads to other pages.
 _NAVIGATION = frozenset({"navheader", "navfooter", "sphinxsidebar", "related", "headerlink"})
 _FEWEST = 4  # links that make a list of links
-_ELSEWHERE = re.compile(r"[a-zA-Z][\w+.-]*:|//")
+_ELSEWHERE = re.compile(r"(?!javascript:)[a-zA-Z][\w+.-]*:|//")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -118,6 +118,9 @@ class _Page:
         self._pre = 0
         self._lists = 0  # that the node stands in
         self._anchor = ""
+        self._inside_link = False  # one into this site
+        self._linked = 0  # characters of the block being read that are such links
+        self._links: list[tuple[str, str, str]] = []  # blocks of nothing else, not yet added
 
     def walk(self, root: LexborNode) -> None:
         for node, enters in _events(root, self._skips):
@@ -145,7 +148,10 @@ class _Page:
                     self._lists += 1 if enters else -1
             if enters and tag in ("section", "div", "a") and node.attributes:
                 self._mark(node)
+            if tag == "a" and _leads_inside(node):
+                self._inside_link = enters
         self._end("text")
+        self._settle()
 
     def _skips(self, node: LexborNode) -> bool:
         tag = node.tag
@@ -169,6 +175,8 @@ class _Page:
 
     def _text(self, text: str) -> None:
         self._parts.append(text if self._pre else _SPACE.sub(" ", text))
+        if self._inside_link:
+            self._linked += len("".join(text.split()))
 
     def _heading(self, node: LexborNode, enters: bool) -> None:
         if enters:
@@ -176,7 +184,8 @@ class _Page:
             self._mark(node)
         else:
             words = " ".join("".join(self._parts).split())
-            self._parts = []
+            self._parts, self._linked = [], 0
+            self._settle()
             self.builder.heading(_HEADINGS[str(node.tag)], words, self._anchor)
 
     def _end(self, kind: str) -> None:
@@ -187,17 +196,35 @@ class _Page:
             lines = (re.sub(r"[ \t]*\t[ \t]*", "\t", line) for line in text.split("\n"))
             lines = (re.sub(" +", " ", line).strip(" \t") for line in lines)
             text = "\n".join(line for line in lines if line)
-        self.builder.add(text, kind, self._anchor)
+        linked, self._linked = self._linked, 0
+        if linked and linked >= 0.9 * len("".join(text.split())):
+            self._links.append((text, kind, self._anchor))
+        elif text.strip():
+            self._settle()
+            self.builder.add(text, kind, self._anchor)
+
+    def _settle(self) -> None:
+        """Add the blocks of links that wait, or leave them out where they are many in a row."""
+        if len(self._links) >= _FEWEST:
+            self.left_out += 1
+        else:
+            for block in self._links:
+                self.builder.add(*block)
+        self._links = []
 
 
 def _is_contents(node: LexborNode) -> bool:
     """Whether a list holds nothing but links into this site: the words of all headings there."""
     links = node.css("a[href]")
-    targets = [link.attributes.get("href") or "" for link in links]
-    if len(links) < _FEWEST or any(_ELSEWHERE.match(target) for target in targets):
+    if len(links) < _FEWEST or not all(map(_leads_inside, links)):
         return False
     linked = sum(len("".join(link.text().split())) for link in links)
     return linked >= 0.9 * len("".join(node.text().split()))
+
+
+def _leads_inside(link: LexborNode) -> bool:
+    target = link.attributes.get("href")
+    return target is not None and not _ELSEWHERE.match(target)
 
 
 def _events(
