@@ -23,6 +23,7 @@ import os
 import re
 import resource
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -44,13 +45,16 @@ def content(document: Document) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def parts(chunk: Chunk, document: Document, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """What a chunk holds of each block between two places: something may be left out between two
-    blocks, such as navigation."""
-    for block in document.blocks:
-        first, last = max(chunk.start, block.start, start), min(chunk.end, block.end, end)
-        if first < last:
-            yield first, last
+def parts(chunk: Chunk, document: Document) -> Iterator[tuple[int, int]]:
+    """What a chunk holds of each block: something may be left out between two, such as
+    navigation."""
+    first = bisect_right(document.blocks, chunk.start, key=lambda block: block.start) - 1
+    for block in document.blocks[max(first, 0) :]:
+        if block.start >= chunk.end:
+            break
+        start, end = max(chunk.start, block.start), min(chunk.end, block.end)
+        if start < end:
+            yield start, end
 
 
 class Words(HTMLParser):
@@ -76,11 +80,12 @@ class PdfSource:
         self.texts = [bare(page.get_text_range()) for page in self.pages]
 
     def misses(self, chunk: Chunk) -> bool:
-        text = self.document.text
         return any(
-            bare(text[start:end]) not in self.texts[page.number - 1]
+            bare(self.document.text[max(start, page.start) : min(end, page.end)])
+            not in self.texts[page.number - 1]
+            for start, end in parts(chunk, self.document)
             for page in self.document.pages
-            for start, end in parts(chunk, self.document, page.start, page.end)
+            if max(start, page.start) < min(end, page.end)
         )
 
     def outside_boxes(self, chunk: Chunk) -> bool:
@@ -103,8 +108,7 @@ class HtmlSource:
     def misses(self, chunk: Chunk) -> bool:
         text = self.document.text
         return any(
-            bare(text[start:end]) not in self.text
-            for start, end in parts(chunk, self.document, 0, len(text))
+            bare(text[start:end]) not in self.text for start, end in parts(chunk, self.document)
         )
 
 
