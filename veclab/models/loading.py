@@ -189,9 +189,16 @@ def _suitable(
     if find_spec("openvino") is None:
         faster = "pip install 'veclab[cpu]' makes it several times as fast"
         return "torch", [f"{folder.name} runs on torch; {faster}"]
-    if folder.needs_prompt_mask:
-        return "torch", [f"{folder.name} runs on torch: its pooling leaves the prompt out"]
+    if (reason := _only_torch(folder)) is not None:
+        return "torch", [f"{folder.name} runs on torch: {reason}"]
     return "openvino", []
+
+
+def _only_torch(folder: ModelFolder) -> str | None:
+    """Why OpenVINO cannot run a model, as far as its folder tells."""
+    if folder.needs_prompt_mask:
+        return "its pooling leaves the prompt out"
+    return "queries and documents take different ways through it" if folder.routed else None
 
 
 def accelerator() -> str | None:
@@ -235,8 +242,8 @@ def _openvino(
     """
     if precision == "f16":
         raise InputError("the OpenVINO engine has f32, bf16 and int8, not f16")
-    if folder.needs_prompt_mask:
-        raise CannotConvert("its pooling leaves the prompt out")
+    if (reason := _only_torch(folder)) is not None:
+        raise CannotConvert(reason)
     ready = _carried(folder, precision, threads)
     if not isinstance(ready, _Ready):
         unusable, ready = ready, _converted(folder, precision, threads)

@@ -104,3 +104,27 @@ class TestDigest:
         (home / "digests.json").write_text(text)
         (tmp_path / "file").write_text("x")
         assert file_digest(tmp_path / "file") == hashlib.sha256(b"x").hexdigest()
+
+
+@pytest.mark.parametrize(("said", "limit"), [(None, 32), (64, 32), (16, 16)])
+def test_positions_counted_from_the_padding_id_leave_fewer(tmp_path, said, limit):
+    """Of 34 positions a RoBERTa with padding id 1 can use 32, whatever its folder says."""
+    from tests.tiny import make_roberta
+
+    path = make_roberta(tmp_path / "m", max_tokens=32)
+    edit_json(path / "sentence_bert_config.json", max_seq_length=said)
+    edit_json(path / "tokenizer_config.json", model_max_length=512)
+    assert read_folder(path, name="m").max_tokens == limit
+
+
+def test_old_names_of_the_settings_are_read(tiny_bert, tmp_path):
+    import shutil
+
+    path = shutil.copytree(tiny_bert, tmp_path / "m")
+    (path / "sentence_bert_config.json").unlink()
+    (path / "sentence_roberta_config.json").write_text(
+        '{"max_seq_length": 16, "do_lower_case": true}'
+    )
+    folder = read_folder(path, name="m")
+    assert folder.max_tokens == 16
+    assert dict(folder.configuration)["0.Transformer.do_lower_case"] is True

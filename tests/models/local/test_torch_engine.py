@@ -6,7 +6,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 import veclab
-from veclab import ModelUnavailable
+from veclab import InputError, ModelUnavailable
 
 TEXTS = ["the cat sits on the mat", "a feline rests on the carpet", "stock markets fell", "z"]
 LONG = "the cat sits on the mat and rests " * 20
@@ -124,3 +124,86 @@ def test_threads_are_as_many_as_asked_for(tiny_bert):
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def make_routed(tmp_path_factory):
+    """A function that makes a model whose queries and documents have a head each."""
+    from sentence_transformers.base.modules import Dense, Router
+
+    from tests.tiny import make_bert
+
+    base = make_bert(tmp_path_factory.mktemp("routed") / "base")
+
+    def make(name, **options):
+        torch.manual_seed(1)
+        router = Router.for_query_document(
+            query_modules=[Dense(32, 8)], document_modules=[Dense(32, 8)], **options
+        )
+        inner = list(SentenceTransformer(str(base), device="cpu"))[:2]
+        path = base.parent / name
+        SentenceTransformer(modules=[*inner, router], device="cpu").save(str(path))
+        return path
+
+    return make
+
+
+class TestRouter:
+    """One transformer, a head for queries and a head for documents."""
+
+    def test_each_role_takes_its_way(self, make_routed):
+        path = make_routed("both")
+        upstream = SentenceTransformer(str(path), device="cpu")
+        model = veclab.load(str(path), normalize=False)
+        for role, encode in (
+            ("query", upstream.encode_query),
+            ("document", upstream.encode_document),
+        ):
+            np.testing.assert_allclose(
+                model.embed(TEXTS, role=role).array, encode(TEXTS), atol=1e-6
+            )
+
+    def test_without_a_role_it_says_to_give_one(self, make_routed):
+        model = veclab.load(
+            str(make_routed("no-default", default_route=None, allow_empty_key=False))
+        )
+        with pytest.raises(InputError, match="give role='query' or role='document'"):
+            model.embed(TEXTS)
+
+    def test_openvino_says_that_it_cannot(self, make_routed):
+        pytest.importorskip("openvino")
+        with pytest.raises(ModelUnavailable, match="take different ways through it"):
+            veclab.load(str(make_routed("fast")), engine="openvino")
+
+
+def test_token_types_of_a_single_text_reach_the_model(tmp_path):
+    """XLNet's <cls> has token type 2, stands last, and padding stands first."""
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, XLNetConfig, XLNetModel
+
+    special = ["<pad>", "</s>", "<cls>", "<unk>"]
+    vocabulary = {t: i for i, t in enumerate([*special, *"abcdefghijklmnopqrstuvwxyz"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, "<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A:0 </s>:0 <cls>:2", special_tokens=[("</s>", 1), ("<cls>", 2)]
+    )
+    names = {"pad": "<pad>", "eos": "</s>", "cls": "<cls>", "unk": "<unk>"}
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        padding_side="left",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **{f"{name}_token": token for name, token in names.items()},
+    ).save_pretrained(tmp_path / "base")
+    torch.manual_seed(0)
+    config = XLNetConfig(
+        vocab_size=len(vocabulary), d_model=32, n_layer=2, n_head=2, d_inner=64, pad_token_id=0
+    )
+    XLNetModel(config).save_pretrained(tmp_path / "base")
+    modules = [Transformer(str(tmp_path / "base")), Pooling(32, pooling_mode="lasttoken")]
+    SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "xlnet"))
+    upstream = SentenceTransformer(str(tmp_path / "xlnet"), device="cpu")
+    vectors = veclab.load(str(tmp_path / "xlnet"), normalize=False).embed(TEXTS)
+    np.testing.assert_allclose(vectors.array, upstream.encode(TEXTS), atol=1e-5)

@@ -230,3 +230,27 @@ def test_wordllama_is_what_its_own_code_gives():
         model.embed(["A cat lies on a rug", "Stock markets fell sharply on Monday"]),
     )
     assert scores[0, 0] > scores[0, 1] + 0.2
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_sentence_transformers_folder_of_a_static_embedding(tmp_path, ending):
+    """It has no config.json; Normalize and prompts count as in other folders."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "cat": 1, "mat": 2, "find": 3}, "[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    torch.manual_seed(0)
+    parts = [StaticEmbedding(words, embedding_dim=8), *([Normalize()] if ending else [])]
+    upstream = SentenceTransformer(modules=parts, prompts={"query": "find "}, device="cpu")
+    upstream.save(str(tmp_path / "static"))
+    model = veclab.load(str(tmp_path / "static"), normalize=False)
+    texts = ["cat mat", "a strange cat"]
+    np.testing.assert_allclose(model.embed(texts).array, upstream.encode(texts), atol=1e-6)
+    np.testing.assert_allclose(
+        model.embed(texts, role="query").array, upstream.encode_query(texts), atol=1e-6
+    )
+    assert dict(model.space.configuration)["modules"].endswith("Normalize") == ending

@@ -45,11 +45,13 @@ class StaticFiles:
         weights: the safetensors file with the table.
         tokenizer: its tokenizer.json, under whatever name.
         drop_unknown: whether unknown tokens are left out of the mean, as model2vec does.
+        unit_length: whether the model itself ends in scaling vectors to unit length.
     """
 
     weights: Path
     tokenizer: Path
     drop_unknown: bool
+    unit_length: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +157,19 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         ModelUnavailable: the folder holds no model, a damaged one, or weights that are not
             safetensors.
     """
-    from veclab.models.static.folder import is_static, read_static
+    from veclab.models.static.folder import is_static, read_static, read_static_embedding
 
     if is_static(read_json(path / "config.json")):
         return read_static(path, name=name, license=license)
     modules = read_modules(path)
+    static = read_static_embedding(path, modules, name=name, license=license)
+    if static is not None:
+        return static
     parts = list(walk(modules))
     transformer = next((part.folder for part in parts if part.kind == "Transformer"), path)
     folders = tuple(dict.fromkeys(part.folder for part in parts))
     weights, size = _weights(name, folders)
-    settings = read_json(path / "config_sentence_transformers.json")
+    prompts, default_prompt = read_prompts(path)
     config = read_json(transformer / "config.json")
     pooling, dimensions = _pooling(modules, config)
     return ModelFolder(
@@ -175,8 +180,8 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         dimensions=dimensions,
         max_tokens=_max_tokens(transformer, config),
         pooling=pooling,
-        prompts={k: v for k, v in (settings.get("prompts") or {}).items() if v is not None},
-        default_prompt=settings.get("default_prompt_name"),
+        prompts=prompts,
+        default_prompt=default_prompt,
         modules=tuple("Router" if part.routes else part.kind for part in modules),
         transformer=transformer,
         license=license or read_license(path),
@@ -249,8 +254,20 @@ def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
     if said:
         return int(said)
     tokenizer = read_json(transformer / "tokenizer_config.json").get("model_max_length")
-    known = [int(limit) for limit in (tokenizer, positions) if limit and 0 < limit < _NO_LIMIT]
+    known = [limit for said in (tokenizer, positions) if (limit := as_limit(said)) is not None]
     return min(known) if known else None
+
+
+def as_limit(said: float | None) -> int | None:
+    """A number of tokens; None for what libraries write where there is no limit."""
+    return int(said) if said and 0 < said < _NO_LIMIT else None
+
+
+def read_prompts(path: Path) -> tuple[dict[str, str], str | None]:
+    """The prompts of a model by its own names, and the name of the one used without a role."""
+    settings = read_json(path / "config_sentence_transformers.json")
+    prompts = {k: v for k, v in (settings.get("prompts") or {}).items() if v is not None}
+    return prompts, settings.get("default_prompt_name")
 
 
 def read_license(path: Path) -> str | None:

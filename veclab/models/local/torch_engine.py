@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.models.local.cores import usable_cores
-from veclab.models.local.folder import ModelFolder
+from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.openvino.engine import Ids, pad_rows
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role
@@ -47,7 +47,7 @@ class TorchModel(EmbeddingProvider):
         self.folder = folder
         self._model, self.precision = _load(folder, device, precision)
         self._device = self._model.device
-        limit = max_tokens or folder.max_tokens or self._model.max_seq_length
+        limit = max_tokens or folder.max_tokens or as_limit(self._model.max_seq_length)
         if limit is not None:
             # One limit for counting and for computing, whichever file it came from.
             self._model.max_seq_length = limit
@@ -58,9 +58,15 @@ class TorchModel(EmbeddingProvider):
         self.tokenizer_digest = folder.tokenizer_digest
         self.notes: list[str] = []
         self._tokenizer = _own_tokenizer(self._model)
-        # Its own tokenizer must do the work where there is no fast one, and where pooling needs to
-        # know how long the prompt is.
-        self._by_encode = self._tokenizer is None or folder.needs_prompt_mask
+        # Its own `encode` must do the work where there is no fast tokenizer, where pooling needs to
+        # know how long the prompt is, where each role takes its own way, and where a single text
+        # has token types other than 0 (XLNet).
+        self._by_encode = (
+            self._tokenizer is None
+            or folder.needs_prompt_mask
+            or folder.routed
+            or any(self._tokenizer.encode("a").type_ids)
+        )
         self._cut = None if self._by_encode else _own_tokenizer(self._model, limit)
         self._types = "token_type_ids" in getattr(self._model.tokenizer, "model_input_names", ())
         self._pad_id = getattr(self._model.tokenizer, "pad_token_id", None) or 0
@@ -181,12 +187,20 @@ class TorchModel(EmbeddingProvider):
             "query": self._model.encode_query,
             "document": self._model.encode_document,
         }
-        vectors = by_role[role](
-            [one.text for one in batch],
-            batch_size=len(batch),
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
+        try:
+            vectors = by_role[role](
+                [one.text for one in batch],
+                batch_size=len(batch),
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
+        except ValueError as error:
+            if role is not None or not self.folder.routed:
+                raise
+            raise InputError(
+                f"{self.folder.name} has a way for queries and one for documents and none for "
+                "texts of neither: give role='query' or role='document' (--role)"
+            ) from error
         return np.asarray(vectors, np.float32)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from veclab.errors import ModelUnavailable
 from veclab.models.local.digests import file_digest
-from veclab.models.local.folder import ModelFolder, StaticFiles, read_license
-from veclab.models.local.modules import read_json
+from veclab.models.local.folder import ModelFolder, StaticFiles, read_license, read_prompts
+from veclab.models.local.modules import Module, read_json
 from veclab.models.local.tensors import tensor_shapes
 from veclab.models.local.tokenizer_facts import tokenizer_digest
 
@@ -43,6 +45,30 @@ def read_static(path: Path, *, name: str, license: str | None = None) -> ModelFo
     )
 
 
+def read_static_embedding(
+    path: Path, modules: Iterable[Module], *, name: str, license: str | None = None
+) -> ModelFolder | None:
+    """Read a Sentence Transformers folder whose only part that computes is a StaticEmbedding.
+
+    None where it is another kind of model. Raises ModelUnavailable as `read_static`.
+    """
+    parts = [part for part in modules if part.kind != "Dropout"]
+    kinds = [part.kind for part in parts]
+    if kinds not in (["StaticEmbedding"], ["StaticEmbedding", "Normalize"]):
+        return None
+    at = parts[0].folder
+    files = StaticFiles(
+        at / "model.safetensors",
+        at / "tokenizer.json",
+        drop_unknown=False,
+        unit_length=len(parts) == 2,
+    )
+    license = license or read_license(path)
+    folder = describe_static(path, files, name=name, max_tokens=None, license=license)
+    prompts, default = read_prompts(path)
+    return replace(folder, prompts=prompts, default_prompt=default)
+
+
 def describe_static(
     path: Path, files: StaticFiles, *, name: str, max_tokens: int | None, license: str | None
 ) -> ModelFolder:
@@ -75,7 +101,7 @@ def describe_static(
         license=license,
         static=files,
         configuration=(
-            ("modules", "StaticEmbedding"),
+            ("modules", "StaticEmbedding Normalize" if files.unit_length else "StaticEmbedding"),
             ("tokenizer", tokenizer_digest(files.tokenizer)),
             ("unknown_tokens", "left out" if files.drop_unknown else "counted"),
         ),

@@ -98,7 +98,8 @@ class StaticModel(EmbeddingProvider):
 
         The count is 0 where none of those tokens is known: there is nothing to average.
         """
-        ids, counts = self._words.encode(texts)
+        prompt = self.folder.prompt(role)
+        ids, counts = self._words.encode([prompt + text for text in texts] if prompt else texts)
         ends = np.cumsum(counts)
         keep = np.ones(len(ids), np.bool_)
         if self._unknown is not None:
@@ -132,6 +133,9 @@ class StaticModel(EmbeddingProvider):
         sums /= np.maximum(falling, 1)[:, None].astype(np.float32)
         vectors = np.empty_like(sums)
         vectors[order] = sums
+        assert self.folder.static is not None
+        if self.folder.static.unit_length and not self.space.normalized:  # else it comes later
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
     def _vectors_of(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ from typing import Any, Self
 import veclab
 from veclab.errors import MissingExtra, VeclabError
 from veclab.home import home
-from veclab.models.local.folder import ModelFolder
+from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.openvino.engine import load_openvino
 
 # Raise a kind's number when making it gives other files than before.
@@ -96,7 +96,7 @@ class Converted:
                 folder=folder,
                 precision=str(facts["precision"]),
                 pad_id=int(facts["pad_id"]),
-                max_tokens=None if facts["max_tokens"] is None else int(facts["max_tokens"]),
+                max_tokens=as_limit(facts["max_tokens"]),
                 min_cosine=float(facts["min_cosine"]),
                 loss=str(facts.get("loss", "")),
             )
