@@ -231,6 +231,34 @@ def test_side_by_side_needs_the_same_texts(vectors):
         map_both(vectors, replace(vectors, ids=["same"] * 300))
 
 
+def test_a_store_can_be_mapped(vectors, tmp_path):
+    pytest.importorskip("lance")
+    from veclab.store.store import Store
+
+    with Store.open(tmp_path / "s.store", create=True) as store:
+        store.add_vectors(vectors)
+    result = run("--store", tmp_path / "s.store", "-o", tmp_path / "m.html", "--color", "topic")
+    assert result.exit_code == 0, result.output
+    head = Reader((tmp_path / "m.html").read_text()).head()
+    assert head["n"] == 300 and head["title"] == "s.store"
+    assert {"topic", "year", "document"} <= {c["name"] for c in head["columns"]}
+
+
+def test_the_page_says_by_which_recipe_the_vectors_were_made(vectors, tmp_path):
+    from veclab.maps.provenance import of_file
+    from veclab.space import Recipe
+    from veclab.vectorfiles.files import ParquetSink
+
+    recipe = Recipe(SPACE, precision="bf16", max_tokens=256)
+    with ParquetSink(tmp_path / "v.parquet", SPACE, recipe) as sink:
+        sink.write(vectors)
+    said = dict(of_file(tmp_path / "v.parquet"))
+    assert said["file"] == "v.parquet"
+    assert "bf16" in said["recipe"] and "256 tokens" in said["recipe"]
+    replace(vectors, columns=None).save(tmp_path / "plain.npz")
+    assert dict(of_file(tmp_path / "plain.npz")) == {"file": "plain.npz"}
+
+
 def run(*arguments):
     return CliRunner().invoke(app, ["map", *map(str, arguments)], catch_exceptions=True)
 

@@ -8,6 +8,8 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.maps.sample import AWKWARD, sample_page
 from veclab.maps import pack
@@ -93,6 +95,35 @@ def test_strings_come_back_whole_and_long_ones_are_counted(page, read, order):
     assert read.strings("text") == expected
     assert read.head()["shortened"] == 1
     assert len(read.head()["chunks"]) >= 3
+
+
+@given(st.lists(st.none() | st.text(), max_size=30), st.integers(1, 7))
+def test_any_strings_come_back_as_utf8(strings, size):
+    chunks = list(range(0, len(strings), size))
+    found = []
+    for name, data in pack.string_blobs("s", strings, chunks):
+        data = gzip.decompress(data)
+        assert name == f"s-{len(found) // size}"
+        r, *lengths = np.frombuffer(data[: 4 + 4 * int(np.frombuffer(data, "<u4", 1)[0])], "<u4")
+        at = 4 + 4 * int(r)
+        for length in lengths:
+            size_here = 0 if length == 0xFFFFFFFF else int(length)
+            found.append(None if length == 0xFFFFFFFF else data[at : at + size_here].decode())
+            at += size_here
+    # A lone surrogate is not a character: it comes out as a question mark.
+    assert found == [s if s is None else s.encode("utf-8", "replace").decode() for s in strings]
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), min_size=1, max_size=40),
+)
+def test_any_coordinates_come_back_and_each_row_once(points):
+    xy = np.array(points, dtype=np.float32)
+    fixed, frame = pack.fixed_point(xy)
+    corner = np.array([frame["x"], frame["y"]])
+    back = corner + frame["size"] * (fixed / (2**32 - 1))
+    assert np.abs(back - xy).max() <= frame["size"] / 2**32 + 1e-9 * float(np.abs(xy).max())
+    assert sorted(pack.hilbert_order(fixed)) == list(range(len(xy)))
 
 
 def test_neighbors_and_similarities_come_back(page, read, order):

@@ -117,6 +117,7 @@ def _make(
     title: str | None,
 ) -> Map:
     from veclab.maps.build import check_color, make_map
+    from veclab.maps.provenance import of_file
     from veclab.space import require_same
 
     _stage("reading")
@@ -124,15 +125,17 @@ def _make(
         from veclab.maps.stored import read_store
 
         given, name = read_store(store), Path(store).name
+        facts = [("store", store)]
     else:
         assert file is not None
         given, name = _read(file), file.stem
+        facts = of_file(file)
     others = None if overlay is None else _read(overlay)
     if color is not None:
         check_color(given, others, color)
     if others is not None and overlay is not None:
         require_same(given.space, others.space, names=(name, overlay.name))
-    made = make_map(given, method, seed=seed, title=title or name, on_stage=_stage)
+    made = make_map(given, method, seed=seed, title=title or name, facts=facts, on_stage=_stage)
     if others is not None and overlay is not None:
         made = made.overlay(others, (name, overlay.stem))
     return made

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError, MissingExtra
-from veclab.maps.honesty import Honesty, judge
+from veclab.maps.honesty import judge
 from veclab.maps.labels import label_map
 from veclab.maps.map import Map
 from veclab.maps.neighbors import K, Neighbors, find_neighbors
 from veclab.maps.principal import principal
-from veclab.maps.projection import METHODS, Method, Projection, neighbors_needed, project
+from veclab.maps.projection import METHODS, Method, neighbors_needed, project
+from veclab.maps.provenance import provenance
 from veclab.similarities.similarity import comparable
 from veclab.vectors import Vectors
 
@@ -31,6 +31,7 @@ def make_map(
     *,
     seed: int = 42,
     title: str | None = None,
+    facts: Sequence[tuple[str, str]] = (),
     on_stage: Callable[[str], None] | None = None,
 ) -> Map:
     """Lay vectors out in two dimensions, and measure how far the picture is to be believed.
@@ -43,6 +44,7 @@ def make_map(
         method: `tsne` (keeps most neighbors), `umap` or `pca`.
         seed: of all that is random.
         title: of the map; by default the model's name.
+        facts: further (label, value) lines of where it comes from.
         on_stage: called with the name of each stage as it begins.
 
     Raises:
@@ -67,8 +69,8 @@ def make_map(
     tell("finding labels")
     xy = projection.xy[copy_of]
     labels = label_map(xy, vectors.texts, seed)
-    facts = _facts(vectors, len(first), found, projection, honesty, labels.texts)
-    facts.insert(-1, ("seconds", f"{time.perf_counter() - started:.1f}"))
+    told = provenance(vectors, len(first), found, projection, honesty, labels.texts)
+    took = ("seconds", f"{time.perf_counter() - started:.1f}")
     return Map(
         vectors=vectors,
         xy=xy,
@@ -77,7 +79,7 @@ def make_map(
         honesty=honesty.to_dict(),
         labels=labels.labels,
         regions=labels.regions,
-        facts=facts,
+        facts=[*told[:2], *facts, *told[2:], took],
         title=title or vectors.space.model,
     )
 
@@ -128,8 +130,10 @@ def distinct(unit: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.in
         Row of the first of each, intp (m,); for each row which of the m it equals, intp (n,).
     """
     number: dict[bytes, int] = {}
+    # Digests and not the rows themselves, which would be in memory a second time.
+    digests = (hashlib.blake2b(row, digest_size=16).digest() for row in unit)
     copy_of = np.fromiter(
-        (number.setdefault(row.tobytes(), len(number)) for row in unit), np.intp, len(unit)
+        (number.setdefault(digest, len(number)) for digest in digests), np.intp, len(unit)
     )
     return np.unique(copy_of, return_index=True)[1], copy_of
 
@@ -157,47 +161,3 @@ def spread(found: Neighbors, first: NDArray[np.intp], copy_of: NDArray[np.intp])
             positions[row] = np.concatenate([group[(i + step) % len(group)], others])
             scores[row] = np.concatenate([np.ones(copies, np.float32), near])
     return Neighbors(positions, scores, found.recall)
-
-
-def _facts(
-    vectors: Vectors,
-    different: int,
-    found: Neighbors,
-    projection: Projection,
-    honesty: Honesty,
-    texts_read: int,
-) -> list[tuple[str, str]]:
-    """Where the map comes from, in lines for people."""
-    n = len(vectors)
-    facts = [("vectors", f"{n:,} of {vectors.dimensions} dimensions")]
-    if different < n:
-        facts.append(("different", f"{different:,}; equal vectors lie in the same place"))
-    facts += [("space", str(vectors.space)), *projection.facts]
-    if honesty.mean_kept is not None:
-        facts.append(
-            (
-                "neighbors kept",
-                f"{honesty.mean_kept:.1%} of the true {honesty.k} nearest are among the "
-                f"{honesty.k} nearest on the map",
-            )
-        )
-    if honesty.trustworthiness is not None:
-        on = "" if honesty.rows == different else f", measured on {honesty.rows:,} points"
-        facts.append(("trustworthiness", f"{honesty.trustworthiness:.3f} of 1{on}"))
-    if found.recall < 1:
-        facts.append(
-            (
-                "true neighbors",
-                f"found by nearest-neighbor descent, {found.recall:.1%} of them, measured on 1,000 "
-                "points",
-            )
-        )
-    if vectors.texts is None:
-        facts.append(("note", "the file keeps no texts, so there are no labels"))
-    elif texts_read < n:
-        facts.append(("labels", f"from the words of {texts_read:,} of the texts"))
-    facts += [
-        ("made", f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"),
-        ("veclab", importlib.metadata.version("veclab")),
-    ]
-    return facts

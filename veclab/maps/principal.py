@@ -27,5 +27,5 @@ def principal(unit: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     for start in range(0, n, _ROWS):
         part = slice(start, start + _ROWS)
-        out[part, : axes.shape[1]] = (unit[part] - mean.astype(np.float32)) @ axes
+        out[part, : axes.shape[1]] = (unit[part] - mean.astype(np.float32)) @ axes.astype(np.float32)
     return out
