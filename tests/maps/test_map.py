@@ -180,6 +180,16 @@ def test_without_anywidget_the_message_names_the_extra(made, monkeypatch):
         made.widget()
 
 
+@pytest.mark.parametrize("fitted", [100, 295])
+def test_of_very_many_a_sample_is_fitted_and_the_others_put_beside_it(vectors, monkeypatch, fitted):
+    monkeypatch.setattr("veclab.maps.sampled.FITTED", fitted)
+    found = vectors.map(seed=3)
+    assert f"{fitted} chosen at random" in dict(found.facts)["fitted"]
+    assert np.isfinite(found.xy).all()
+    assert found.honesty["trustworthiness"] > 0.85
+    assert (found.xy == vectors.map(seed=3).xy).all()
+
+
 def test_laying_over_puts_each_beside_its_own(made, vectors):
     others = clumped(40, seed=5, columns=None, texts=None)
     both = made.overlay(others, ("documents", "queries"))

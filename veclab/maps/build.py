@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError, MissingExtra
+from veclab.maps import sampled
 from veclab.maps.honesty import judge
 from veclab.maps.labels import label_map
 from veclab.maps.map import Map
@@ -61,9 +62,12 @@ def make_map(
     tell("finding neighbors")
     found = find_neighbors(unit, max(K, neighbors_needed(len(first), method)), seed)
     plane = principal(unit, 2)
-    del unit  # of a million vectors a gigabyte, that laying out needs for something else
     tell("laying out")
-    projection = project(plane, found, method, seed)
+    if method != "pca" and len(unit) > sampled.FITTED:
+        projection = sampled.project_sampled(unit, plane, found, method, seed, sampled.FITTED)
+    else:
+        del unit  # of a million vectors a gigabyte, that laying out needs for something else
+        projection = project(plane, found, method, seed)
     tell("measuring what was kept")
     honesty = judge(_unit(vectors, first), projection.xy, found.positions, seed)
     tell("finding labels")

@@ -86,12 +86,29 @@ def nearest_of(
         own = rows[part]
         block = unit[own] @ unit.T
         block[np.arange(len(own)), own] = -np.inf
-        best = np.argpartition(block, -k, axis=1)[:, -k:]
-        score = np.take_along_axis(block, best, axis=1)
-        order = np.lexsort((best, -score), axis=1)
-        positions[part] = np.take_along_axis(best, order, axis=1)
-        scores[part] = np.take_along_axis(score, order, axis=1)
+        positions[part], scores[part] = _best(block, k)
     return positions, scores
+
+
+def nearest_among(
+    queries: NDArray[np.float32], unit: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The k nearest of n unit vectors to each query, nearest first: int32, float32 (queries, k)."""
+    positions = np.zeros((len(queries), k), dtype=np.int32)
+    scores = np.zeros((len(queries), k), dtype=np.float32)
+    step = max(1, _SCORES // max(len(unit), 1))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        positions[part], scores[part] = _best(queries[part] @ unit.T, k)
+    return positions, scores
+
+
+def _best(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Columns and values of the k largest of each row, largest first."""
+    best = np.argpartition(block, -k, axis=1)[:, -k:]
+    score = np.take_along_axis(block, best, axis=1)
+    order = np.lexsort((best, -score), axis=1)
+    return np.take_along_axis(best, order, axis=1), np.take_along_axis(score, order, axis=1)
 
 
 def nearest_on_map(xy: NDArray[np.float32], k: int) -> NDArray[np.int32]:

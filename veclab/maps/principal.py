@@ -25,7 +25,8 @@ def principal(unit: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]
     _, axes = np.linalg.eigh(covariance)
     axes = axes[:, ::-1][:, :dimensions]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    short = axes.astype(np.float32)
     for start in range(0, n, _ROWS):
         part = slice(start, start + _ROWS)
-        out[part, : axes.shape[1]] = (unit[part] - mean.astype(np.float32)) @ axes.astype(np.float32)
+        out[part, : axes.shape[1]] = (unit[part] - mean.astype(np.float32)) @ short
     return out

@@ -152,7 +152,8 @@ def place(
     space between.
 
     Args:
-        scores: float32 (m, k), cosines with the nearest of those laid out.
+        scores: float32 (m, k), cosines with the nearest of those laid out, nearest first; minus
+            infinity where there are fewer.
         positions: int32 (m, k), which they are.
         xy: float32 (n, 2), where those lie.
 
@@ -162,7 +163,9 @@ def place(
     near = xy[positions].astype(np.float64)
     # As t-SNE weighs neighbors: by a Gaussian as wide as the distances are spread.
     squares = np.maximum(0, 2 - 2 * scores.astype(np.float64))
-    width = np.maximum(squares.mean(axis=1, keepdims=True) / math.log(4), 1e-9)
+    there = np.isfinite(squares)
+    mean = np.where(there, squares, 0).sum(axis=1, keepdims=True) / there.sum(1, keepdims=True)
+    width = np.maximum(mean / math.log(4), 1e-9)
     weight = np.exp(-(squares - squares[:, :1]) / width)
     at = (weight[:, :, None] * near).sum(axis=1) / weight.sum(axis=1, keepdims=True)
     for _ in range(30):  # Weiszfeld's iteration
