@@ -130,10 +130,10 @@ def test_vectors_of_another_space_are_refused(store, other_model, folder, tmp_pa
         index(store, tmp_path / "v.parquet")
 
 
-def test_a_model_of_another_space_is_refused(store, other_model, folder):
+def test_a_model_of_another_space_is_refused(store, other_model, folder, address):
     index(store, folder)
     (folder / "new.txt").write_text("new")
-    with pytest.raises(SpaceMismatch), Store.open(store.place.name) as other:
+    with pytest.raises(SpaceMismatch), Store.open(address) as other:
         other._given = other_model
         index(other, folder)
     assert not other_model.provider.batches

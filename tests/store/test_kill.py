@@ -20,7 +20,7 @@ import sys, time
 from tests.store.conftest import WordSums
 from veclab.cache import Cache
 from veclab.model import Model
-from veclab.store import lance
+from veclab.store import lance, postgres
 from veclab.store.store import Store
 
 path, moment = sys.argv[1:]
@@ -29,11 +29,14 @@ def stop(*args, **kwargs):
     print("stopped", flush=True)
     time.sleep(600)
 
-if moment == "before":
+if moment == "before":  # everything is written, nothing is committed
     lance.files_without = stop
-elif moment == "after":
-    from lance.dataset import DatasetOptimizer
-    DatasetOptimizer.optimize_indices = stop
+    given_run = postgres.PostgresTable._run
+    postgres.PostgresTable._run = lambda self, query, *args, **more: (
+        stop() if query.startswith("DELETE") else given_run(self, query, *args, **more)
+    )
+elif moment == "after":  # committed, and nothing else was done
+    Store.tune = stop
 elif moment == "embedding":
     given = WordSums.embed_batch
     def embed_batch(self, batch, role):
@@ -50,7 +53,7 @@ print("done", flush=True)
 
 def run_and_kill(path, moment, environment):
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), moment],
+        [sys.executable, "-c", WRITER, path, moment],
         stdout=subprocess.PIPE,
         env=environment,
         text=True,
@@ -71,24 +74,24 @@ def environment(environment):
 
 @pytest.mark.parametrize(("moment", "seen"), [("embedding", 4), ("before", 4), ("after", 32)])
 def test_a_killed_writer_leaves_the_old_state_or_the_new_one(
-    store, model, environment, moment, seen
+    store, model, environment, moment, seen, address
 ):
     store.add(["old one", "old two", "old three", "text"], ids=["a", "b", "t0", "t1"])
-    assert run_and_kill(store.place.path, moment, environment) == ["opened", "stopped"]
-    with Store.open(store.place.path, model) as reader:
+    assert run_and_kill(address, moment, environment) == ["opened", "stopped"]
+    with Store.open(address, model) as reader:
         assert reader.count() == seen
         assert reader.search("old one", mode="keyword")[0].passage.id == "a"
-    assert run_and_kill(store.place.path, "never", environment) == ["opened", "done"]
-    with Store.open(store.place.path, model) as reader:
+    assert run_and_kill(address, "never", environment) == ["opened", "done"]
+    with Store.open(address, model) as reader:
         assert reader.count() == 32
         assert reader.count("text starts with 'new'") == 30
 
 
 @pytest.mark.parametrize("moment", ["embedding", "before"])
 def test_a_killed_first_run_leaves_no_store_and_the_next_makes_it(
-    tmp_path, model, environment, moment
+    address, model, environment, moment
 ):
-    path = tmp_path / "new"
+    path = address
     assert run_and_kill(path, moment, environment) == ["opened", "stopped"]
     with Store.open(path, model, create=True) as store:
         assert not store.exists
@@ -97,16 +100,18 @@ def test_a_killed_first_run_leaves_no_store_and_the_next_makes_it(
         assert store.count() == 30
 
 
-def test_what_was_embedded_before_the_kill_is_not_embedded_again(store, provider, environment):
-    run_and_kill(store.place.path, "embedding", environment)
+def test_what_was_embedded_before_the_kill_is_not_embedded_again(
+    store, provider, environment, address
+):
+    run_and_kill(address, "embedding", environment)
     store.add([f"new text {i}" for i in range(30)], ids=[f"t{i}" for i in range(30)])
     assert 0 < len(provider.embedded) < 30  # two batches were in the cache
 
 
-def test_two_writers_wait_for_each_other(store, model, environment):
+def test_two_writers_wait_for_each_other(store, model, environment, address):
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(store.place.path), "never"],
+            [sys.executable, "-c", WRITER, address, "never"],
             stdout=subprocess.PIPE,
             env=environment,
         )

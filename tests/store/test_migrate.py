@@ -19,7 +19,7 @@ def full(store):
     return store
 
 
-def test_the_new_model_is_compared_and_searched_from_then_on(full, model, other_model):
+def test_the_new_model_is_compared_and_searched_from_then_on(full, model, other_model, address):
     done = migrate(full, other_model)
     assert done.switched
     assert done.questions == 40
@@ -29,13 +29,13 @@ def test_the_new_model_is_compared_and_searched_from_then_on(full, model, other_
     assert full.space == other_model.space
     assert full.search(TEXTS[5])[0].passage.fields == {"odd name": 5}
     with pytest.raises(SpaceMismatch):
-        Store.open(full.place.name, model)
+        Store.open(address, model)
 
 
-def test_and_back(full, model, other_model):
+def test_and_back(full, model, other_model, address):
     migrate(full, other_model)
     go_back(full)
-    with Store.open(full.place.name, model) as again:
+    with Store.open(address, model) as again:
         assert again.space == model.space
         assert again.search(TEXTS[3])[0].passage.id == "t3"
 
@@ -57,17 +57,19 @@ def test_a_worse_model_is_not_switched_to(full, other_model, model):
     assert len(full.place.tables()) == 1
 
 
-def test_a_reader_goes_on_in_the_old_vectors_and_is_told_after_the_switch(full, model, other_model):
-    with Store.open(full.place.name, model) as reader:
+def test_a_reader_goes_on_in_the_old_vectors_and_is_told_after_the_switch(
+    full, model, other_model, address
+):
+    with Store.open(address, model) as reader:
         assert reader.search(TEXTS[0])
         migrate(full, other_model)
         with pytest.raises(SpaceMismatch, match="leave -m out"):
             reader.search(TEXTS[0])
 
 
-def test_without_the_old_model_nothing_is_compared_and_it_says_so(full, other_model):
+def test_without_the_old_model_nothing_is_compared_and_it_says_so(full, other_model, address):
     third = Model(WordSums(max_tokens=64, name="third"), other_model.cache)
-    with Store.open(full.place.name) as own_model_is_gone:
+    with Store.open(address) as own_model_is_gone:
         own_model_is_gone._given = third
         done = migrate(own_model_is_gone, other_model)
     assert done.switched

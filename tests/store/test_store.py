@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from datetime import date
 
 import numpy as np
@@ -144,9 +142,9 @@ def test_mmr_puts_what_is_different_before_what_is_the_same(store):
     assert ids(store.search("red apple pie", mode="vector", top=2, mmr=0.3)) == ["a", "b"]
 
 
-def test_another_models_query_is_refused_before_it_is_embedded(full, other_model):
+def test_another_models_query_is_refused_before_it_is_embedded(full, other_model, address):
     with pytest.raises(SpaceMismatch, match="leave -m out") as caught:
-        Store.open(full.place.name, other_model)
+        Store.open(address, other_model)
     assert "weights" in str(caught.value)
     assert not other_model.provider.batches
 
@@ -180,8 +178,8 @@ def test_delete(full):
     assert ids(full.search("dog", mode="keyword")) == []
 
 
-def test_a_reader_sees_what_a_writer_did_after_it(full, model):
-    with Store.open(full.place.name, model) as reader:
+def test_a_reader_sees_what_a_writer_did_after_it(full, model, address):
+    with Store.open(address, model) as reader:
         assert reader.count() == 4
         full.add(["zebra stripes"], ids=["zebra"])
         assert ids(reader.search("zebra", mode="keyword")) == ["zebra"]
@@ -195,14 +193,14 @@ def test_a_failing_run_changes_nothing(full, provider):
     assert full.search("dog", mode="keyword")[0].passage.text == TEXTS["dog"]
 
 
-def test_a_first_run_that_fails_leaves_no_store(store, provider, model):
+def test_a_first_run_that_fails_leaves_no_store(store, provider, model, address):
     good, provider.vector = provider.vector, lambda text, role=None: np.zeros(8, np.float32)
     with pytest.raises(Exception, match="zero"):
         store.add(["will fail"], ids=["dog"])
     with pytest.raises(StoreError, match="there is no store"):
-        Store.open(store.place.name, model)
+        Store.open(address, model)
     provider.vector = good
-    with Store.open(store.place.name, model, create=True) as again:
+    with Store.open(address, model, create=True) as again:
         again.add(["all is well"], ids=["dog"])
         assert again.count() == 1
 
@@ -212,46 +210,10 @@ def test_no_store_says_how_to_make_one(tmp_path):
         Store.open(tmp_path / "nothing")
 
 
-def test_a_users_folder_is_not_made_a_store(tmp_path, model):
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(StoreError, match="other things in it"):
-        Store.open(tmp_path, model, create=True)
-
-
-def test_a_newer_or_damaged_state_is_told(full, model):
-    file = full.place.path / "store.json"
-    state = json.loads(file.read_text())
-    file.write_text(json.dumps(state | {"version": 99}))
-    with pytest.raises(StoreError, match="newer veclab"):
-        Store.open(full.place.name, model)
-    file.write_text("{")
-    with pytest.raises(StoreError, match="damaged"):
-        Store.open(full.place.name, model)
-
-
-def test_a_lost_table_is_told(full, model):
-    (table,) = full.place.path.glob("*.lance")
-    table.rename(table.with_name("away"))
-    with pytest.raises(StoreError, match="veclab store check"):
-        Store.open(full.place.name, model).search("cat")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_read_only_store_can_be_searched(full, model):
-    full.place.path.chmod(0o500)
-    try:
-        with Store.open(full.place.name, model) as reader:
-            assert reader.search("dog")
-            with pytest.raises(StoreError, match="cannot be written"):
-                reader.add(["x"], ids=["x"])
-    finally:
-        full.place.path.chmod(0o700)
-
-
-def test_a_locked_store_says_so(full):
+def test_a_locked_store_says_so(full, address):
     with (
         full.writing(),
         pytest.raises(StoreError, match="another process is writing"),
-        Store.open(full.place.name, full.model).writing(wait=0),
+        Store.open(address, full.model).writing(wait=0),
     ):
         pass

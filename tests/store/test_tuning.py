@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from veclab.errors import ModelUnavailable
-from veclab.store import lance
+from veclab.store import lance, postgres
 from veclab.store.index import index
 from veclab.store.store import Store
 from veclab.store.tuning import sentence_of
@@ -23,6 +23,7 @@ def texts(n, seed=0):
 def large(store, monkeypatch):
     """A store that takes 600 rows for many."""
     monkeypatch.setattr(lance, "EXACT_ROWS", 500)
+    monkeypatch.setattr(postgres, "EXACT_ROWS", 500)
     store.add(texts(600), ids=[f"t{i}" for i in range(600)])
     return store
 

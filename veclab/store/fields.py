@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from veclab.errors import InputError
@@ -35,6 +36,7 @@ BUILT_IN: dict[str, Kind] = {
 # Those that only veclab itself reads: the document's digest, what was embedded where that is not
 # the text itself, boxes, and the vector.
 INTERNAL = ("digest", "embedded", "boxes", "embedding")
+_LONGEST = 60  # characters; PostgreSQL cuts longer names
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -49,9 +51,17 @@ class Field:
 
 def column_name(name: str) -> str:
     """The column that holds a field of the user's."""
-    if _PLAIN.match(name) and "_x" not in name and not name.startswith("_"):
+    if (
+        _PLAIN.match(name)
+        and "_x" not in name
+        and not name.startswith("_")
+        and len(name) <= _LONGEST
+    ):
         return name
-    return "f" + re.sub(r"[^A-Za-z0-9]", lambda m: f"_x{ord(m.group()):x}_", name)
+    spelled = "f" + re.sub(r"[^A-Za-z0-9]", lambda m: f"_x{ord(m.group()):x}_", name)
+    if len(spelled) <= _LONGEST:
+        return spelled
+    return "f_" + blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def own_field(field: pa.Field[pa.DataType]) -> Field:

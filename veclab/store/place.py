@@ -20,8 +20,12 @@ def table_name(space: Space) -> str:
 def open_place(path: str | Path) -> Place:
     """The back end for an address; nothing is opened yet."""
     text = str(path)
+    if text.startswith(("postgresql://", "postgres://")):
+        from veclab.store.postgres_place import PostgresPlace
+
+        return PostgresPlace(text)
     if "://" in text:
-        raise InputError(f"a store is a folder, not {text!r}")
+        raise InputError(f"a store is a folder or postgresql://..., not {text!r}")
     from veclab.store.lance_place import LancePlace
 
     return LancePlace(path)
