@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from veclab.corpus.columns import KINDS, without_half_pairs
 from veclab.corpus.formats import Chunk, File
 from veclab.errors import InputError
+from veclab.vectorfiles.schema import OWN_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,16 +69,35 @@ class Roles:
                 if columns[name] != chunk.columns[name]:
                     altered.append(name)
         taken = self.drop | {self.text, self.id}
+        own = {name: values for name, values in columns.items() if name not in taken}
+        for name in (name for name in own if name in OWN_COLUMNS):
+            # A misspelled --column is the likelier mistake.
+            self.require(self.named, [*columns, *chunk.left_out])
+            raise InputError(
+                f"{self.file.name}: column {name!r} has the name of a column of the output; "
+                f"rename it, or leave it out with --drop {name}"
+            )
         return Records(
             lines=chunk.lines,
             ids=self._ids(chunk, columns, before),
             texts=self._texts(chunk, columns),
-            own={name: values for name, values in columns.items() if name not in taken},
+            own=own,
             names=list(columns),
             schema=chunk.schema,
             left_out=chunk.left_out,
             altered=altered,
         )
+
+    def confirm(self, names: Sequence[str], *, other_strings: bool) -> None:
+        """Raise `InputError` if the whole file does not bear out what its beginning said.
+
+        Args:
+            names: of all columns there are.
+            other_strings: whether another column than the texts' holds strings.
+        """
+        self.require(self.named, names)
+        if self.guessed and other_strings:
+            raise which_column(self.file.name, names)
 
     def require(self, wanted: Iterable[str | None], there: Sequence[str]) -> None:
         """Raise `InputError` for a column that is not there."""

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from veclab.corpus.columns import OwnColumns, Shape, settle
-from veclab.corpus.roles import RECORD_NUMBERS, Records, Roles, listed, which_column
+from veclab.corpus.roles import RECORD_NUMBERS, Records, Roles, listed
 from veclab.errors import InputError
 from veclab.vectorfiles.schema import OWN_COLUMNS
 
@@ -35,7 +35,7 @@ class Scan:
         self._fields: dict[str, pa.Field[Any] | Shape] = {}
 
     def take(self, records: Records) -> None:
-        """Take in more records; raises `InputError` at a column that cannot be had."""
+        """Take in more records."""
         self._altered.update(records.altered)
         self._seen.update(dict.fromkeys(records.names))
         self._left_out = records.left_out
@@ -43,7 +43,6 @@ class Scan:
             self._digests += digests(records.ids)
         for name, values in records.own.items():
             if name not in self._fields:
-                self._refuse_output_name(name)
                 self._fields[name] = (
                     records.schema.field(name) if records.schema is not None else Shape()
                 )
@@ -53,11 +52,11 @@ class Scan:
 
     def finish(self) -> tuple[OwnColumns, list[str]]:
         """The types of the caller's own columns, and the notes; raises `InputError`."""
-        self._require_named()
+        columns, notes = settle(self._fields)
+        names = [*self._seen, *self._left_out]
+        self.roles.confirm(names, other_strings=self._strings(columns))
         if self.roles.id is not None:
             self._refuse_duplicates(repeated(self._digests))
-        columns, notes = settle(self._fields)
-        self._refuse_second_guess(columns)
         if self._left_out:
             notes.append(f"left out what an earlier veclab run added: {', '.join(self._left_out)}")
         if self._altered:
@@ -66,30 +65,16 @@ class Scan:
             )
         return columns, notes
 
-    def _require_named(self) -> None:
-        self.roles.require(self.roles.named, [*self._seen, *self._left_out])
-
-    def _refuse_output_name(self, name: str) -> None:
-        if name in OWN_COLUMNS:
-            self._require_named()  # a misspelled --column is the likelier mistake
-            raise InputError(
-                f"{self.name}: column {name!r} has the name of a column of the output; "
-                f"rename it, or leave it out with --drop {name}"
-            )
-
-    def _refuse_second_guess(self, columns: OwnColumns) -> None:
-        """The only column of strings must still be the only one at the end of the file."""
+    def _strings(self, columns: OwnColumns) -> bool:
+        """Whether one of the caller's own columns holds strings, as the texts do."""
         import pyarrow as pa
 
-        strings = [
-            name
-            for name, known in self._fields.items()
-            if isinstance(known, Shape)
+        return any(
+            isinstance(known, Shape)
             and columns.schema.field(name).type == pa.string()
             and name not in columns.as_json
-        ]
-        if self.roles.guessed and strings:
-            raise which_column(self.name, self._seen)
+            for name, known in self._fields.items()
+        )
 
     def _refuse_duplicates(self, suspects: npt.NDArray[np.uint64]) -> None:
         """Raise if ids of equal digest are in fact equal; two different ids are left in peace."""
