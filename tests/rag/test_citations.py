@@ -123,6 +123,15 @@ def test_the_words_around_a_quotation_count():
     )
 
 
+def test_a_sentence_cut_off_at_the_beginning_of_a_passage_shows_nothing():
+    passages = ["the server caches results. It is fast."]  # "It is not true that" came before
+    first = Claim("The server caches results.", (Quote(1, "the server caches results"),))
+    second = Claim("It is fast.", (Quote(1, "It is fast"),))
+    assert verify(first, passages).status == "supported"
+    assert verify(first, passages, cut={1}).status == "unverified"
+    assert verify(second, passages, cut={1}).status == "supported"
+
+
 def test_a_quotation_shown_as_one_need_only_be_true():
     claim = Claim("port 8080", (Quote(1, "port 8080"),))
     assert verify_quotations(claim, PASSAGES).status == "supported"

@@ -169,11 +169,13 @@ def _answer(
     from veclab.rag.chat import BrokenOff
 
     reader, notes = AnswerReader(), []
-    texts = [passage.text for passage in writer.passages[: prompt.sources]]
+    shown = writer.passages[: prompt.sources]
+    texts = [passage.text for passage in shown]
+    cut = {n for n, p in enumerate(shown, 1) if p.start and p.text.lstrip()[:1].islower()}
 
     def take(claims: Sequence[Any]) -> None:
         for claim in claims:
-            _hand_on(writer.take(verify(claim, texts)), on_line)
+            _hand_on(writer.take(verify(claim, texts, cut)), on_line)
 
     try:
         for piece in chat.stream(prompt.messages):

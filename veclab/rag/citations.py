@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,12 +76,13 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def verify(claim: Claim, passages: Sequence[str]) -> Verdict:
+def verify(claim: Claim, passages: Sequence[str], cut: Collection[int] = frozenset()) -> Verdict:
     """Check a claim against the passages that the model was given.
 
     Args:
         claim: with its quotations.
         passages: texts, the first is number 1.
+        cut: numbers of passages that begin in the midst of a sentence: what that says is not known.
     """
     if not claim.quotes:
         return Verdict(claim, "dropped", reasons=("it quotes no source",))
@@ -95,7 +96,7 @@ def verify(claim: Claim, passages: Sequence[str]) -> Verdict:
             faults.append(found)
     if faults:
         return Verdict(claim, "dropped", reasons=tuple(faults))
-    reasons = _doubts(claim.text, citations, passages)
+    reasons = _doubts(claim.text, citations, passages, cut)
     return Verdict(
         claim, "unverified" if reasons else "supported", tuple(citations), tuple(reasons)
     )
@@ -180,12 +181,16 @@ ninguno sin excepto solo sólo non mai senza nessuno não sem niet geen 不 没 
 _TURNING = frozenset(_TURNING_WORDS.split())
 
 
-def _doubts(claim: str, citations: Sequence[Citation], passages: Sequence[str]) -> list[str]:
+def _doubts(
+    claim: str, citations: Sequence[Citation], passages: Sequence[str], cut: Collection[int]
+) -> list[str]:
     """Why the quotations do not show the claim; empty where they do."""
     sentences = [
         sentence
         for citation in citations
-        for sentence in _sentences_at(citation, passages[citation.source - 1])
+        for sentence in _sentences_at(
+            citation, passages[citation.source - 1], citation.source in cut
+        )
     ]
     said = [_comparable(read_words(text)) for text in sentences if not text.endswith(("?", "？"))]
     parts = [_comparable(read_words(claim[a:b])) for a, b in split_sentences(claim)]
@@ -200,11 +205,10 @@ def _doubts(claim: str, citations: Sequence[Citation], passages: Sequence[str]) 
     return _differences(claim, sentences)
 
 
-def _sentences_at(citation: Citation, passage: str) -> list[str]:
+def _sentences_at(citation: Citation, passage: str, cut: bool) -> list[str]:
     """The whole sentences of the passage in which a quotation stands."""
-    return [
-        passage[a:b] for a, b in split_sentences(passage) if a < citation.end and citation.start < b
-    ]
+    spans = split_sentences(passage)[1 if cut else 0 :]
+    return [passage[a:b] for a, b in spans if a < citation.end and citation.start < b]
 
 
 def _comparable(words: Sequence[Word]) -> list[str]:
