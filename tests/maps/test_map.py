@@ -232,6 +232,22 @@ def test_side_by_side_says_whose_neighbors_changed(vectors, tmp_path):
     assert "moved" in {c["role"] for c in head["columns"]}
 
 
+def test_a_map_that_is_only_turned_lies_as_the_other_does(vectors):
+    from veclab.maps.side_by_side import _turn
+
+    made = vectors.map("pca")
+    mirrored = replace(
+        made,
+        xy=made.xy[:, ::-1] + np.float32(3),
+        labels=[replace(label, x=label.y + 3, y=label.x + 3) for label in made.labels],
+    )
+    turned = _turn(mirrored, made)
+    center = made.xy.mean(axis=0)
+    assert np.abs(turned.xy - (made.xy - center)).max() < 1e-5
+    for label, was in zip(turned.labels, made.labels, strict=True):
+        assert (label.x, label.y) == pytest.approx((was.x - center[0], was.y - center[1]), abs=1e-4)
+
+
 def test_side_by_side_needs_the_same_texts(vectors):
     with pytest.raises(InputError, match="no ids in common"):
         map_both(vectors, replace(vectors, ids=[f"x{i}" for i in range(300)]))
@@ -331,6 +347,13 @@ def test_the_command_overlays_compares_and_writes_for_embedding_atlas(vectors, t
 def test_the_command_refuses_options_that_do_not_go_together(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(*arguments).exit_code == 2
+
+
+def test_a_file_of_texts_is_told_how_to_become_vectors(tmp_path):
+    (tmp_path / "texts.txt").write_text("one")
+    result = run(tmp_path / "texts.txt", "-o", tmp_path / "m.html")
+    assert isinstance(result.exception, InputError)
+    assert "veclab embed" in str(result.exception)
 
 
 def test_a_saved_file_without_texts_can_be_mapped(vectors, tmp_path):

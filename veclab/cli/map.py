@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import json_option, print_facts, print_json
+from veclab.errors import InputError
 
 if TYPE_CHECKING:
     from veclab.maps.map import Map
@@ -172,6 +173,11 @@ def _compare(
 def _read(file: Path) -> Vectors:
     from veclab.vectorfiles.files import read
 
+    if file.is_file() and file.suffix not in (".parquet", ".npz"):
+        raise InputError(
+            f"{file.name} is not a file of vectors (.parquet, .npz); embed its texts first: "
+            f"veclab embed {file} -o {file.name.split('.')[0]}.parquet"
+        )
     return read(file)
 
 

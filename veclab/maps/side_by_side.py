@@ -110,8 +110,29 @@ def map_both(
     titles = titles or (first.space.model, second.space.model)
     a = make_map(first[rows[0]], method, seed=seed, title=titles[0], on_stage=on_stage)
     b = make_map(second[rows[1]], method, seed=seed, title=titles[1], on_stage=on_stage)
+    b = _turn(b, a)
     moved = 1 - shared(a.neighbors.positions, b.neighbors.positions)
     return SideBySide(a, b, moved.astype(np.float32), notes)
+
+
+def _turn(map: Map, to: Map) -> Map:
+    """Turn or mirror a map so that its points lie as near to another's as that brings them.
+
+    Which way up a map lies means nothing, and should not look like a difference.
+    """
+    own, theirs = map.xy.mean(axis=0), to.xy.mean(axis=0)
+    left, _, right = np.linalg.svd((map.xy - own).T @ (to.xy - theirs))
+    turn = left @ right
+
+    def turned(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray((points - own) @ turn, dtype=np.float32)
+
+    places = turned(np.array([(label.x, label.y) for label in map.labels]).reshape(-1, 2))
+    labels = [
+        replace(label, x=float(x), y=float(y))
+        for label, (x, y) in zip(map.labels, places, strict=True)
+    ]
+    return replace(map, xy=turned(map.xy), labels=labels)
 
 
 def _match(
