@@ -89,6 +89,11 @@ def test_running_headers_and_tables_of_contents_are_left_out_and_noted(tmp_path)
     )
 
 
+def test_pages_that_are_all_alike_are_kept(tmp_path):
+    found = read_one(tmp_path, "a.pdf", make_pdf([["A form.", "Name:"]] * 4))
+    assert found.text.split() == ["A", "form.", "Name:"] * 4
+
+
 def test_the_files_own_title_and_author_are_kept(tmp_path):
     info = {"Title": "Pets", "Author": "A. Cat", "CreationDate": "D:20240131120000"}
     found = read_one(tmp_path, "a.pdf", make_pdf([["x"]], info=info))

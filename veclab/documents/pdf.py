@@ -33,6 +33,8 @@ def read_pdf(data: bytes) -> Extracted:
     notes = _check(pages)
     running = running_lines(pages)
     contents = contents_lines(pages) - running
+    if len(running | contents) == sum(map(len, pages)):  # forms, or a file of contents alone
+        running = contents = set()
     if running:
         notes.append(f"{len(running):,} running header and footer line(s) left out")
     if contents:
