@@ -30,14 +30,21 @@ export function placeLabels(labels: Label[], view: View, unit: (share: number) =
     const [at, y] = view.toScreen(unit(label.x), unit(label.y));
     const size = 12 + Math.min(3, Math.log10(Math.max(1, label.n)) * 0.8);
     const width = measure(label.text, size);
-    const half = width / 2 + 6; // inside the screen, even for a place near its edge
-    const x = Math.min(Math.max(at, Math.min(half, view.width / 2)), Math.max(view.width - half, view.width / 2));
+    const x = inside(at, width / 2 + 6, view);
     const box: [number, number, number, number] = [x - width / 2 - 8, y - size / 2 - 5, x + width / 2 + 8, y + size / 2 + 5];
     if (boxes.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1])) continue;
     boxes.push(box);
     placed.push({ text: label.text, x, y, size, width });
   }
   return placed;
+}
+
+/** Where to write so that neither the screen's edge nor a panel cuts a label whose place is in sight. */
+function inside(at: number, half: number, view: View): number {
+  const { left, right } = view.inset;
+  const low = (at > left ? left : 0) + half;
+  const high = view.width - (at < view.width - right ? right : 0) - half;
+  return low > high ? at : Math.min(Math.max(at, low), high);
 }
 
 function measure(text: string, size: number): number {

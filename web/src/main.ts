@@ -75,7 +75,7 @@ async function start(root: HTMLElement): Promise<void> {
     const open = !set.element.hidden || !card.element.hidden;
     stage.cover(wide
       ? { left: side.right, right: open ? innerWidth - right.left : 0, top: 56, bottom: 0 }
-      : { left: 0, right: 0, top: side.bottom, bottom: open ? innerHeight - right.top : 56 });
+      : { left: 0, right: 0, top: side.bottom, bottom: open ? 0.46 * innerHeight + 60 : 56 }); // the panels' greatest height, see map.css
   };
   const toolbar = new Toolbar({
     tool: setTool, zoom: (factor) => stage?.zoom(factor), fit: () => stage?.fit(), theme: flip,

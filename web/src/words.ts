@@ -5,6 +5,8 @@ import { breathe } from "./later";
 
 const SAMPLE = 4000;
 const WORD = /\p{L}[\p{L}\p{N}'’-]*\p{L}|\p{Script=Han}/gu;
+/** A word that so large a share of all texts hold says nothing. */
+const COMMON = 0.6;
 /** Of a very long text the beginning says what it is about. */
 const MOST_CHARACTERS = 4000;
 
@@ -26,6 +28,7 @@ export async function distinctive(data: MapData, rows: Uint32Array, most: number
   for (const [word, has] of counts) {
     if (has < 2 && n > 3) continue;
     const other = rest.get(word) ?? 0;
+    if (other > COMMON * total) continue;
     const odds = Math.log((has + 0.5) / (n - has + 0.5)) - Math.log((other + 0.5) / (total - other + 0.5));
     const error = Math.sqrt(1 / (has + 0.5) + 1 / (other + 0.5));
     if (odds > 0) scored.push([odds / error, word, has / n]);
