@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from veclab.rag.sentences import split_sentences
@@ -86,7 +87,7 @@ def verify(claim: Claim, passages: Sequence[str], cut: Collection[int] = frozens
     """
     if not claim.quotes:
         return Verdict(claim, "dropped", reasons=("it quotes no source",))
-    texts = [read_words(passage) for passage in passages]
+    texts = [_words_of(passage) for passage in passages]
     citations, faults = [], []
     for quote in claim.quotes:
         found = _find(quote, passages, texts)
@@ -104,7 +105,7 @@ def verify(claim: Claim, passages: Sequence[str], cut: Collection[int] = frozens
 
 def verify_quotations(claim: Claim, passages: Sequence[str]) -> Verdict:
     """Check only that a claim's quotations are true: for one that says no more than they do."""
-    texts = [read_words(passage) for passage in passages]
+    texts = [_words_of(passage) for passage in passages]
     found = [_find(quote, passages, texts) for quote in claim.quotes]
     faults = tuple(fault for fault in found if isinstance(fault, str))
     citations = tuple(place for place in found if isinstance(place, Citation))
@@ -115,15 +116,21 @@ def verify_quotations(claim: Claim, passages: Sequence[str]) -> Verdict:
 
 def locate(quote: Quote, passages: Sequence[str]) -> Citation | None:
     """Where a quotation stands in the passage that it cites; None where it does not."""
-    found = _find(quote, passages, [read_words(passage) for passage in passages])
+    found = _find(quote, passages, [_words_of(passage) for passage in passages])
     return found if isinstance(found, Citation) else None
+
+
+@lru_cache(maxsize=64)
+def _words_of(passage: str) -> tuple[Word, ...]:
+    """The words of a passage, which every claim is compared with."""
+    return tuple(read_words(passage))
 
 
 _STOPS = tuple(".!?。")
 _ELLIPSIS = re.compile(r"\.\.\.|…|\[\s*…?\s*\]")
 
 
-def _find(quote: Quote, passages: Sequence[str], texts: Sequence[list[Word]]) -> Citation | str:
+def _find(quote: Quote, passages: Sequence[str], texts: Sequence[Sequence[Word]]) -> Citation | str:
     """The place of a quotation, or why there is none."""
     number = quote.source
     if number is None:
@@ -148,7 +155,7 @@ def _with_stop(passage: str, end: int, quote: str) -> int:
     return end + 1 if stops and passage[end : end + 1] in _STOPS else end
 
 
-def _whereabouts(wanted: list[Word], quote: Quote, texts: Sequence[list[Word]]) -> str:
+def _whereabouts(wanted: list[Word], quote: Quote, texts: Sequence[Sequence[Word]]) -> str:
     """What else can be said of a quotation that is not in its source."""
     others = [f"[{i}]" for i, words in enumerate(texts, 1) if find_words(wanted, words)]
     if others:
