@@ -10,6 +10,7 @@ stay folded text.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -79,15 +80,47 @@ def same_sources(saved: NotebookNode, made: NotebookNode) -> bool:
     ]
 
 
-def run(made: NotebookNode) -> NotebookNode:
-    """Run all cells; raises CellExecutionError at the first that fails."""
+def run(made: NotebookNode) -> int:
+    """Run all cells in order, and each folded solution where it stands; returns how many there are.
+
+    The answers leave no trace in the notebook.
+
+    Raises:
+        CellExecutionError: of the first cell that fails.
+        RuntimeError: a solution does not solve its exercise, or an exercise is not open before.
+    """
+    os.environ["VECLAB_COURSE_OFFLINE"] = "1"  # what is saved was not paid for
     client = NotebookClient(
         made, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}
     )
-    client.execute()
-    for cell in made.cells:
-        cell.metadata.pop("execution", None)  # times of day
-    return made
+    cells, solved, number = list(made.cells), 0, 0
+    check = nbformat.v4.new_code_cell("")
+    with client.setup_kernel():
+        for index, cell in enumerate(cells):
+            if cell.cell_type == "code":
+                number += 1
+                client.execute_cell(cell, index, execution_count=number)
+                for counted in (cell, *(o for o in cell.outputs if "execution_count" in o)):
+                    counted.execution_count = number
+                cell.metadata.pop("execution", None)  # times of day
+                if cell.source.startswith("@check("):
+                    check = cell
+                    if "your turn" not in printed(cell):
+                        raise RuntimeError(f"not open before it is solved:\n{cell.source}")
+            for solution in solutions_of(cell):
+                answer = nbformat.v4.new_code_cell(f"{solution}\n{check.source}")
+                made.cells.append(answer)
+                client.execute_cell(answer, len(made.cells) - 1)
+                if "solved" not in printed(answer):
+                    raise RuntimeError(f"not solved by its solution:\n{answer.source}")
+                solved += 1
+    made.cells = cells
+    return solved
+
+
+def printed(cell: NotebookNode) -> str:
+    """What a cell wrote on standard output."""
+    return "".join(output.get("text", "") for output in cell.outputs)
 
 
 def with_outputs_of(saved: NotebookNode, made: NotebookNode) -> NotebookNode:
@@ -110,7 +143,7 @@ def main() -> None:
     if "--prose" in sys.argv[1:]:
         made = with_outputs_of(nbformat.read(NOTEBOOK, as_version=4), made)
     else:
-        made = run(made)
+        run(made)
     nbformat.write(made, NOTEBOOK)
     print(f"{NOTEBOOK.name}: {len(made.cells)} cells, {NOTEBOOK.stat().st_size / 1e6:.1f} MB")
 
