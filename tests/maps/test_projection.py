@@ -130,3 +130,12 @@ def test_a_perfect_map_keeps_all():
     near = find_neighbors(unit, 15).positions
     assert judge(unit, line, near).mean_kept > 0.98
     assert judge(unit, xy, near).mean_kept < 0.6
+
+
+def test_of_few_points_half_the_others_are_judged_since_all_are_neighbors_on_any_map():
+    unit = clumped(9).array
+    wrong = np.random.default_rng(1).normal(size=(9, 2)).astype(np.float32)
+    found = judge(unit, wrong, find_neighbors(unit, 15).positions)
+    assert found.k == 4 and found.mean_kept < 1
+    two = judge(unit[:2], wrong[:2], find_neighbors(unit[:2], 15).positions)
+    assert two.k == 0 and two.mean_kept is None and np.isnan(two.kept).all()

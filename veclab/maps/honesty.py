@@ -18,11 +18,12 @@ class Honesty:
     """What a projection kept of n points.
 
     Attributes:
-        k: neighbors judged: 15, fewer where there are fewer points.
+        k: neighbors judged: 15, or half of the others where they are few, since all of them are
+            neighbors on any map.
         kept: float32 (n,), of each point the share of its k true neighbors that are among its k
-            neighbors on the map.
+            neighbors on the map; NaN where there are none to judge.
         trustworthiness: Venna and Kaski 2001, 0 to 1: how far those who look like neighbors on the
-            map are neighbors, by rank; None for fewer than four points.
+            map are neighbors, by rank; None for fewer than three points.
         rows: points that trustworthiness was measured on.
     """
 
@@ -33,8 +34,8 @@ class Honesty:
 
     @property
     def mean_kept(self) -> float | None:
-        """The share of all true neighbors that are neighbors on the map; None for one point."""
-        return float(self.kept.mean(dtype=np.float64)) if self.k and len(self.kept) else None
+        """The share of all true neighbors that are neighbors on the map; None where k is 0."""
+        return float(self.kept.mean(dtype=np.float64)) if self.k else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -64,16 +65,16 @@ def judge(
         seed: which points are ranked where there are more than 1,000.
     """
     n = len(unit)
-    k = min(K, positions.shape[1])
+    # Neither measure is defined, or says anything, for half of the points and more.
+    k = min(K, positions.shape[1], max(n - 1, 0) // 2)
+    if not k:
+        return Honesty(0, np.full(n, np.nan, dtype=np.float32), None, n)
     on_map = nearest_on_map(xy, k)
-    kept = shared(positions[:, :k], on_map) if k else np.ones(n, dtype=np.float32)
+    kept = shared(positions[:, :k], on_map)
     rows = np.arange(n)
     if n > _RANKED:
         rows = np.sort(np.random.default_rng(seed).choice(n, _RANKED, replace=False))
-    # Of so few points that k is not under half of them, fewer neighbors are judged: the measure is
-    # not defined otherwise.
-    ranked = min(k, max(n - 1, 0) // 2)
-    trust = _trustworthiness(unit, on_map[:, :ranked], rows) if ranked else None
+    trust = _trustworthiness(unit, on_map, rows)
     return Honesty(k, kept, trust, len(rows))
 
 
