@@ -15,7 +15,7 @@ from veclab.maps.projection import neighbors_needed, place, project
 
 
 def lay_out(unit, method="tsne", seed=1):
-    found = find_neighbors(unit, neighbors_needed(len(unit), method))
+    found = find_neighbors(lambda: unit, neighbors_needed(len(unit), method))
     return project(principal(unit, 2), found, method, seed)
 
 
@@ -32,7 +32,7 @@ def test_clumps_stay_together(unit, method):
 
 
 def test_tsne_keeps_more_neighbors_than_pca(unit):
-    near = find_neighbors(unit, 15).positions
+    near = find_neighbors(lambda: unit, 15).positions
     kept = {m: judge(unit, lay_out(unit, m).xy, near).mean_kept for m in ("tsne", "pca")}
     assert kept["tsne"] > kept["pca"] + 0.1
 
@@ -97,11 +97,11 @@ def test_neighbors_on_the_map_leave_the_point_itself_out_even_among_equals():
 def test_descent_finds_what_comparing_all_finds(unit, monkeypatch, reduced, least):
     monkeypatch.setattr("veclab.maps.neighbors._REDUCED", reduced)
     monkeypatch.setattr("veclab.maps.neighbors._DIMENSIONS", 12)
-    exact = find_neighbors(unit, 10)
+    exact = find_neighbors(lambda: unit, 10)
     assert exact.recall == 1
     monkeypatch.setattr("veclab.maps.neighbors.ALL_PAIRS", 100)
     monkeypatch.setattr("veclab.maps.neighbors._CHECKED", 100)
-    found = find_neighbors(unit, 10)
+    found = find_neighbors(lambda: unit, 10)
     assert shared(exact.positions, found.positions).mean() > least
     assert found.recall == pytest.approx(shared(exact.positions, found.positions).mean(), abs=0.05)
     same = found.positions == exact.positions
@@ -110,7 +110,7 @@ def test_descent_finds_what_comparing_all_finds(unit, monkeypatch, reduced, leas
 
 def test_figures_of_honesty_are_those_of_others(unit):
     xy = lay_out(unit).xy
-    near = find_neighbors(unit, 15).positions
+    near = find_neighbors(lambda: unit, 15).positions
     found = judge(unit, xy, near)
     theirs = trustworthiness(unit, xy, n_neighbors=15, metric="cosine")
     assert found.trustworthiness == pytest.approx(theirs, abs=1e-3)
@@ -127,7 +127,7 @@ def test_a_perfect_map_keeps_all():
     angle = np.linspace(0, 1, 50) ** 1.3  # no two distances are equal
     unit = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     line = np.stack([angle, 0 * angle], axis=1).astype(np.float32)
-    near = find_neighbors(unit, 15).positions
+    near = find_neighbors(lambda: unit, 15).positions
     assert judge(unit, line, near).mean_kept > 0.98
     assert judge(unit, xy, near).mean_kept < 0.6
 
@@ -135,7 +135,7 @@ def test_a_perfect_map_keeps_all():
 def test_of_few_points_half_the_others_are_judged_since_all_are_neighbors_on_any_map():
     unit = clumped(9).array
     wrong = np.random.default_rng(1).normal(size=(9, 2)).astype(np.float32)
-    found = judge(unit, wrong, find_neighbors(unit, 15).positions)
+    found = judge(unit, wrong, find_neighbors(lambda: unit, 15).positions)
     assert found.k == 4 and found.mean_kept < 1
-    two = judge(unit[:2], wrong[:2], find_neighbors(unit[:2], 15).positions)
+    two = judge(unit[:2], wrong[:2], find_neighbors(lambda: unit[:2], 15).positions)
     assert two.k == 0 and two.mean_kept is None and np.isnan(two.kept).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,18 +59,18 @@ def make_map(
     tell = on_stage or (lambda _: None)
     started = time.perf_counter()
     first, copy_of = distinct(comparable(vectors))
-    unit = _unit(vectors, first)
+    # Not kept: of a million vectors a gigabyte, which each stage needs for something else.
+    read = partial(_unit, vectors, first)
     tell("finding neighbors")
-    found = find_neighbors(unit, max(K, neighbors_needed(len(first), method)), seed)
-    plane = principal(unit, 2)
+    found = find_neighbors(read, max(K, neighbors_needed(len(first), method)), seed)
+    plane = principal(read(), 2)
     tell("laying out")
-    if method != "pca" and len(unit) > sampled.FITTED:
-        projection = sampled.project_sampled(unit, plane, found, method, seed, sampled.FITTED)
+    if method != "pca" and len(first) > sampled.FITTED:
+        projection = sampled.project_sampled(read(), plane, found, method, seed, sampled.FITTED)
     else:
-        del unit  # of a million vectors a gigabyte, that laying out needs for something else
         projection = project(plane, found, method, seed)
     tell("measuring what was kept")
-    honesty = judge(_unit(vectors, first), projection.xy, found.positions, seed)
+    honesty = judge(read(), projection.xy, found.positions, seed)
     tell("finding labels")
     xy = projection.xy[copy_of]
     labels = label_map(xy, vectors.texts, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,19 +40,28 @@ class Neighbors:
     recall: float = 1.0
 
 
-def find_neighbors(unit: NDArray[np.float32], k: int, seed: int = 42) -> Neighbors:
-    """The k nearest others of each of n unit vectors, float32 (n, dim); of fewer all.
+def find_neighbors(read: Callable[[], NDArray[np.float32]], k: int, seed: int = 42) -> Neighbors:
+    """The k nearest others of each of n unit vectors; of fewer all.
 
     Without manifolds-rs all pairs are compared whatever their number.
+
+    Args:
+        read: gives the vectors, float32 (n, dim). It is called a second time where keeping them
+            would cost memory that the search needs.
+        k: neighbors of each.
+        seed: of the search.
     """
+    unit = read()
     n = len(unit)
     k = max(0, min(k, n - 1))
     rust = manifolds()
     if n <= ALL_PAIRS or rust is None:
         return Neighbors(*nearest_of(unit, np.arange(n), k))
     seen = unit if n < _REDUCED else principal(unit, min(_DIMENSIONS, unit.shape[1]))
+    del unit
     positions = rust.knn_graph(seen, k, ann="nndescent", seed=seed)[0].astype(np.int32)
     del seen
+    unit = read()
     positions, scores = _sorted(unit, positions)
     checked = np.sort(np.random.default_rng(seed).choice(n, _CHECKED, replace=False))
     true, _ = nearest_of(unit, checked, min(k, K))

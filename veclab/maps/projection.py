@@ -20,10 +20,12 @@ FEWEST = 8
 # 46.9% of 60,000 at 10, 15; after 500 steps as after 1,000).
 _PERPLEXITY = 10.0
 _STEPS, _EARLY_STEPS = 500, 150
+# 20 neighbors of each.
+_MANY, _PERPLEXITY_OF_MANY = 200_000, 6.7
 _UMAP_NEIGHBORS = 15
 # Of many points clusters spread into each other once the early exaggeration ends, unless some of it
 # stays: factors from so many points on.
-_LATE_EXAGGERATION = ((200_000, 4.0), (20_000, 1.5))
+_LATE_EXAGGERATION = ((_MANY, 4.0), (20_000, 1.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,11 @@ def neighbors_needed(n: int, method: Method) -> int:
 
 
 def perplexity_of(n: int) -> float:
-    """The effective number of neighbors of t-SNE: 10, a third of the others where they are few."""
-    return min(_PERPLEXITY, max(1.0, (n - 1) / 3))
+    """The effective number of neighbors of t-SNE: 10, a third of the others where they are few.
+
+    Of very many it is less: their neighbors are what takes the memory.
+    """
+    return min(_PERPLEXITY if n < _MANY else _PERPLEXITY_OF_MANY, max(1.0, (n - 1) / 3))
 
 
 def project(

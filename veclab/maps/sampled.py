@@ -33,7 +33,7 @@ def project_sampled(
     """
     n = len(unit)
     chosen = np.sort(np.random.default_rng(seed).choice(n, fitted, replace=False))
-    among = find_neighbors(unit[chosen], neighbors_needed(fitted, method), seed)
+    among = find_neighbors(lambda: unit[chosen], neighbors_needed(fitted, method), seed)
     projection = project(plane[chosen], among, method, seed)
     number = np.full(n, -1, dtype=np.int32)  # of each in the sample
     number[chosen] = np.arange(fitted, dtype=np.int32)
