@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EXACT_ROWS = 100_000
 _VECTOR_INDEX = "embedding_idx"
 _FEW = 10_000  # rows that a filter leaves: up to so many are searched one by one
+_BATCH = 8192
+_BUFFER = 16 << 20  # bytes read ahead; Lance's own default is gigabytes
 _FILES = 40  # of more than these, small ones are put together
 # Readers that have a version open read its files: only what is older than this is removed.
 _KEEP = timedelta(hours=1)
@@ -105,12 +107,23 @@ class LanceTable:
     def matrix(self) -> _Matrix:
         """All vectors, read once for this snapshot."""
         if self._matrix is None:
-            table = self.data.scanner(
-                columns=["embedding"], with_row_id=True, scan_in_order=True
-            ).to_table()
-            keys = _keys_of(table)
-            array = normalize(vectors_of(table))
-            if len(keys) > 1 and not (keys[1:] > keys[:-1]).all():
+            n, size = self.data.count_rows(), self.schema.field("embedding").type.list_size
+            keys, array = np.empty(n, np.int64), np.empty((n, size), np.float32)
+            done = 0
+            scanner = self.data.scanner(
+                columns=["embedding"],
+                with_row_id=True,
+                scan_in_order=True,
+                batch_size=_BATCH // 4,
+                batch_readahead=1,
+                io_buffer_size=_BUFFER,
+            )
+            for batch in scanner.to_batches():  # one block more in memory than the matrix
+                part = slice(done, done + batch.num_rows)
+                keys[part] = _keys_of(batch)
+                array[part] = normalize(vectors_of_batch(batch))
+                done = part.stop
+            if not (keys[1:] > keys[:-1]).all():
                 order = np.argsort(keys)
                 keys, array = keys[order], array[order]
             self._matrix = _Matrix(keys, array)
@@ -266,7 +279,7 @@ class LanceTable:
         queries = normalize(queries)
         best = np.full((len(queries), k), -np.inf, np.float32)
         with told(self.name):
-            scanner = self.data.scanner(columns=["embedding"], with_row_id=True, batch_size=16_384)
+            scanner = self.data.scanner(columns=["embedding"], with_row_id=True, batch_size=_BATCH)
             for batch in scanner.to_batches():
                 scores = queries @ normalize(vectors_of_batch(batch)).T
                 scores[own[:, None] == batch["_rowid"].to_numpy().astype(np.int64)] = -np.inf
@@ -314,7 +327,7 @@ class LanceTable:
         }
 
 
-def _keys_of(rows: pa.Table) -> NDArray[np.int64]:
+def _keys_of(rows: pa.Table | pa.RecordBatch) -> NDArray[np.int64]:
     keys: NDArray[np.int64] = rows["_rowid"].to_numpy().astype(np.int64)
     return keys
 
