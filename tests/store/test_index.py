@@ -159,3 +159,10 @@ def test_the_language_is_found_or_given(store, folder):
         index(store, folder, language="fr")
     with pytest.raises(InputError, match="no stemmer"):
         index(store, folder, language="klingon")
+
+
+def test_a_store_that_lies_in_the_folder_is_not_read(folder, model):
+    with Store.open(folder / "my-store", model, create=True) as store:
+        index(store, folder)
+        done = index(store, folder)
+    assert (done.unchanged, done.skipped) == (3, [])

@@ -217,3 +217,13 @@ def test_a_locked_store_says_so(full, address):
         Store.open(address, full.model).writing(wait=0),
     ):
         pass
+
+
+def test_a_writer_that_waits_says_so(full, address):
+    with (
+        full.writing(),
+        pytest.warns(UserWarning, match="waiting until it is done"),
+        pytest.raises(StoreError, match="another process is writing"),
+        Store.open(address, full.model).writing(wait=0.1),
+    ):
+        pass

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+WAITING = "another process is writing the store {}; waiting until it is done"
+
+
 class Found(NamedTuple):
     """The best n rows by one measure, best first."""
 

@@ -263,12 +263,15 @@ def documents_intake(path: Path, store: Store, settings: dict[str, Any]) -> Inta
     """A folder of documents, cut into chunks that the store's model can read."""
     from veclab.documents import Document, Skipped, chunk_document, read_documents
 
+    store_folder = Path(store.place.name).resolve()
     cut = "/".join(str(settings[name]) for name in _CUTTING)
 
     def blocks(state: Reading) -> Iterator[Block]:
         waiting = Block([], [], [])
         same = {d: k.rsplit("|", 1)[0] for d, k in state.known.items() if k.endswith(f"|{cut}")}
         for found in read_documents(path, known=same):
+            if Path(found.path).resolve().is_relative_to(store_folder):
+                continue  # the store itself, where it lies in the folder
             if isinstance(found, Skipped):
                 state.skipped.append((found.path, found.reason))
                 continue

@@ -11,6 +11,7 @@ commit in which rows go and come is to be had only there.
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from veclab.atomic import atomic
 from veclab.errors import MissingExtra, OutputError, StoreError
+from veclab.store.backend import WAITING
 from veclab.store.lance import LanceTable
 from veclab.store.lance_package import lance_package, told
 from veclab.store.language import NO_LANGUAGE
@@ -81,7 +83,12 @@ class LancePlace:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             held = FileLock(self.path / "lock")
-            held.acquire(timeout=wait)
+            try:
+                held.acquire(timeout=0)
+            except Timeout:
+                if wait > 0:
+                    warnings.warn(WAITING.format(self.name), stacklevel=3)
+                held.acquire(timeout=wait)
         except Timeout:
             raise StoreError(
                 f"another process is writing the store {self.name}; wait until it is done, and "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from veclab.errors import InputError, MissingExtra, StoreError
+from veclab.store.backend import WAITING
 from veclab.store.fields import BUILT_IN, Field
 from veclab.store.postgres import PostgresTable
 from veclab.store.postgres_filter import SQL_TYPES
@@ -115,13 +117,16 @@ class PostgresPlace:
         The lock is the connection's: it ends with the process, however that ends.
         """
         number = zlib.crc32(f"veclab store {self.schema}".encode())
-        until = time.monotonic() + wait
+        until, told = time.monotonic() + wait, False
         while not self.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone()[0]:
             if time.monotonic() >= until:
                 raise StoreError(
                     f"another process is writing the store {self.name}; wait until it is done, "
                     "and run this again"
                 )
+            if not told:
+                warnings.warn(WAITING.format(self.name), stacklevel=3)
+                told = True
             time.sleep(_POLL)
         try:
             yield
