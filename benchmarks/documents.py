@@ -182,6 +182,7 @@ def main() -> None:
         "tokens": sum(chunk.tokens for _, chunks in found for chunk in chunks),
         "left out": dict(skipped),
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "embedded": not options.no_embedding,
         "pages a second": round(sum(pages.values()) / total, 1),
         "chunks whose span is not their text": inexact,
         "chunks not found in their source": spans,
@@ -195,8 +196,8 @@ def main() -> None:
         "machine": facts,
         "load average after": round(os.getloadavg()[0], 1),
     }
-    print(json.dumps(result, indent=1))
     options.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":
