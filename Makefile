@@ -34,8 +34,9 @@ help: ## Print this table
 demo: $(STAMP) ## Embed real text and search it, offline (about a minute)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
 
+# Files of tests side by side, a process each; ARGS="-n 0" runs them in one.
 test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machine); ARGS="--quick"
 	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[all,dev,bench]'
