@@ -14,8 +14,8 @@ from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
 from veclab.hints import missing_attribute, refuse_unknown
 from veclab.models.names import DEFAULT_MODEL, OPENAI
+from veclab.pipeline.collect import Gathered
 from veclab.pipeline.embed import embed_block
-from veclab.pipeline.gather import Gathered
 from veclab.pipeline.prepare import Preparation
 from veclab.pipeline.run import OnEmpty, Run
 from veclab.provider import EmbeddingProvider

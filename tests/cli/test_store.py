@@ -21,8 +21,8 @@ def run(monkeypatch, cache):
         return Model(WordSums(max_tokens=64, name=name), cache)
 
     monkeypatch.setattr("veclab.model.load", load)
-    monkeypatch.setattr("veclab.store.choosing.load", load)
-    monkeypatch.setattr("veclab.store.choosing.load_for", lambda space, **_: load(space.model))
+    monkeypatch.setattr("veclab.store.model_choice.load", load)
+    monkeypatch.setattr("veclab.store.model_choice.load_for", lambda space, **_: load(space.model))
 
     def typed(*arguments, code=0):
         result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)

@@ -8,7 +8,7 @@ from sklearn.manifold import trustworthiness
 
 from tests.maps.made_vectors import clumped
 from veclab import MissingExtra
-from veclab.maps.honesty import judge
+from veclab.maps.fidelity import judge
 from veclab.maps.neighbors import find_neighbors, nearest_on_map, shared
 from veclab.maps.principal import principal
 from veclab.maps.projection import neighbors_needed, place, project

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from veclab.corpus.column_roles import Roles, settle_roles
 from veclab.corpus.columns import OwnColumns
 from veclab.corpus.find import find, state
 from veclab.corpus.formats import FOLDER_SUFFIXES
-from veclab.corpus.roles import Roles, settle_roles
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS, Scan
 from veclab.errors import InputError
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from veclab.corpus.column_roles import RECORD_NUMBERS, Records, Roles, listed
 from veclab.corpus.columns import OwnColumns, Shape, settle
-from veclab.corpus.roles import RECORD_NUMBERS, Records, Roles, listed
 from veclab.errors import InputError
 from veclab.vectorfiles.schema import OWN_COLUMNS
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from veclab.corpus.column_roles import listed
 from veclab.corpus.find import find
-from veclab.corpus.roles import listed
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS
 from veclab.errors import InputError
 from veclab.evaluation.datasets import Head, RetrievalData, retrieval_data, sampled

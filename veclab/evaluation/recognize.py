@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from veclab.corpus.column_roles import listed
 from veclab.corpus.find import find
-from veclab.corpus.roles import listed
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS
 from veclab.errors import InputError
 from veclab.evaluation.beir import is_beir, read_beir

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError, MissingExtra
 from veclab.maps import sampled
-from veclab.maps.honesty import judge
+from veclab.maps.fidelity import judge
 from veclab.maps.labels import label_map
 from veclab.maps.map import Map
 from veclab.maps.neighbors import K, Neighbors, find_neighbors

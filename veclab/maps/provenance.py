@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 from pathlib import Path
 
-from veclab.maps.honesty import Honesty
+from veclab.maps.fidelity import Honesty
 from veclab.maps.neighbors import Neighbors
 from veclab.maps.projection import Projection
 from veclab.space import Recipe

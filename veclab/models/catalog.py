@@ -14,7 +14,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
 from veclab.models.local.folder import ModelFolder, StaticFiles, read_folder
 from veclab.models.names import OPENAI
-from veclab.models.parts import put_together
+from veclab.models.split_archive import put_together
 from veclab.models.static.folder import NAMED, describe_static
 from veclab.models.words.model import is_words
 

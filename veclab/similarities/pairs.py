@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.corpus.column_roles import listed
 from veclab.corpus.find import find
 from veclab.corpus.formats import File
-from veclab.corpus.roles import listed
 from veclab.errors import InputError
 from veclab.evaluation import metrics
 from veclab.model import Model

@@ -25,8 +25,8 @@ from veclab.errors import (
 from veclab.evaluation.bootstrap import distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.pipeline.embed import embed_block
-from veclab.store.choosing import role_of
-from veclab.store.place import table_name
+from veclab.store.location import table_name
+from veclab.store.model_choice import role_of
 from veclab.store.rows import own_fields, table_schema, with_vectors
 from veclab.store.state import State, TableInfo
 from veclab.store.tuning import sentence_of, tune

@@ -27,7 +27,7 @@ from veclab.store.where import Where
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from veclab.store.postgres_place import PostgresPlace
+    from veclab.store.postgres_location import PostgresPlace
 
 EXACT_ROWS = 100_000
 _INDEXED_DIMENSIONS = 2000  # more than pgvector's index takes are searched exactly

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError, StoreError
 from veclab.space import Role, Space
-from veclab.store.choosing import load_model, require_model, role_of
 from veclab.store.fields import Field, fields_of
 from veclab.store.fusion import Fusion
+from veclab.store.location import open_place, table_name
+from veclab.store.model_choice import load_model, require_model, role_of
 from veclab.store.passage import Hit
-from veclab.store.place import open_place, table_name
 from veclab.store.rows import table_schema
 from veclab.store.search import Mode, Request, run_search
 from veclab.store.state import State, TableInfo

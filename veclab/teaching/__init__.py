@@ -5,6 +5,6 @@ from veclab.teaching import TeachingServer, check
 
 from veclab.teaching.exercises import check
 from veclab.teaching.server import TeachingServer
-from veclab.teaching.turning import turning_vectors
+from veclab.teaching.turn_vectors import turning_vectors
 
 __all__ = ["TeachingServer", "check", "turning_vectors"]

@@ -112,7 +112,9 @@ def test_windows_cover_a_long_text(tmp_path):
 class TestUnknownTexts:
     def test_are_refused_by_id(self, folder):
         with pytest.raises(EmptyText, match=r"tiny-static knows no token in 2 text\(s\).*: x, z"):
-            veclab.load(str(folder)).embed(["zebra", "cat", "\u4f60"], ids=["x", "y", "z"])
+            veclab.load(str(folder)).embed(
+                ["zebra", "cat", "\u4f60"], ids=["x", "y", "z"], on_empty="error"
+            )
 
     def test_are_left_out_and_reported(self, folder):
         texts = ["zebra", "cat", "zebra", "", "mat"]

@@ -65,7 +65,7 @@ def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
         if not (find_spec("torch") and find_spec("sentence_transformers")):
             raise MissingExtra("local", f"comparing {file.name} with the weights, once,")
         arguments = [str(folder.path), str(file)]
-        return run_module("veclab.models.local.openvino.prove", arguments)
+        return run_module("veclab.models.local.openvino.verify_export", arguments)
 
     try:
         return find_or_make(place(folder, "proof", of=export_digest(file)), show)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import veclab
 from veclab import ModelUnavailable
 from veclab.models import catalog
-from veclab.models.parts import Joined, put_together
+from veclab.models.split_archive import Joined, put_together
 
 WEIGHTS = b"numbers" * 1000
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()

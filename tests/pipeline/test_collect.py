@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeProvider
 from veclab.errors import InputError
 from veclab.model import Model
-from veclab.pipeline.gather import Gathered
+from veclab.pipeline.collect import Gathered
 from veclab.pipeline.run import EmbeddedBlock
 from veclab.report import Report
 

@@ -21,11 +21,11 @@ def open_place(path: str | Path) -> Place:
     """The back end for an address; nothing is opened yet."""
     text = str(path)
     if text.startswith(("postgresql://", "postgres://")):
-        from veclab.store.postgres_place import PostgresPlace
+        from veclab.store.postgres_location import PostgresPlace
 
         return PostgresPlace(text)
     if "://" in text:
         raise InputError(f"a store is a folder or postgresql://..., not {text!r}")
-    from veclab.store.lance_place import LancePlace
+    from veclab.store.lance_location import LancePlace
 
     return LancePlace(path)
