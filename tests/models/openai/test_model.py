@@ -333,7 +333,7 @@ class TestRefusedTexts:
     def test_are_found_and_reported_and_all_others_embedded(self, server, bad):
         texts = [f"text {i}" for i in range(1000)]
         server.reject = {texts[i] for i in bad}
-        with pytest.warns(UserWarning, match=rf"{len(bad)} text.* left out: {bad[0]}"):
+        with pytest.warns(UserWarning, match=rf"left out.* {len(bad)} refused by .*\({bad[0]}"):
             vectors = load(server).embed(texts)
         assert vectors.report.refused == len(bad)
         assert vectors.report.refused_ids == [str(i) for i in bad]
