@@ -71,13 +71,13 @@ def test_unknown_words_are_reported_with_their_share(model):
 
 def test_a_run_that_failed_leaves_nothing_in_the_next_report(model):
     with pytest.raises(InputError):
-        model.embed(["king quux", "zork"])
+        model.embed(["king quux", "zork"], on_empty="error")
     assert not [n for n in model.embed("king").report.notes if "not in" in n]
 
 
 def test_a_text_without_a_known_word_is_an_error_with_near_spellings(model):
     with pytest.raises(InputError, match=r"'qeen' \(near: queen\), 'zork'"):
-        model.embed(["king", "qeen", "zork"])
+        model.embed(["king", "qeen", "zork"], on_empty="error")
 
 
 def test_a_text_without_a_known_word_is_left_out_where_the_policy_says_so(model):
