@@ -52,6 +52,7 @@ CONVENIENCE = {
     ("vectors", "maps"),  # Vectors.map
     ("model", "corpus"),
     ("store", "rag"),  # Store.ask
+    ("evaluation", "pictures"),  # the report of a comparison
     ("maps", "pictures"),  # Map.save("map.png")
     ("models", "corpus"),  # a fetched batch becomes a file
     ("models", "model"),

@@ -67,7 +67,7 @@ def test_json_is_one_document(run, pairs, tiny_bert):
 def test_several_data_sets_and_a_folder_for_results(run, pairs, tiny_bert, tmp_path):
     lines = tmp_path / "texts.txt"
     lines.write_text("".join(" ".join(WORDS[n:] + WORDS[:n]) + "\n" for n in range(12)))
-    done = run("-m", tiny_bert, "-d", pairs, "-d", lines, "--out", "kept", "--no-timing")
+    done = run("-m", tiny_bert, "-d", pairs, "-d", lines, "--results", "kept", "--no-timing")
     assert done.returncode == 0, done.stderr
     assert "texts.txt: 12 queries, task self-retrieval" in done.stdout
     assert len(list((tmp_path / "kept").iterdir())) == 2

@@ -109,6 +109,7 @@ def compare(
     """
     from veclab.atomic import check_output
     from veclab.evaluation.compare import compare as run
+    from veclab.evaluation.page import require_page, write_page
     from veclab.evaluation.recognize import Choice, read_dataset
     from veclab.evaluation.variants import Variant
     from veclab.pictures.style import ENDINGS, check_picture
@@ -118,6 +119,8 @@ def compare(
         picture = output.suffix.lower() in ENDINGS
         if picture:
             check_picture(output)
+        else:
+            require_page()
     choice = Choice(task, column, gold, header, None, sample)
     datasets = [read_dataset(path, choice) for path in data]
     names = {Variant.parse(model)[0] for model in models}
@@ -139,8 +142,6 @@ def compare(
 
         comparison(found, "speed" if timing else "size").write(output)
     elif output is not None:
-        from veclab.evaluation.page import write_page
-
         write_page(found, output)
     if as_json:
         print_json(found.to_dict())

@@ -42,6 +42,19 @@ class Picture(Figure):
             raise OutputError(f"the picture {path} cannot be written: {error}") from error
         return path
 
+    def svg(self) -> str:
+        """The `<svg>` element for a page of HTML: no background, its texts are texts."""
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        with in_style(), _glyphs_counted():
+            self.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        element = buffer.getvalue()
+        element = element[element.index("<svg") :]
+        element = re.sub(r' xmlns(:\w+)?="[^"]*"', "", element, count=2)
+        # A style sheet in there would be one for the whole page.
+        element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", element, count=1, flags=re.S)
+        return element.replace("<svg", '<svg stroke-linejoin="round"', 1)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """For notebooks, before their own way with Figures, which knows nothing of the style."""
         buffer = io.BytesIO()

@@ -1,7 +1,8 @@
-"""The picture of a model comparison: quality against speed or size."""
+"""The picture of a model comparison: quality against speed, size or cost."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,17 +15,23 @@ from veclab.pictures.style import COLORS, GRAY, one_line, require_matplotlib
 if TYPE_CHECKING:
     from veclab.pictures.figure import Picture
 
-Against = Literal["speed", "size"]
+Against = Literal["speed", "size", "cost"]
+_UNITS: dict[Against, str] = {
+    "speed": "texts a second",
+    "size": "MB for a million vectors",
+    "cost": "dollars for a million texts",
+}
 _MARKERS = "osD^vP*"
 
 
 def comparison(found: Comparison | Board, against: Against = "speed") -> Picture:
-    """Draw each model's quality, with its 95% interval, against speed or size.
+    """Draw each model's quality, with its 95% interval, against speed, size or cost.
 
     Args:
         found: of `veclab.compare`; each data set gets a panel.
-        against: `speed` (texts a second, of models that were timed) or `size` (MB a million
-            vectors). Rows without that figure, or that failed, are named below the panel.
+        against: `speed` (texts a second, of models that were timed), `size` (MB a million
+            vectors) or `cost` (dollars a million texts, of models that are paid for). Rows
+            without that figure, or that failed, are named below the panel.
 
     Raises:
         InputError: no row has both figures, or `against` is something else.
@@ -33,8 +40,8 @@ def comparison(found: Comparison | Board, against: Against = "speed") -> Picture
     require_matplotlib()
     from veclab.pictures.figure import in_style, new_picture
 
-    if against not in ("speed", "size"):
-        raise InputError(f"a comparison is drawn against speed or size, not {against!r}")
+    if against not in _UNITS:
+        raise InputError(f"a comparison is drawn against speed, size or cost, not {against!r}")
     boards = found.boards if isinstance(found, Comparison) else (found,)
     if not any(_place(row, against) is not None for board in boards for row in board.rows):
         raise InputError(f"no model has both a quality and a {against}: there is nothing to draw")
@@ -45,12 +52,18 @@ def comparison(found: Comparison | Board, against: Against = "speed") -> Picture
     return picture
 
 
+def color_of(number: int) -> str:
+    """The color of row `number` of a board, in its picture and wherever else it is shown."""
+    return COLORS[number] if number < len(COLORS) else GRAY
+
+
 def _place(row: Row, against: Against) -> float | None:
-    if not row.figures:
+    """Where a row stands on the logarithmic axis; None where it has no place there."""
+    if not row.figures or math.isnan(row.main.value):
         return None
-    if against == "speed":
-        return row.texts_per_second
-    return None if row.bytes_per_million is None else row.bytes_per_million / 1e6
+    if against == "size":
+        return (row.bytes_per_million or 0) / 1e6 or None
+    return (row.texts_per_second if against == "speed" else row.dollars) or None
 
 
 def _panel(axes: Any, board: Board, against: Against) -> None:
@@ -61,14 +74,18 @@ def _panel(axes: Any, board: Board, against: Against) -> None:
         if row.label not in places:
             continue
         place, figure = apart[row.label], row.main
-        color = COLORS[number] if number < len(COLORS) else GRAY
+        # Of rows that share a place, later ones are smaller, so that none covers another.
+        later = min(3, sum(apart.get(other.label) == place for other in board.rows[number + 1 :]))
+        color = color_of(number)
         if figure.low is not None and figure.high is not None:
-            axes.plot([place, place], [figure.low, figure.high], color=color, linewidth=2)
+            axes.plot(
+                [place, place], [figure.low, figure.high], color=color, linewidth=2 + 2 * later
+            )
         axes.plot(
             place,
             figure.value,
             marker=_MARKERS[number % len(_MARKERS)],
-            markersize=9,
+            markersize=8 + 3 * later,
             color=color,
             linestyle="none",
             label=one_line(row.label, 40) + (" (best)" if row.best else ""),
@@ -78,9 +95,8 @@ def _panel(axes: Any, board: Board, against: Against) -> None:
     _round_ticks(axes)
     axes.grid(True)
     axes.set_ylabel(f"{board.metrics[0]}, 95% interval" if board.metrics else "")
-    unit = "texts a second" if against == "speed" else "MB for a million vectors"
     without = f"\nwithout figures: {', '.join(one_line(x, 24) for x in left_out)}"
-    axes.set_xlabel(unit + (without if left_out else ""))
+    axes.set_xlabel(_UNITS[against] + (without if left_out else ""))
     axes.set_title(one_line(f"{board.name}: {board.n:,} {board.units}", 44))
     axes.legend(
         loc="upper left", bbox_to_anchor=(-0.02, -0.24 if left_out else -0.18), handletextpad=0.3
@@ -102,11 +118,11 @@ def _round_ticks(axes: Any) -> None:
 
 
 def _apart(places: Mapping[str, float]) -> dict[str, float]:
-    """Places on a logarithmic axis, those that would cover each other set side by side."""
-    values = list(places.values())
-    step = max((max(values) / min(values)) ** 0.03, 1.06)
-    moved: dict[str, float] = {}
-    for label, place in places.items():
-        near = [other for other in places if step > places[other] / place > 1 / step]
-        moved[label] = place * step ** (near.index(label) - (len(near) - 1) / 2)
-    return moved
+    """Places on a logarithmic axis, close ones set side by side; equal ones share their place."""
+    values = sorted(set(places.values()))
+    step = max((values[-1] / values[0]) ** 0.03, 1.06) if values else 1.0
+    moved: dict[float, float] = {}
+    for place in values:
+        near = [other for other in values if step > other / place > 1 / step]
+        moved[place] = place * step ** (near.index(place) - (len(near) - 1) / 2)
+    return {label: moved[place] for label, place in places.items()}
