@@ -189,7 +189,7 @@ class Model:
         return run.report
 
     def count_tokens(self, texts: str | Iterable[str], *, role: Role | None = None) -> list[int]:
-        """Tokens of each text as given, special tokens and the role's prompt included."""
+        """Count the tokens of each text as given, special tokens and the role's prompt included."""
         return [one.tokens for one in self.provider.tokenize(list(_values(texts)), role)]
 
 
@@ -289,7 +289,7 @@ def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Mo
 
 
 def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str]]:
-    """The cache, or None and the reason why there is none."""
+    """Return the cache, or None and the reason why there is none."""
     if cache is False:
         return None, []
     if isinstance(cache, Cache):
@@ -332,7 +332,7 @@ def _blocks(
 
 
 def _values(texts: str | Iterable[Any]) -> Iterable[Any]:
-    """The values of whatever holds them: Arrow arrays give scalars when iterated."""
+    """Return the values of whatever holds them: Arrow arrays give scalars when iterated."""
     if isinstance(texts, str):
         return [texts]
     if isinstance(texts, (bytes, bytearray, dict)) or hasattr(texts, "columns"):
@@ -347,7 +347,7 @@ def _values(texts: str | Iterable[Any]) -> Iterable[Any]:
 
 
 def _index(texts: object) -> Iterable[Any] | None:
-    """The index of a pandas series, which names its texts; None for anything else."""
+    """Return the index of a pandas series, which names its texts; None for anything else."""
     index = getattr(texts, "index", None)
     return index if type(index).__module__.split(".")[0] == "pandas" else None
 

@@ -76,7 +76,7 @@ class Limits:
 
 
 def truncated_length(tokens: int, limit: int | None) -> int:
-    """How many tokens of a text the model reads."""
+    """Return how many tokens of a text the model reads."""
     return tokens if limit is None else min(tokens, limit)
 
 

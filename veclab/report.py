@@ -70,7 +70,7 @@ class Report:
         self.notes.extend(text for text in texts if text not in self.notes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     @classmethod
@@ -80,7 +80,7 @@ class Report:
         return cls(**{name: v for name, v in value.items() if name in known})
 
     def lines(self) -> list[tuple[str, str]]:
-        """(label, value) pairs for people; lines about nothing are left out."""
+        """Return (label, value) pairs for people; lines about nothing are left out."""
         rate = f" ({self.texts / self.seconds:,.0f} texts/s)" if self.seconds > 0 else ""
         rows = [
             ("texts", f"{self.texts:,}"),
@@ -135,7 +135,7 @@ class Report:
         return f"<Report\n{self}>"
 
     def _repr_html_(self) -> str:
-        """A table for notebooks; ids and notes are escaped, never markup."""
+        """Return a table for notebooks; ids and notes are escaped, never markup."""
         rows = "".join(
             f"<tr><th>{html.escape(label)}</th><td>{html.escape(value)}</td></tr>"
             for label, value in self.lines()
@@ -152,5 +152,5 @@ def extend_ids(ids: list[str], new: Iterable[str]) -> None:
 
 
 def shorten(ids: list[str], shown: int = 5) -> str:
-    """The first few ids, for a message."""
+    """Return the first few ids, for a message."""
     return ", ".join(ids[:shown]) + (", …" if len(ids) > shown else "")

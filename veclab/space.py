@@ -96,7 +96,7 @@ class Space:
         return f"{self.provider}:{self.model} ({self.dimensions}-d, space {self.id})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` reads them back."""
+        """Return plain JSON values; `from_dict` reads them back."""
         return asdict(self) | {
             "prompts": dict(self.prompts),
             "configuration": dict(self.configuration),
@@ -134,7 +134,7 @@ class Space:
             raise InputError(f"this is not a Space: {error}") from None
 
     def to_json(self) -> str:
-        """The canonical form: sorted keys, no spaces, ASCII."""
+        """Return the canonical form: sorted keys, no spaces, ASCII."""
         return _canonical(self.to_dict())
 
     @classmethod
@@ -149,7 +149,7 @@ class Space:
         return cls.from_dict(value)
 
     def difference(self, other: Space) -> dict[str, tuple[Any, Any]]:
-        """The facts in which the two identities differ: name -> (this, other).
+        """Return the facts in which the two identities differ: name -> (this, other).
 
         A fact of the configuration that one of them leaves out is None there.
         """
@@ -255,12 +255,12 @@ class Recipe:
     on_long: Literal["truncate", "split"] = "truncate"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return plain | {"space": self.space.identity, "prepare": list(self.prepare)}
 
     def to_json(self) -> str:
-        """The canonical form, with the whole Space (its name too), for people and files."""
+        """Return the canonical form, with the whole Space (its name too), for people and files."""
         return _canonical(self.to_dict() | {"space": self.space.to_dict()})
 
     @classmethod

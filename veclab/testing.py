@@ -51,7 +51,7 @@ class Subject:
     texts: Sequence[str]
 
     def tokenize(self, texts: Sequence[str], role: Role | None = None) -> list[TokenizedText]:
-        """One TokenizedText per text, of the right kinds."""
+        """Return one TokenizedText per text, of the right kinds."""
         tokenized = self.provider.tokenize(list(texts), role)
         _require(
             isinstance(tokenized, list) and all(isinstance(t, TokenizedText) for t in tokenized),
@@ -66,7 +66,7 @@ class Subject:
     def embed(
         self, texts: Sequence[str], role: Role | None = None, *, together: int | None = None
     ) -> NDArray[np.float32]:
-        """Vectors of texts, all readable, in batches within the limits."""
+        """Embed texts, all readable, in batches within the limits."""
         tokenized = self.tokenize(texts, role)
         size = min(together or len(texts), self.provider.limits.batch_texts)
         starts = range(0, len(tokenized), size)
@@ -92,7 +92,7 @@ class Subject:
 
 
 def check_description(subject: Subject) -> None:
-    """Space, limits, precision and notes are there, of the right kinds, and stay as they are."""
+    """Check space, limits, precision and notes: present, of the right kinds, and constant."""
     provider = subject.provider
     _require(
         isinstance(provider, EmbeddingProvider),
@@ -124,7 +124,7 @@ def check_description(subject: Subject) -> None:
 
 
 def check_tokens(subject: Subject) -> None:
-    """Tokens are counted the same whatever company a text is in, and ids fit the limit."""
+    """Check that a text's token count does not depend on its batch, and ids fit the limit."""
     tokenized = subject.tokenize(subject.texts)
     _require(not subject.tokenize([]), "tokenize must return an empty list for no texts")
     alone = [subject.tokenize([text])[0].tokens for text in subject.texts]
@@ -147,7 +147,7 @@ def check_tokens(subject: Subject) -> None:
 
 
 def check_vectors(subject: Subject) -> None:
-    """Each text has its own vector, in its own place, whatever company it is in."""
+    """Check that each text has its own vector, in its own place, whatever its batch."""
     texts = list(dict.fromkeys(subject.texts))
     vectors = subject.embed(texts)
     _require_same(vectors, subject.embed(texts), "twice the same batch must give the same vectors")
@@ -169,7 +169,7 @@ def check_vectors(subject: Subject) -> None:
 
 
 def check_long_texts(subject: Subject) -> None:
-    """A text over the limit is counted whole, and its first `max_tokens` tokens are read."""
+    """Check that a text over the limit is counted whole, its first `max_tokens` tokens read."""
     limit = subject.provider.limits.max_tokens
     if limit is None:
         return
@@ -194,7 +194,7 @@ def check_long_texts(subject: Subject) -> None:
 
 
 def check_odd_texts(subject: Subject) -> None:
-    """Other scripts, endless words and mark-up are embedded, or counted as 0 tokens."""
+    """Check that other scripts, endless words and mark-up are embedded, or counted as 0 tokens."""
     readable = [one.text for one in subject.tokenize(ODD_TEXTS) if one.tokens]
     if readable:
         subject.embed(readable)
@@ -206,7 +206,7 @@ def check_odd_texts(subject: Subject) -> None:
 
 
 def check_roles(subject: Subject) -> None:
-    """Every role is taken; prompts that the Space names are counted, and change the vectors."""
+    """Check that every role is taken, and that the Space's prompts count and change vectors."""
     roles: tuple[Role, ...] = ("query", "document")
     for role in roles:
         vectors = subject.embed(subject.texts[:2], role)
@@ -225,7 +225,7 @@ def check_roles(subject: Subject) -> None:
 
 
 def check_concurrency(subject: Subject) -> None:
-    """Batches computed side by side have the vectors they have one after the other."""
+    """Check that batches computed side by side have the vectors they have one after the other."""
     expected = subject.embed(subject.texts, together=1)
     threads = subject.provider.limits.concurrency
     with ThreadPoolExecutor(threads) as pool:
@@ -238,7 +238,7 @@ def check_concurrency(subject: Subject) -> None:
 
 
 def check_main_path(subject: Subject) -> None:
-    """`Model.embed` gives the provider's vectors, and takes them from the cache the second time."""
+    """Check that `Model.embed` gives the provider's vectors, then takes them from the cache."""
     provider = subject.provider
     texts = [*subject.texts, subject.texts[0]]
     expected = subject.embed(texts)
@@ -257,7 +257,7 @@ def check_main_path(subject: Subject) -> None:
 
 
 def check_stop(subject: Subject) -> None:
-    """`stop` may be called at any time; batches that come later are taken as ever."""
+    """Check that `stop` may be called at any time; later batches are taken as before."""
     subject.provider.stop()
     subject.embed(subject.texts[:1])
 

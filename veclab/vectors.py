@@ -104,7 +104,7 @@ class Vectors:
     @overload
     def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Self: ...
     def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> Row | Self:
-        """A Row for a number; Vectors for a slice, a mask or a list of positions."""
+        """Return a Row for a number; Vectors for a slice, a mask or a list of positions."""
         if isinstance(key, (int, np.integer)):
             return self._row(range(len(self))[key])
         rows = np.arange(len(self))[key]
@@ -132,11 +132,11 @@ class Vectors:
         )
 
     def __add__(self, other: Vectors) -> Vectors:
-        """`self` followed by `other`; raises SpaceMismatch unless they share a Space."""
+        """Return `self` followed by `other`; raises SpaceMismatch unless they share a Space."""
         return concatenate([self, other])
 
     def truncate(self, dimensions: int) -> Vectors:
-        """The first `dimensions` numbers of each vector, at unit length again.
+        """Truncate each vector to its first `dimensions` numbers, at unit length again.
 
         Only models trained for it (Matryoshka representation learning, Kusupati et al. 2022,
         arXiv:2205.13147) keep most of their quality. The result is a Space of its own.
@@ -198,7 +198,7 @@ class Vectors:
         return f"<Vectors {len(self):,} x {self.dimensions}, {self.space}>"
 
     def _repr_html_(self) -> str:
-        """A table of the first rows for notebooks; texts are escaped, never markup."""
+        """Return a table of the first rows for notebooks; texts are escaped, never markup."""
         shown = min(len(self), _TABLE_ROWS)
         body = "".join(
             f"<tr><td>{html.escape(row.id)}</td><td>{html.escape((row.text or '')[:80])}</td>"
@@ -217,7 +217,7 @@ def _head(vector: NDArray[np.float32], shown: int = 4) -> str:
 
 
 def concatenate(parts: Sequence[Vectors]) -> Vectors:
-    """One Vectors of several; what one of them lacks (texts, tokens, own columns) is dropped.
+    """Join several Vectors; what one of them lacks (texts, tokens, own columns) is dropped.
 
     Raises:
         SpaceMismatch: they do not share a Space.

@@ -48,7 +48,7 @@ class Vocabulary:
         return len(self.words.words)
 
     def find(self, wanted: Sequence[str]) -> list[int]:
-        """The row of each word; raises InputError for those missing, with near spellings."""
+        """Return the row of each word; raises InputError for those missing, with near spellings."""
         rows = [self.words.row(word) for word in wanted]
         if missing := [w for w, row in zip(wanted, rows, strict=True) if row is None]:
             raise unknown_words(self.words.name, self.words.words, list(dict.fromkeys(missing)))
@@ -60,7 +60,7 @@ def vocabulary_of(
     words: Iterable[str] | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Vocabulary:
-    """The vocabulary of a model.
+    """Return the vocabulary of a model.
 
     Args:
         model: word vectors, which have a vocabulary of their own, or any other model.
@@ -107,7 +107,7 @@ class Answers:
 
 
 def parse_analogy(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words to add and to subtract of `king - man + woman`; several words may stand between.
+    """Return the words to add and to subtract in `king - man + woman`; a term may be several words.
 
     Raises:
         InputError: a sign without a word, or nothing to add.
@@ -137,7 +137,7 @@ def solve(
     k: int = 10,
     method: Method = "add",
 ) -> Answers:
-    """The k words nearest to the sum of `positive` less the sum of `negative`.
+    """Return the k words nearest to the sum of `positive` less the sum of `negative`.
 
     Args:
         vocabulary: of `vocabulary_of`.
@@ -185,7 +185,7 @@ Matrix = NDArray[np.float32]
 
 
 def candidates_for(unit: Matrix, method: Method) -> Matrix:
-    """The words at unit length as `score_all` wants them: for `mul` with a column of ones."""
+    """Return the words at unit length for `score_all`; for `mul` with a column of ones."""
     if method == "add":
         return unit
     return np.hstack([unit, np.ones((len(unit), 1), dtype=np.float32)])
@@ -194,7 +194,7 @@ def candidates_for(unit: Matrix, method: Method) -> Matrix:
 def score_all(
     candidates: Matrix, positive: Sequence[Matrix], negative: Sequence[Matrix], method: Method
 ) -> Matrix:
-    """Scores of all n candidates for m questions: float32 (m, n).
+    """Return the scores of all n candidates for m questions: float32 (m, n).
 
     Args:
         candidates: of `candidates_for`.
@@ -209,7 +209,7 @@ def score_all(
         return np.asarray(target @ candidates.T)
 
     def shifted(term: Matrix, plus: float) -> Matrix:
-        """(1 + cosine) / 2 + plus; the column of ones makes it one product."""
+        """Return (1 + cosine) / 2 + plus; the column of ones makes it one product."""
         constant = np.full((len(term), 1), 0.5 + plus, dtype=np.float32)
         return np.asarray(np.hstack([term / 2, constant]) @ candidates.T)
 

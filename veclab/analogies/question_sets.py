@@ -56,7 +56,7 @@ class Evaluation:
     missing: tuple[str, ...] = field(repr=False)
 
     def total(self, name: str = "all", grammar: bool | None = None) -> Category:
-        """Over all categories; with `grammar` only those whose name begins with `gram`, or not."""
+        """Sum the categories; `grammar` keeps those whose name begins with `gram`, or not."""
         chosen = [
             c for c in self.categories if grammar in (None, c.name.lower().startswith("gram"))
         ]
@@ -64,7 +64,7 @@ class Evaluation:
         return Category(name, *sums)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         rows = [*self.categories, *self.totals()]
         return {
             "method": self.method,
@@ -83,7 +83,7 @@ class Evaluation:
         }
 
     def totals(self) -> list[Category]:
-        """Semantic, syntactic (where the file has both kinds) and all."""
+        """Return the sums: semantic, syntactic (where the file has both kinds) and all."""
         kinds = [self.total("semantic", grammar=False), self.total("syntactic", grammar=True)]
         return [*(kinds if all(k.asked for k in kinds) else []), self.total()]
 
@@ -92,7 +92,7 @@ Question = tuple[str, str, str, str]
 
 
 def read_questions(path: str | Path) -> dict[str, list[Question]]:
-    """Questions by category, from a file in the layout of word2vec's `questions-words.txt`.
+    """Read questions by category, from a file in the layout of word2vec's `questions-words.txt`.
 
     A line `: name` begins a category; every other line holds four words, "a b c d" for "a is to b
     as c is to d".
@@ -131,7 +131,7 @@ def evaluate(
     restrict: int | None = 300_000,
     on_done: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Accuracy by category. A question counts as right when its fourth word comes out first.
+    """Measure accuracy by category. A question is right when its fourth word comes out first.
 
     As word2vec's `compute-accuracy` and gensim's `evaluate_word_analogies` do it: letter case is
     ignored (of two spellings the first in the vocabulary stands for both), questions with a word
@@ -182,7 +182,7 @@ def _count_correct(
     method: Method,
     on_done: Callable[[int], None] | None,
 ) -> int:
-    """How many of the questions, rows (a, b, c, d), have d as the best answer to b - a + c."""
+    """Count the questions, rows (a, b, c, d), that have d as the best answer to b - a + c."""
     step = max(1, _SCORES // len(unit))
     # Other spellings of a word, where there are any, are no answers either.
     others: dict[int, list[int]] = {}

@@ -47,14 +47,14 @@ class Audit:
         return max((f.severity for f in self.findings), key=SEVERITIES.index, default="ok")
 
     def __getitem__(self, name: str) -> Finding:
-        """The finding of that name; raises KeyError where it was not looked for."""
+        """Return the finding of that name; raises KeyError where it was not looked for."""
         for finding in self.findings:
             if finding.name == name:
                 return finding
         raise KeyError(name)
 
     def count(self) -> dict[Severity, int]:
-        """How many findings of each severity."""
+        """Return how many findings of each severity."""
         counts = Counter(f.severity for f in self.findings)
         return {severity: counts[severity] for severity in SEVERITIES}
 
@@ -69,7 +69,7 @@ class Audit:
         return f"<Audit of {self.about.name}: {counts}>"
 
     def _repr_html_(self) -> str:
-        """A table for notebooks; names and findings are escaped, never markup."""
+        """Return a table for notebooks; names and findings are escaped, never markup."""
         body = "".join(
             f"<tr><td>{f.severity}</td><td>{html.escape(f.name)}</td>"
             f"<td>{html.escape(f.found)}</td><td>{html.escape(f.do)}</td></tr>"
@@ -81,7 +81,7 @@ class Audit:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         about = self.about
         return {
             "name": about.name,

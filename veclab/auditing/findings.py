@@ -51,14 +51,14 @@ class Finding:
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
 
 def rows(
     source: VectorSource, positions: Sequence[int] | NDArray[np.intp], **more: Sequence[Any]
 ) -> list[dict[str, Any]]:
-    """Examples: id and text of some rows, with further values for each."""
+    """Return examples: id and text of some rows, with further values for each."""
     places = [int(p) for p in positions]
     texts, names = source.texts(places), source.names(places)
     found = []
@@ -69,7 +69,7 @@ def rows(
 
 
 def percent(part: float, whole: float) -> str:
-    """A share in words, never rounded to 0% or 100% when it is neither."""
+    """Return a share in words, never rounded to 0% or 100% when it is neither."""
     share = part / whole if whole else 0.0
     if 0 < share < 0.001:
         return "under 0.1%"
@@ -79,7 +79,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def space_finding(source: VectorSource) -> Finding:
-    """Does the file say what its vectors are?"""
+    """Report whether the file says what its vectors are."""
     about = source.about
     if about.space is None:
         return Finding(
@@ -96,7 +96,7 @@ def space_finding(source: VectorSource) -> Finding:
 
 
 def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
-    """Rows that cannot be searched."""
+    """Find rows that cannot be searched."""
     n = source.about.rows
     kinds: list[tuple[str, NDArray[np.intp], str, Severity, str]] = [
         (
@@ -154,7 +154,7 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
 
 
 def norms(source: VectorSource, scanned: Scan) -> Finding:
-    """Lengths of the vectors, and whether they are what the Space promises."""
+    """Report the lengths of the vectors, and whether they are what the Space promises."""
     lengths = scanned.norms[scanned.usable]
     if not len(lengths):
         return Finding("norms", "problem", "no vector has a length", "Nothing can be searched.")
@@ -206,7 +206,7 @@ def norms(source: VectorSource, scanned: Scan) -> Finding:
 
 
 def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -> Finding:
-    """Rows that share a vector to the bit."""
+    """Find rows that share a vector to the bit."""
     digests = scanned.digests[scanned.usable]
     _, first, counts = np.unique(digests, return_index=True, return_counts=True)
     repeats = int(len(digests) - len(counts))
@@ -244,7 +244,7 @@ def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -
 
 
 def same_text(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -> Finding:
-    """Texts that occur several times, with different vectors: proof of two origins."""
+    """Find texts that occur several times with different vectors: proof of two origins."""
     known = texts[scanned.usable & (texts != 0)]
     repeated = len(known) - len(np.unique(known))
     pairs = pairs_that_differ(texts, scanned.digests, scanned.usable)
@@ -272,7 +272,7 @@ def same_text(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) ->
 
 
 def truncated(source: VectorSource, scanned: Scan) -> Finding:
-    """Texts of which the model read only the beginning."""
+    """Find texts of which the model read only the beginning."""
     about, n = source.about, source.about.rows
     if scanned.truncated is None:
         return Finding(

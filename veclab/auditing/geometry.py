@@ -24,7 +24,7 @@ class Moments:
 
     @classmethod
     def empty(cls, dimensions: int) -> Moments:
-        """Of no vectors."""
+        """Return the moments of no vectors."""
         return cls(0, np.zeros(dimensions), np.zeros((dimensions, dimensions)))
 
     def add(self, unit: NDArray[np.float32]) -> None:
@@ -36,7 +36,7 @@ class Moments:
         self.gram += rows.T @ rows
 
     def mean_cosine(self) -> float:
-        """Mean cosine over all pairs of different rows (Ethayarajh 2019 takes random pairs).
+        """Return the mean cosine of all pairs of rows (Ethayarajh 2019 takes random pairs).
 
         |sum of the vectors|^2 is the sum of the cosines of all pairs, so this is exact.
         """
@@ -44,13 +44,13 @@ class Moments:
         return float((self.total @ self.total - n) / (n * (n - 1)))
 
     def deviation_of_cosines(self) -> float:
-        """Standard deviation of the cosine over all pairs of different rows; exact."""
+        """Return the standard deviation of the cosine over all pairs of different rows; exact."""
         n = self.count
         squares = float((self.gram * self.gram).sum() - n) / (n * (n - 1))
         return float(np.sqrt(max(0.0, squares - self.mean_cosine() ** 2)))
 
     def loudest_dimension(self) -> tuple[int, float]:
-        """The dimension that adds most to the mean cosine, and what it adds.
+        """Return the dimension that adds most to the mean cosine, and what it adds.
 
         After Timkey and van Schijndel (2021): the contribution of dimension i to the cosine of x
         and y is x_i y_i / (|x| |y|). It is averaged here over all pairs of different rows.
@@ -61,13 +61,13 @@ class Moments:
         return loudest, float(added[loudest])
 
     def singular_values(self) -> NDArray[np.float64]:
-        """Of the matrix of unit vectors, descending: float64 (dim,)."""
+        """Return the singular values of the unit vectors, descending: float64 (dim,)."""
         values = np.linalg.eigvalsh(self.gram)[::-1]
         roots: NDArray[np.float64] = np.sqrt(np.maximum(values, 0.0))
         return roots
 
     def effective_rank(self) -> float:
-        """Exponential of the entropy of the singular values, scaled to sum 1.
+        """Return the exponential of the entropy of the singular values, scaled to sum 1.
 
         Roy and Vetterli 2007, "The effective rank"; the same figure over embeddings is RankMe
         (Garrido et al. 2023). From 1 (all vectors on a line) to the number of dimensions.
@@ -78,12 +78,12 @@ class Moments:
         return float(np.exp(-(share * np.log(share)).sum()))
 
     def variances(self) -> NDArray[np.float64]:
-        """Variance of each dimension of the unit vectors: float64 (dim,)."""
+        """Return the variance of each dimension of the unit vectors: float64 (dim,)."""
         mean = self.total / self.count
         return np.maximum(np.diag(self.gram) / self.count - mean * mean, 0.0)
 
     def components_for(self, share: float) -> int:
-        """How many principal components hold that share of the variance."""
+        """Return how many principal components hold that share of the variance."""
         mean = self.total / self.count
         values = np.linalg.eigvalsh(self.gram / self.count - np.outer(mean, mean))[::-1]
         held = np.cumsum(np.maximum(values, 0.0))
@@ -91,14 +91,14 @@ class Moments:
 
 
 def skewness(values: NDArray[np.intp]) -> float:
-    """Third standardized moment, without correction for bias; 0 where all values are equal."""
+    """Return the third standardized moment, without bias correction; 0 for equal values."""
     deviations = values - values.mean()
     spread = float(np.sqrt((deviations**2).mean()))
     return float((deviations**3).mean() / spread**3) if spread > 0 else 0.0
 
 
 def occurrences(neighbors: NDArray[np.intp]) -> NDArray[np.intp]:
-    """N_k of Radovanovic, Nanopoulos and Ivanovic (2010): how many lists each row is in.
+    """Return N_k of Radovanovic, Nanopoulos and Ivanovic (2010): how many lists each row is in.
 
     Args:
         neighbors: intp (n, k), the k nearest other rows of each row.

@@ -16,7 +16,7 @@ NEAR = 0.95
 
 
 def near_duplicates(source: VectorSource, near: Neighborhood) -> Finding:
-    """How many vectors have another one very close; estimated on the sample."""
+    """Report how many vectors have another one very close; estimated on the sample."""
     m, alike = len(near.sample), near.best >= NEAR
     share = float(alike.mean())
     exact = m == len(near.rows)
@@ -128,7 +128,7 @@ def anisotropy(scanned: Scan) -> Finding:
 
 
 def hubness(source: VectorSource, near: Neighborhood) -> Finding:
-    """Are some rows neighbors of far too many?"""
+    """Report whether some rows are neighbors of far too many others."""
     times = occurrences(near.neighbors)
     m, k = near.neighbors.shape
     skew, most, never = skewness(times), int(times.max()), float((times == 0).mean())
@@ -155,7 +155,7 @@ def hubness(source: VectorSource, near: Neighborhood) -> Finding:
 
 
 def outliers(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding:
-    """Rows whose nearest neighbor is as far away as any row."""
+    """Find rows whose nearest neighbor is as far away as any row."""
     moments = scanned.moments
     limit = moments.mean_cosine() + 2 * moments.deviation_of_cosines()
     lone = near.nearest < limit
@@ -184,7 +184,7 @@ def outliers(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding
 
 
 def origins(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding:
-    """Two models in one file, found in the vectors alone."""
+    """Look for two models in one file, from the vectors alone."""
     split = find_split(near.unit, scanned.norms[near.sample])
     if split is None:
         return Finding(
@@ -234,7 +234,7 @@ def origins(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding:
 
 
 def _where(positions: NDArray[np.intp], n: int) -> str:
-    """Where in the file a group of sampled rows lies."""
+    """Return where in the file a group of sampled rows lies."""
     low, high = int(np.quantile(positions, 0.02)), int(np.quantile(positions, 0.98))
     if high - low < 0.9 * n:
         return f"(mostly rows {low + 1:,} to {high + 1:,})"

@@ -65,7 +65,7 @@ class Split:
 
 
 def agreement_limit(dimensions: int) -> float:
-    """The agreement below which two groups do not share coordinates.
+    """Return the agreement below which two groups do not share coordinates.
 
     0.19 for 384 dimensions. With fewer, agreement strays more by chance (as 1 / sqrt(dimensions)),
     and the limit is lower, so that topics of one model are not taken for two models.
@@ -75,7 +75,7 @@ def agreement_limit(dimensions: int) -> float:
 
 
 def contact_by_chance(n: int, dimensions: int) -> float:
-    """A cosine that the nearest of n random directions stays under, 19 times in 20.
+    """Return a cosine that the nearest of n random directions stays under, 19 times in 20.
 
     The cosine of two random directions is nearly normal with variance 1 / dimensions; by the usual
     bound on the tail one in 20 n is over sqrt(2 log(20 n) / dimensions) at most.
@@ -84,7 +84,7 @@ def contact_by_chance(n: int, dimensions: int) -> float:
 
 
 def find_split(unit: Floats, norms: NDArray[np.float64]) -> Split | None:
-    """The split of rows that tells most of two origins.
+    """Find the split of rows that best separates two origins.
 
     Args:
         unit: float32 (n, dim), distinct vectors of unit length in the order of the file.
@@ -115,7 +115,7 @@ def find_split(unit: Floats, norms: NDArray[np.float64]) -> Split | None:
 
 
 def profile_agreements(unit: Floats, sides: Mask) -> NDArray[np.float64]:
-    """How well the two sides of each of q splits agree in their variances by dimension.
+    """Return how well the two sides of each of q splits agree in their variances by dimension.
 
     Pearson correlation of the log variances, each clipped at three deviations (1.4826 MAD) from
     the median so that no single dimension decides, divided by the square root of the product of
@@ -150,7 +150,7 @@ def profile_agreements(unit: Floats, sides: Mask) -> NDArray[np.float64]:
 
 
 def _profile(count: Any, sums: Any, powers: Any) -> NDArray[np.float64]:
-    """Clipped log variances, from the number of rows, their sums and their sums of squares."""
+    """Return clipped log variances, from the number of rows, sums and sums of squares."""
     variances = powers / count - (sums / count) ** 2
     floor = 1e-6 * float(variances.mean()) + 1e-30  # a dead dimension is low, not infinitely so
     logs: NDArray[np.float64] = np.log(np.maximum(variances, floor))
@@ -173,7 +173,7 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _candidates(
     unit: Floats, norms: NDArray[np.float64], neighbors: NDArray[np.intp]
 ) -> Iterator[tuple[str, Mask]]:
-    """Ways in which two origins could be told apart, each with both sides large enough."""
+    """Yield ways in which two origins could be told apart, each with both sides large enough."""
     n = len(unit)
     least = max(MIN_ROWS, int(MIN_SHARE * n))
     for tenth in range(1, 10):  # one file appended to another
@@ -191,7 +191,7 @@ def _large(by: str, side: Mask, least: int) -> Iterator[tuple[str, Mask]]:
 
 
 def norm_groups(norms: NDArray[np.float64]) -> Mask | None:
-    """Which norms belong to the upper of two well separated clusters, or None for one cluster.
+    """Return which norms are in the upper of two well separated clusters; None for one cluster.
 
     Two-means on log norms. The clusters are well separated when Ashman's D (Ashman, Bird and Zepf
     1994) is over 4, twice what they ask for, and the widest gap between norms lies between them
@@ -216,7 +216,7 @@ def norm_groups(norms: NDArray[np.float64]) -> Mask | None:
 
 
 def nearest_rows(unit: Floats, k: int) -> NDArray[np.intp]:
-    """The k most similar other rows of each row, unordered: (n, k)."""
+    """Return the k most similar other rows of each row, unordered: (n, k)."""
     found = np.empty((len(unit), k), dtype=np.intp)
     for start in range(0, len(unit), 1024):
         scores = unit[start : start + 1024] @ unit.T
@@ -238,7 +238,7 @@ def _crossing(side: Mask, neighbors: NDArray[np.intp]) -> float:
 
 
 def _cuts(unit: Floats, neighbors: NDArray[np.intp], least: int) -> Iterator[Mask]:
-    """Splits that cut few links between neighbors.
+    """Yield splits that cut few links between neighbors.
 
     Rows are put into small clusters, the clusters linked by their rows' neighbors, and that graph
     cut by its leading eigenvectors (normalized cut, Shi and Malik 2000). Small clusters keep
@@ -265,7 +265,7 @@ def _cuts(unit: Floats, neighbors: NDArray[np.intp], least: int) -> Iterator[Mas
 def _best_threshold(
     value: NDArray[Any], links: NDArray[Any], degree: NDArray[Any], sizes: NDArray[Any], least: int
 ) -> NDArray[np.bool_] | None:
-    """The prefix of clusters, in order of an eigenvector, with the least normalized cut."""
+    """Return the prefix of clusters, in order of an eigenvector, with the least normalized cut."""
     best: tuple[float, NDArray[np.bool_]] | None = None
     order = np.argsort(value)
     for length in range(1, len(order)):
@@ -281,7 +281,7 @@ def _best_threshold(
 
 
 def clusters(unit: Floats, count: int) -> NDArray[np.intp]:
-    """Spherical k-means, ten rounds: the cluster of each row, numbered without gaps."""
+    """Run spherical k-means, ten rounds; return the cluster of each row, numbered without gaps."""
     rng = np.random.default_rng(0)
     centers = unit[rng.choice(len(unit), count, replace=False)]
     label = np.zeros(len(unit), dtype=np.intp)

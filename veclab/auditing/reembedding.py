@@ -74,7 +74,7 @@ def _not_proved(reason: str) -> Finding:
 
 
 def _embed(texts: list[str], space: Space, recipe: Recipe | None) -> dict[Role | None, Vectors]:
-    """The texts embedded as the recipe says; in every role where no recipe tells which."""
+    """Return the texts embedded as the recipe says; in every role where no recipe tells which."""
     from veclab.model import load
 
     model = load(

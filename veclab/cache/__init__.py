@@ -132,7 +132,7 @@ class Cache:
 
     @classmethod
     def open(cls, path: Path | None = None) -> Cache:
-        """The cache in the directory `path`, by default `home() / "cache"`, made if need be.
+        """Open the cache in the directory `path`, by default `home() / "cache"`.
 
         Look at `notes` afterwards. Raises CacheError if there can be no cache there.
         """
@@ -260,7 +260,7 @@ class Cache:
         self._store.run(put, Op.PUT, keys.tobytes(), size, write=True)
 
     def holds(self, recipe: bytes) -> bool:
-        """Whether there is a record under an 8-byte `recipe`."""
+        """Return whether there is a record under an 8-byte `recipe`."""
         return self._store.run(lambda txn: begins(txn.cursor(), recipe), Op.WALK)
 
     def describe(self, recipe: bytes, description: str) -> None:
@@ -274,7 +274,7 @@ class Cache:
             )
 
     def stats(self) -> CacheStats:
-        """What is in the cache. Reads every record's header, so it takes a while for gigabytes."""
+        """Count what is in the cache. Slow for gigabytes: it reads every record's header."""
         store = self._store
         survey = self._survey()
         described: dict[bytes, str] = store.run(

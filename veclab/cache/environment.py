@@ -65,7 +65,7 @@ def copy_compacted(
 
 
 def mapped_bytes() -> int | None:
-    """Bytes of mapped files that are in this process's memory; None where no system call tells."""
+    """Return the bytes of mapped files in this process's memory; None where unknown."""
     try:
         shared = int(Path("/proc/self/statm").read_bytes().split()[2])
     except (OSError, IndexError, ValueError):

@@ -152,7 +152,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> tuple[Op, int, bytes]:
-        """The note left in `path`: operation, size of one value, keys.
+        """Return the note left in `path`: operation, size of one value, keys.
 
         Half a note, as a power cut can leave it, says nothing: that reads as idle.
         """
@@ -163,7 +163,7 @@ class Journal:
 
 
 def abandoned(root: Path, name: str) -> Iterator[Path]:
-    """The journals of dead processes. Only to be called while nobody can start a new one."""
+    """Yield the journals of dead processes. Call it only while nobody can start a new one."""
     for path in root.glob(f"{name}.running-*"):
         lock = FileLock(path)
         try:
@@ -174,7 +174,7 @@ def abandoned(root: Path, name: str) -> Iterator[Path]:
 
 
 def can_map(size: int) -> bool:
-    """Whether `size` bytes of address space are to be had."""
+    """Return whether `size` bytes of address space are available."""
     try:
         mmap.mmap(-1, size).close()
     except OSError:
@@ -235,7 +235,7 @@ def _repeat(env: lmdb.Environment, op: Op, size: int, keys: list[bytes]) -> None
 
 
 def main(environment: str, journal: str) -> int:
-    """The child's side of `replay`."""
+    """Run the child's side of `replay`."""
     op, size, keys = Journal.read(Path(journal)) if journal else (Op.WALK, 0, b"")
     room = (Path(environment) / "data.mdb").stat().st_size + len(keys) // KEY_SIZE * 2 * size
     try:

@@ -27,20 +27,20 @@ CHECKSUM_SEED = 0x76656331
 
 @lru_cache
 def record_dtype(dim: int) -> np.dtype[Any]:
-    """The layout of a record, little-endian and without gaps."""
+    """Return the layout of a record, little-endian and without gaps."""
     words = [(name, "<u4") for name in ("checksum", "created", "tokens", "flags")]
     return np.dtype([*words, ("vector", "<f4", (dim,))])
 
 
 @lru_cache
 def _weights(words: int) -> NDArray[np.uint32]:
-    """Distinct odd numbers: odd, so that any flipped bit shows; distinct, so that any swap does."""
+    """Return distinct odd numbers: any flipped bit shows (odd), and any swap (distinct)."""
     weights: NDArray[np.uint32] = np.arange(words, dtype=np.uint32) * np.uint32(0x9E3779B2)
     return weights | np.uint32(1)
 
 
 def checksums(keys: NDArray[np.void], records: NDArray[np.void]) -> NDArray[np.uint32]:
-    """(n,) weighted sums modulo 2**32 of the words of key and record, less the checksum itself.
+    """Return (n,) weighted sums modulo 2**32 of the words of key and record, checksum left out.
 
     The key is in it because a damaged page number can lead to another text's sound record.
     """
@@ -56,7 +56,7 @@ def checksums(keys: NDArray[np.void], records: NDArray[np.void]) -> NDArray[np.u
 def sorted_keys(
     recipe: bytes, digests: Sequence[bytes]
 ) -> tuple[NDArray[np.void], NDArray[np.intp]]:
-    """(n,) keys in LMDB's order, which reads neighboring pages together, and (n,) their rows."""
+    """Return (n,) keys in LMDB's order, so that neighboring pages are read together, and rows."""
     if len(recipe) != RECIPE_SIZE or set(map(len, digests)) - {DIGEST_SIZE}:
         raise ValueError(f"a recipe has {RECIPE_SIZE} bytes, a digest {DIGEST_SIZE}")
     joined = np.frombuffer(b"".join(digests), f"V{DIGEST_SIZE}")
@@ -69,7 +69,7 @@ def sorted_keys(
 
 
 def disk_bytes(sizes: NDArray[np.int64], page: int) -> NDArray[np.int64]:
-    """Disk space that records of these `sizes` take each in a compacted file, rounded up.
+    """Return the disk space of records of these `sizes`, each in a compacted file, rounded up.
 
     LMDB keeps a record in a page together with others where at least two fit into one, else in
     pages of its own.
@@ -83,5 +83,5 @@ def disk_bytes(sizes: NDArray[np.int64], page: int) -> NDArray[np.int64]:
 
 
 def begins(cursor: lmdb.Cursor[bytes], prefix: bytes) -> bool:
-    """Whether some key begins with `prefix`."""
+    """Return whether some key begins with `prefix`."""
     return cursor.set_range(prefix) and cursor.key().startswith(prefix)

@@ -17,7 +17,7 @@ _registry = threading.RLock()
 
 
 def acquire(root: Path) -> Store:
-    """This process's store at `root`, opened if it is not open yet. Raises CacheError."""
+    """Return this process's store at `root`, opening it if need be. Raises CacheError."""
     key = root.resolve()
     with _registry:
         store = _stores.get(key) or Store(key)

@@ -182,7 +182,7 @@ class Store:
             raise
 
     def _examine_length(self, alone: bool) -> None:
-        """A page mapped beyond the end of the file would kill the process with SIGBUS."""
+        """Check the length: a page mapped beyond the end of the file would kill us (SIGBUS)."""
         if not alone and not self.readonly:
             return  # another process uses the file in good health, and may be lengthening it
         claimed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
@@ -219,7 +219,7 @@ class Store:
         *,
         write: bool = False,
     ) -> T:
-        """What `work` returns, run in a transaction on the records; it may be run again.
+        """Run `work` in a transaction on the records and return its result; it may be run again.
 
         `op`, `keys` (concatenated) and `value_size` say what `work` is about to do. Raises
         CacheError.
@@ -255,12 +255,12 @@ class Store:
                 self._mapped = mapped_bytes() or 0
 
     def used_bytes(self) -> int:
-        """Bytes that the file takes on the disk."""
+        """Return the bytes that the file takes on the disk."""
         stat = self.data.stat()
         return getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
 
     def page_size(self) -> int:
-        """Bytes in one of LMDB's pages."""
+        """Return the bytes in one of LMDB's pages."""
         with self.lock:
             return self._env.stat()["psize"]
 
@@ -385,7 +385,7 @@ class Store:
             self._drop_locks()
 
     def abandon(self) -> None:
-        """In a forked child: let go of what is the parent's, without disturbing it."""
+        """Let go, in a forked child, of what belongs to the parent, without disturbing it."""
         self.closed = True
         self._env.close()
         self._drop_locks(forked=True)

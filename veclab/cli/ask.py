@@ -94,7 +94,7 @@ def ask(
 
 
 def _language_model(options: dict[str, Any]) -> Any:
-    """One chat model for all questions, so that a limit on its cost holds for all of them."""
+    """Return one chat model for all questions, so that one cost limit holds for them all."""
     llm, given = options.pop("llm"), {n: options.pop(n) for n in ("base_url", "window", "max_cost")}
     if llm is None:
         for name, value in given.items():
@@ -145,7 +145,7 @@ def _say(line: Line) -> None:
 
 
 def _show(answer: Answer, explain: bool) -> None:
-    """What follows the claims: sources, and how the answer came about."""
+    """Print what follows the claims: sources, and how the answer came about."""
     from veclab.store.links import link
 
     if not answer.lines:

@@ -95,7 +95,7 @@ def _print_finding(finding: Finding) -> None:
 
 
 def _wrapped(text: str) -> str:
-    """Lines of at most 98 columns, set in; the first is to follow a label as wide."""
+    """Return lines of at most 98 columns, set in; the first is to follow a label as wide."""
     lines = textwrap.fill(
         text, 98, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
     )

@@ -278,7 +278,7 @@ def _print_parts(now: Status) -> None:
 
 
 def _print_next(now: Status) -> None:
-    """What to do next."""
+    """Print what to do next."""
     finished = [part for part in now.parts if part.final and not part.read]
     lacking = [part for part in now.parts if part.final and part.read and part.unanswered]
     if now.running:

@@ -35,7 +35,7 @@ def _age(text: str) -> int:
 
 
 def _label(description: str | None) -> str:
-    """A recipe in a few words."""
+    """Return a recipe in a few words."""
     if not description:
         return "unknown"
     recipe: dict[str, Any] = json.loads(description)
@@ -98,7 +98,7 @@ def stats(as_json: bool) -> None:
 
 
 def _by_model(recipes: Sequence[RecipeStats]) -> list[list[str]]:
-    """Table rows: the recipes that read alike, added up."""
+    """Return table rows: the recipes that read alike, added up."""
     groups: dict[str, list[RecipeStats]] = {}
     for recipe in recipes:
         if recipe.entries:

@@ -173,7 +173,7 @@ def _print(found: Comparison, output: Path | None) -> None:
 
 
 def quality_table(board: Board, rows: list[Row]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: figures, interval, p-value."""
+    """Return the header and cells: figures, interval, p-value."""
     first, *others = board.metrics
     header = ["model", first, "95% interval", "p", *others]
     cells = []
@@ -194,7 +194,7 @@ def quality_table(board: Board, rows: list[Row]) -> tuple[list[str], list[list[s
 
 
 def cost_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: speed, start, memory, size, what was cut; columns about nothing go."""
+    """Return the header and cells: speed, start, memory, size; empty columns are dropped."""
     header = [
         "model",
         "texts/s",

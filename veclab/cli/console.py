@@ -33,19 +33,19 @@ no_cache_option = click.option(
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, err: bool = False) -> None:
-    """Aligned `label  value` lines."""
+    """Print aligned `label  value` lines."""
     width = max((len(label) for label, _ in facts), default=0)
     for label, value in facts:
         click.echo(f"{label:>{width}}  {value}", err=err)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """A plain table; the first `left` columns are text, the others numbers set to the right."""
+    """Print a plain table; the first `left` columns are text, the others numbers set right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         cells = [
@@ -56,19 +56,19 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int 
 
 
 def shorten(text: str, width: int = 60) -> str:
-    """One line of at most `width` characters."""
+    """Return one line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def printable(text: str) -> str:
-    """One line without control characters: a document must not steer the terminal."""
+    """Return one line without control characters: a document must not steer the terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Callable[[int], None]]:
-    """A bar with texts/s and time left on a terminal, nothing in a pipe.
+    """Show a bar with texts/s and time left on a terminal, nothing in a pipe.
 
     Yields a function that takes the number of texts (or other units) finished since the last call.
     """

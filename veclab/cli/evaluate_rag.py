@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _numbers(_: Any, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Whole numbers with commas between them."""
+    """Parse whole numbers with commas between them."""
     try:
         return None if value is None else tuple(int(part) for part in value.split(","))
     except ValueError:

@@ -15,7 +15,7 @@ from veclab.vectors import Vectors
 def vectors_of(
     file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
 ) -> Vectors:
-    """The vectors in a file of vectors; or a file's texts, embedded."""
+    """Return the vectors in a file of vectors; or embed a file's texts."""
     from veclab.vectorfiles.files import holds_vectors, read
 
     if holds_vectors(file):
@@ -43,13 +43,13 @@ def vectors_of(
 
 
 def print_notes(vectors: Vectors) -> None:
-    """What the user must know of how they came about, on standard error."""
+    """Print on standard error what the user must know of how the vectors were made."""
     for note in remarks(vectors.report):
         click.echo(f"note: {note}", err=True)
 
 
 def remarks(report: Any) -> list[str]:
-    """What the user must know of the texts: cut, left out, words not known."""
+    """Return what the user must know of the texts: truncated, left out, unknown words."""
     told = {"truncated", "empty", "refused", "note"}
     return [
         line if label == "note" else f"{label}: {line}"
@@ -61,7 +61,7 @@ def remarks(report: Any) -> list[str]:
 def token_counts_of(
     file: Path, name: str | None, loading: dict[str, Any], reading: dict[str, Any]
 ) -> tuple[list[int], int | None]:
-    """Tokens of each text in a file of vectors or of texts, and the limit they were read with."""
+    """Return the token counts of a file of vectors or texts, and the limit they were read with."""
     from veclab.errors import InputError
     from veclab.vectorfiles.files import holds_vectors, read
     from veclab.vectorfiles.summary import summarize

@@ -81,7 +81,7 @@ def inspect_text(
 
 
 def _print_lengths(habits: TextHabits) -> None:
-    """Tokens against the limit, as bars."""
+    """Print tokens against the limit, as bars."""
     limit = habits.max_tokens
     what = "no limit" if limit is None else f"reads {limit:,} tokens"
     click.echo(f"tokens of a text, as {habits.model} counts them ({what})\n")
@@ -100,7 +100,7 @@ def _print_lengths(habits: TextHabits) -> None:
 
 
 def _bar(share: float) -> str:
-    """A bar of up to _BAR cells; anything over nothing shows at least a sliver."""
+    """Return a bar of up to _BAR cells; anything over nothing shows at least a sliver."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     eighths = max(1, round(share * _BAR * 8)) if share else 0
     if plain:
@@ -188,7 +188,7 @@ def _print_steps(habits: TextHabits) -> None:
 
 
 def _print_example(change: Change) -> None:
-    """The two versions with what cannot be seen made visible."""
+    """Print the two versions with what cannot be seen made visible."""
     click.echo(f"      {shorten(str(change.id), 30)}")
     click.echo(f"      before  {_visible(change.before)}")
     click.echo(f"      after   {_visible(change.after)}")

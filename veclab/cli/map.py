@@ -182,7 +182,7 @@ def _read(file: Path) -> Vectors:
 
 
 def _stage(name: str) -> None:
-    """A line for each stage on a terminal; a pipe gets none."""
+    """Print a line for each stage on a terminal; a pipe gets none."""
     if sys.stderr.isatty():
         click.echo(f"{name} ...", err=True)
 

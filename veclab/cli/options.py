@@ -34,7 +34,7 @@ store_option = click.option(
 
 
 def _group(name: str, *options: Command) -> Callable[[Command], Command]:
-    """A decorator that declares options and hands their values over as the argument `name`."""
+    """Return a decorator that declares options and hands their values over as argument `name`."""
 
     def declare(command: Command) -> Command:
         @functools.wraps(command)

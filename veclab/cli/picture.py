@@ -31,7 +31,7 @@ def picture() -> None:
 
 
 def _shared(command: Command) -> Command:
-    """The argument and options of every picture; how to read texts arrives as `reading`."""
+    """Add the argument and options of every picture; how to read texts arrives as `reading`."""
     for option in reversed(
         (
             click.argument("file", metavar="INPUT", type=_FILE),

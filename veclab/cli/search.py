@@ -89,7 +89,7 @@ def search(
 
 
 def _show(rank: int, hit: Hit, full: bool) -> None:
-    """One result: where it is, its scores, its text."""
+    """Print one result: where it is, its scores, its text."""
     from veclab.store.links import link
 
     parts = [f"{hit.score:.3f}"]
@@ -109,5 +109,5 @@ def _show(rank: int, hit: Hit, full: bool) -> None:
 
 
 def _plain(text: str) -> str:
-    """One line without control characters: a document must not steer the terminal."""
+    """Return one line without control characters: a document must not steer the terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

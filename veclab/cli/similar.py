@@ -224,7 +224,7 @@ def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None
 def _print_nearest(
     queries: list[str], ids: list[str] | None, vectors: Vectors, found: Nearest, as_json: bool
 ) -> None:
-    """The nearest of each query; `ids` where the queries are rows of the file themselves."""
+    """Print the nearest of each query; `ids` where the queries are rows of the file themselves."""
     texts = vectors.texts
     if as_json:
         print_json(

@@ -48,7 +48,7 @@ class Source:
     _state: object = field(repr=False, compare=False)  # of the file when it was scanned
 
     def blocks(self, size: int = 8192, max_chars: int = 16_000_000) -> Iterator[Block]:
-        """The records from the start; a block ends at `size` records or `max_chars` characters.
+        """Yield blocks of records; one ends at `size` records or `max_chars` characters.
 
         The characters are those read (mark-up and own columns included), so that they bound the
         memory a block takes; a block holds at least one record however long. May be called again.

@@ -49,14 +49,14 @@ class Roles:
         return [self.text, self.id, *sorted(self.drop)]
 
     def read(self, size: int, max_chars: int) -> Iterator[Records]:
-        """The records of the file from the start, a chunk at a time; raises `InputError`."""
+        """Yield the records of the file from the start, a chunk at a time; raises `InputError`."""
         before = 0
         for chunk in self.file.chunks(size, max_chars):
             yield self.records(chunk, before)
             before += len(chunk.lines)
 
     def records(self, chunk: Chunk, before: int) -> Records:
-        """A chunk's records, given how many came before.
+        """Return a chunk's records, given how many came before.
 
         Raises `InputError` at a text that is neither a string nor null, or an id that is neither a
         string nor an integer.
@@ -173,7 +173,7 @@ def settle_roles(
 
 
 def which_column(name: str, names: Iterable[str]) -> InputError:
-    """The error for an input whose text column the caller must name."""
+    """Return the error for an input whose text column the caller must name."""
     return InputError(
         f"{name}: which column holds the texts? Say --column NAME; there are {listed(names)}. "
         "(A .csv or .tsv without column names: --no-header)"
@@ -181,14 +181,14 @@ def which_column(name: str, names: Iterable[str]) -> InputError:
 
 
 def listed(names: Iterable[str], limit: int = 30) -> str:
-    """Names for a message, not endlessly many."""
+    """Return the names for a message, not endlessly many."""
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(map(repr, names[:limit])) + more
 
 
 def _is_text(values: Any) -> bool:
-    """Whether a column holds strings and nulls only, and some string."""
+    """Return whether a column holds strings and nulls only, and some string."""
     import pyarrow as pa
 
     if isinstance(values, list):

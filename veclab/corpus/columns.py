@@ -73,7 +73,7 @@ class Shape:
             field.observe([value.get(name) for value in objects])
 
     def arrow_type(self) -> pa.DataType:
-        """The type that holds all values seen; raises `Unfit` when there is none."""
+        """Return the type that holds all values seen; raises `Unfit` when there is none."""
         import pyarrow as pa
 
         kinds = self.kinds - {NoneType}
@@ -124,7 +124,7 @@ class OwnColumns:
     as_json: frozenset[str]  # those that no Arrow type holds
 
     def table(self, columns: Mapping[str, Any], rows: int) -> pa.Table | None:
-        """A run of `rows` records; None when there are no columns, null where one is missing."""
+        """Return `rows` records as a table; None without columns, null where one is missing."""
         import pyarrow as pa
 
         if not len(self.schema):
@@ -139,7 +139,7 @@ class OwnColumns:
 
 
 def settle(found: Mapping[str, pa.Field[Any] | Shape]) -> tuple[OwnColumns, list[str]]:
-    """The types of all columns, given each one's Arrow field or shape; and a note per JSON one."""
+    """Return the types of all columns, from each one's Arrow field or shape, and notes on JSON."""
     import pyarrow as pa
 
     fields: list[Any] = []
@@ -157,17 +157,17 @@ def settle(found: Mapping[str, pa.Field[Any] | Shape]) -> tuple[OwnColumns, list
 
 
 def json_text(values: Iterable[Any]) -> list[str | None]:
-    """Each value as JSON text; null stays null."""
+    """Return each value as JSON text; null stays null."""
     return [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
 
 
 def holds_half_pair(text: str) -> bool:
-    """Whether a lone surrogate is in it: half a character, which UTF-8 and Arrow cannot hold."""
+    """Return whether it holds a lone surrogate, which UTF-8 and Arrow cannot hold."""
     return _HALF_PAIR.search(text) is not None
 
 
 def without_half_pairs(value: Any) -> Any:
-    """The JSON value with U+FFFD for every lone surrogate, at any depth."""
+    """Return the JSON value with U+FFFD for every lone surrogate, at any depth."""
     if isinstance(value, str):
         return _HALF_PAIR.sub("\ufffd", value)
     if isinstance(value, list):

@@ -17,7 +17,7 @@ from veclab.errors import InputError
 
 
 def find(path: str | Path, format: str | None, header: bool) -> File:
-    """The input under that name, ready to be read; raises `InputError` if there is none."""
+    """Return the input under that name, ready to be read; raises `InputError` if there is none."""
     name = str(path)
     if name == "-":
         kind, named_gz = _kind(name, format or "txt")
@@ -56,7 +56,7 @@ def _existing(path: Path) -> Path:
 
 
 def _kind(name: str, format: str | None) -> tuple[str, bool]:
-    """The key of `READERS` and whether gzip is promised, by the format given or else the suffix."""
+    """Return the key of `READERS`, by format or suffix, and whether gzip is promised."""
     wanted = f".{format.removeprefix('.')}" if format is not None else name
     plain = Path(wanted.lower().removesuffix(".gz"))
     kind = (plain.suffix or plain.name).removeprefix(".") if format else plain.suffix[1:]
@@ -71,7 +71,7 @@ def _kind(name: str, format: str | None) -> tuple[str, bool]:
 
 
 def _spooled(file: File, stream: BinaryIO) -> File:
-    """The same input as a temporary file, which goes when nothing refers to it any more."""
+    """Return the same input as a temporary file, which goes when nothing refers to it any more."""
     descriptor, path = tempfile.mkstemp(prefix="veclab-")
     copy = replace(file, path=Path(path))
     weakref.finalize(copy, copy.path.unlink, missing_ok=True)
@@ -85,7 +85,7 @@ def _spooled(file: File, stream: BinaryIO) -> File:
 
 
 def state(file: File) -> object:
-    """What changes when a file is written to; a folder's files are only counted."""
+    """Return what changes when a file is written to; a folder's files are only counted."""
     try:
         stat = file.path.stat()
     except OSError as error:

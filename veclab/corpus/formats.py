@@ -75,18 +75,18 @@ class File:
         return {"parquet": "row", "folder": "file"}.get(self.format, "line")
 
     def where(self, line: int) -> str:
-        """How a complaint names a record."""
+        """Return how a complaint names a record."""
         return f"{self.name}, {self.unit} {line}"
 
     def chunks(self, size: int, max_chars: int) -> Iterator[Chunk]:
-        """The records, from the start; a chunk ends at `size` records or `max_chars` characters.
+        """Yield the records in chunks; one ends at `size` records or `max_chars` characters.
 
         Raises `InputError` where the file is damaged or breaks its format.
         """
         return READERS[self.format](self, size, max_chars)
 
     def lines(self) -> Iterator[str]:
-        """The lines with their terminators; only "\\n" ends a line."""
+        """Yield the lines with their terminators; only "\n" ends a line."""
         number = 0
         try:
             with self.path.open("rb") as raw:
@@ -115,12 +115,12 @@ class File:
 
 
 def cannot_read(name: str, error: OSError | ValueError) -> InputError:
-    """What the operating system said, as an error to raise."""
+    """Return what the operating system said, as an error to raise."""
     return InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def not_utf8(where: str, offset: int) -> InputError:
-    """The error for a line whose byte at `offset` (from 0) is not UTF-8."""
+    """Return the error for a line whose byte at `offset` (from 0) is not UTF-8."""
     return InputError(
         f"{where}: byte {offset + 1} of the line is not UTF-8; "
         "convert the file first, e.g. iconv -f latin1 -t utf-8"
@@ -128,7 +128,7 @@ def not_utf8(where: str, offset: int) -> InputError:
 
 
 def refuse_utf16(name: str, head: bytes) -> None:
-    """UTF-16 has a byte-order mark or, in its first character, exactly one zero byte."""
+    """Refuse UTF-16: a byte-order mark, or exactly one zero byte in the first character."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head[:2].count(0) == 1:
         raise InputError(
             f"{name} looks like UTF-16, not UTF-8; "
@@ -297,7 +297,7 @@ def _old_results(schema: pa.Schema) -> tuple[str, ...]:
 
 
 def _rows_within(source: Any, max_bytes: int) -> int:
-    """How many rows to decode at once, by the average size that the file's footer promises."""
+    """Return how many rows to decode at once, by the average size in the file's footer."""
     meta = source.metadata
     groups = [meta.row_group(index) for index in range(meta.num_row_groups)]
     widest = max((g.total_byte_size // g.num_rows for g in groups if g.num_rows), default=0)
@@ -305,7 +305,7 @@ def _rows_within(source: Any, max_bytes: int) -> int:
 
 
 def _cut(batch: Any, max_chars: int) -> Iterator[Any]:
-    """Slices of an Arrow batch, each ending where its strings reach `max_chars` bytes."""
+    """Yield slices of an Arrow batch, each ending where its strings reach `max_chars` bytes."""
     import numpy as np
 
     total = np.cumsum(sum((_string_bytes(c) for c in batch.columns), np.zeros(len(batch), int)))
@@ -318,7 +318,7 @@ def _cut(batch: Any, max_chars: int) -> Iterator[Any]:
 
 
 def _string_bytes(array: Any) -> Any:
-    """The length in bytes of every string of an Arrow array: (n,) int64; 0 for other types."""
+    """Return the bytes of every string of an Arrow array: (n,) int64; 0 for other types."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -359,7 +359,7 @@ def _text_file(folder: File, name: str) -> tuple[int, tuple[str, str]]:
 
 
 def folder_names(root: Path) -> tuple[list[str], int]:
-    """The text files below a folder, sorted, as paths relative to it; and how many others."""
+    """Return the text files below a folder, sorted relative paths, and how many others."""
 
     def refuse(error: OSError) -> None:
         raise cannot_read(str(error.filename), error)

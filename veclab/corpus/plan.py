@@ -64,11 +64,11 @@ class Plan:
     notes: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     def lines(self) -> list[tuple[str, str]]:
-        """(label, value) pairs for people."""
+        """Return (label, value) pairs for people."""
         over = f"{self.over_limit:,}"
         if self.over_limit:
             over += f": {shorten(self.over_limit_ids)}"
@@ -106,7 +106,7 @@ def plan_file(
     prepare: Iterable[str] = (),
     on_done: Callable[[int], None] | None = None,
 ) -> Plan:
-    """What `embed_file` would do with the same arguments. No model is asked, and nothing is bought.
+    """Plan what `embed_file` would do with the same arguments. No model is called, nothing bought.
 
     Texts are read, prepared, looked up in the cache, counted and batched as in the run itself.
     Empty texts are counted, and texts over the limit as if they were cut, if `on_long` is `error`.
@@ -141,7 +141,7 @@ def check_cost(model: Model, source: Source, max_cost: float, **policies: Any) -
 
 
 def _unasked(model: Model) -> Model:
-    """The same model, never to be asked.
+    """Return the same model, to be planned with but never called.
 
     Of a model whose dimensions nobody has asked yet nothing can be in the cache.
     """
@@ -189,7 +189,7 @@ def _source(limits: Limits, price: Price | None) -> str:
 
 
 def _time(facts: Facts | None, requests: int, tokens: int) -> tuple[float | None, str]:
-    """Seconds at the account's limits, as far as an answer has told them before."""
+    """Estimate the seconds at the account's limits, as far as an answer has told them before."""
     if facts is None:
         return None, "it depends on this machine"
     minutes = [

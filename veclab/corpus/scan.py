@@ -51,7 +51,7 @@ class Scan:
         self.rows += len(records.lines)
 
     def finish(self) -> tuple[OwnColumns, list[str]]:
-        """The types of the caller's own columns, and the notes; raises `InputError`."""
+        """Return the types of the caller's own columns, and the notes; raises `InputError`."""
         columns, notes = settle(self._fields)
         names = [*self._seen, *self._left_out]
         self.roles.confirm(names, other_strings=self._strings(columns))
@@ -66,7 +66,7 @@ class Scan:
         return columns, notes
 
     def _strings(self, columns: OwnColumns) -> bool:
-        """Whether one of the caller's own columns holds strings, as the texts do."""
+        """Return whether one of the caller's own columns holds strings, as the texts do."""
         import pyarrow as pa
 
         return any(
@@ -95,7 +95,7 @@ class Scan:
             )
 
     def _lines_of(self, suspects: npt.NDArray[np.uint64]) -> dict[str, list[int]]:
-        """Where ids of these digests occur first and second, up to the fifth that does twice."""
+        """Find where ids of these digests occur first and second, for the first five of them."""
         import numpy as np
 
         lines: dict[str, list[int]] = {}
@@ -113,12 +113,12 @@ class Scan:
 
 
 def digests(ids: Sequence[str]) -> bytes:
-    """8 bytes for each id."""
+    """Return 8 bytes for each id."""
     return b"".join([blake2b(name.encode(), digest_size=8).digest() for name in ids])
 
 
 def repeated(digests: bytearray) -> npt.NDArray[np.uint64]:
-    """The digests, 8 bytes each, that occur more than once: each once, sorted. Sorts in place."""
+    """Return the digests that occur more than once: each once, sorted. Sorts in place."""
     import numpy as np
 
     ordered = np.frombuffer(digests, np.uint64)

@@ -17,7 +17,7 @@ _JUDGMENTS = ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
 
 
 def is_beir(path: Path) -> bool:
-    """Whether a path is a folder with a corpus and queries."""
+    """Return whether a path is a folder with a corpus and queries."""
     return path.is_dir() and all(_part(path, name) is not None for name in ("corpus", "queries"))
 
 
@@ -54,7 +54,7 @@ def _part(folder: Path, name: str) -> Path | None:
 
 
 def _texts(folder: Path, name: str) -> dict[str, str | None]:
-    """Id to text; a title goes in front."""
+    """Return the id to text; a title goes in front."""
     path = _part(folder, name)
     assert path is not None
     texts: dict[str, str | None] = {}
@@ -71,7 +71,7 @@ def _texts(folder: Path, name: str) -> dict[str, str | None]:
 
 
 def _judgments(path: Path) -> dict[str, dict[str, int]]:
-    """Query id to document id to degree, from `query-id corpus-id score`, with a header or not."""
+    """Read query id -> document id -> degree, from `query-id corpus-id score`, header or not."""
     found: dict[str, dict[str, int]] = {}
     for line, record in _records(path, header=False):
         cells = [str(cell) for cell in record.values()]
@@ -99,7 +99,7 @@ def _is_degree(text: str) -> bool:
 
 
 def _records(path: Path, header: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, record) of a file."""
+    """Yield (line, record) of a file."""
     for chunk in find(path, None, header).chunks(SCAN_ROWS, SCAN_CHARS):
         columns = {name: list(values) for name, values in chunk.columns.items()}
         for row, line in enumerate(chunk.lines):

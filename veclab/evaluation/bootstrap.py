@@ -32,14 +32,14 @@ class Estimate:
     high: float | None = None
 
     def overlaps(self, other: Estimate) -> bool:
-        """Whether the two intervals share a point; False where one has none."""
+        """Return whether the two intervals share a point; False where one has none."""
         if self.low is None or self.high is None or other.low is None or other.high is None:
             return False
         return self.low <= other.high and other.low <= self.high
 
 
 def draws(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[Floats]:
-    """Weights of the resamples in blocks: float64 (b, n), each row sums to n. Always the same."""
+    """Yield the resamples' weights in blocks, always the same: float64 (b, n), rows sum to n."""
     random = np.random.default_rng(seed)
     step = max(1, _CELLS // max(1, n))
     for start in range(0, resamples, step):
@@ -49,7 +49,7 @@ def draws(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[Floa
 
 
 def distributions(statistics: Sequence[Statistic], n: int, resamples: int = RESAMPLES) -> Floats:
-    """Each statistic on the same resamples: float64 (len(statistics), resamples)."""
+    """Return each statistic on the same resamples: float64 (len(statistics), resamples)."""
     blocks = [
         np.stack([statistic(weights) for statistic in statistics])
         for weights in draws(n, resamples)
@@ -58,7 +58,7 @@ def distributions(statistics: Sequence[Statistic], n: int, resamples: int = RESA
 
 
 def estimate(statistic: Statistic, n: int, resampled: Floats | None) -> Estimate:
-    """The figure with its 95% percentile interval, given its distribution over resamples."""
+    """Return the figure with its 95% percentile interval, given its distribution over resamples."""
     value = value_of(statistic, n)
     if n < FEWEST or resampled is None or np.isnan(value) or np.isnan(resampled).all():
         return Estimate(value)
@@ -67,7 +67,7 @@ def estimate(statistic: Statistic, n: int, resampled: Floats | None) -> Estimate
 
 
 def paired_p(difference: float, resampled: NDArray[np.float64]) -> float:
-    """Two-sided p-value of a difference between two models, by the paired bootstrap test.
+    """Return the two-sided p-value of two models' difference, by the paired bootstrap test.
 
     Args:
         difference: between the two figures.

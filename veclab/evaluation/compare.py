@@ -119,7 +119,7 @@ def _labels(models: Sequence[str | Model]) -> list[str]:
 
 
 def _entries(models: Sequence[str | Model]) -> list[Entry]:
-    """One entry for each model, with all its variants, in order of first appearance."""
+    """Return one entry for each model, with all its variants, in order of first appearance."""
     labels = _labels(models)
     if repeated := {label for label in labels if labels.count(label) > 1}:
         raise InputError(f"named more than once: {', '.join(sorted(repeated))}")
@@ -136,7 +136,7 @@ def _entries(models: Sequence[str | Model]) -> list[Entry]:
 def _run(
     entry: Entry, datasets: Sequence[Dataset], results: Results, settings: Settings
 ) -> list[list[Outcome]]:
-    """One model on every data set: for each, the outcomes of its variants."""
+    """Run one model on every data set; for each, return the outcomes of its variants."""
     try:
         model = entry.model or load(entry.name, **_loading(entry.name, settings))
     except Exception as error:
@@ -149,7 +149,7 @@ def _run(
 
 
 def _loading(name: str, settings: Settings) -> dict[str, Any]:
-    """Arguments for `load`; a device is for the models that run here."""
+    """Return the arguments for `load`; a device is for the models that run here."""
     remote = name.startswith(OPENAI)
     return {key: v for key, v in settings.loading.items() if not (remote and key == "device")}
 
@@ -157,7 +157,7 @@ def _loading(name: str, settings: Settings) -> dict[str, Any]:
 def _measure(
     entry: Entry, model: Model, dataset: Dataset, results: Results, settings: Settings
 ) -> list[Outcome]:
-    """One model on one data set; what is known already is not computed again."""
+    """Measure one model on one data set; what is known already is not computed again."""
     errors: dict[str, str] = {}
     roles = _roles(model, dataset, settings.role)
     result = Result(entry.name, model.space.to_dict(), dataset.name, dataset.digest, dataset.task)
@@ -186,7 +186,7 @@ def _measure(
 
 
 def _roles(model: Model, dataset: Dataset, role: Role | None) -> list[Role | None]:
-    """The role of each side: only where the model has a prompt for it does it change anything."""
+    """Return the role of each side: a role matters only where the model has a prompt for it."""
     known = dict(model.space.prompts)
     if not isinstance(dataset, RetrievalData):
         return [role for _ in dataset.sides]
@@ -200,7 +200,7 @@ def _embed(
     settings: Settings,
     result: Result,
 ) -> list[Vectors]:
-    """The vectors of all sides; what happened to the texts goes into the result.
+    """Embed all sides; what happened to the texts goes into the result.
 
     Sides of one role go together, so that a text on both is computed (and paid for) once.
     """
@@ -238,7 +238,7 @@ def _embed(
 
 
 def _bought(model: Model, texts: list[str], role: Role | None, settings: Settings) -> Vectors:
-    """`Model.embed` within what is left of the dollars."""
+    """Call `Model.embed` within what is left of the dollars."""
     limit, left = settings.max_cost, None
     if limit is not None:
         left = max(0.0, limit - settings.spent)
@@ -321,6 +321,6 @@ def _outcome(
 
 
 def _reason(error: Exception) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     text = " ".join(str(error).split()) or "no reason given"
     return text if isinstance(error, VeclabError) else f"{type(error).__name__}: {text}"

@@ -51,7 +51,7 @@ class Dataset:
     units = "texts"
 
     def __len__(self) -> int:
-        """Units that are measured: pairs, queries or texts."""
+        """Count the units that are measured: pairs, queries or texts."""
         raise NotImplementedError
 
     @property
@@ -60,15 +60,15 @@ class Dataset:
         raise NotImplementedError
 
     def facts(self) -> Any:
-        """What decides every figure, as JSON values."""
+        """Return what decides every figure, as JSON values."""
         raise NotImplementedError
 
     def unit_text(self, unit: int) -> str:
-        """What a unit is, for people."""
+        """Return what a unit is, for people."""
         raise NotImplementedError
 
     def unit_answer(self, unit: int) -> str:
-        """What would be right for a unit, for people."""
+        """Return what would be right for a unit, for people."""
         raise NotImplementedError
 
     @property
@@ -97,15 +97,15 @@ class PairData(Dataset):
         return self.first, self.second
 
     def facts(self) -> Any:
-        """Both texts and the number, pair by pair."""
+        """Return both texts and the number, pair by pair."""
         return [list(self.first), list(self.second), self.gold.tolist()]
 
     def unit_text(self, unit: int) -> str:
-        """Both texts."""
+        """Return both texts."""
         return f"{self.first[unit]}\n{self.second[unit]}"
 
     def unit_answer(self, unit: int) -> str:
-        """The score, or yes or no."""
+        """Return the score, or yes or no."""
         value = self.gold[unit]
         return f"score {value:g}" if self.task == "sts" else ("a match" if value else "no match")
 
@@ -136,7 +136,7 @@ class RetrievalData(Dataset):
         return self.queries, self.documents
 
     def facts(self) -> Any:
-        """Everything, in order of id."""
+        """Return everything, in order of id."""
         return [
             sorted(zip(self.query_ids, self.queries, strict=True)),
             sorted(zip(self.document_ids, self.documents, strict=True)),
@@ -144,11 +144,11 @@ class RetrievalData(Dataset):
         ]
 
     def unit_text(self, unit: int) -> str:
-        """The query."""
+        """Return the query."""
         return self.queries[unit]
 
     def unit_answer(self, unit: int) -> str:
-        """The relevant documents, the first of them with its text."""
+        """Return the relevant documents, the first of them with its text."""
         found = self.relevant[self.query_ids[unit]]
         first = next(iter(found))
         known = dict(zip(self.document_ids, self.documents, strict=True))
@@ -173,15 +173,15 @@ class LabelData(Dataset):
         return (self.texts,)
 
     def facts(self) -> Any:
-        """Texts and classes."""
+        """Return the texts and classes."""
         return [list(self.texts), self.labels.tolist(), list(self.classes)]
 
     def unit_text(self, unit: int) -> str:
-        """The text."""
+        """Return the text."""
         return self.texts[unit]
 
     def unit_answer(self, unit: int) -> str:
-        """The class."""
+        """Return the class."""
         return f"class {self.classes[self.labels[unit]]}"
 
 
@@ -195,18 +195,18 @@ class Head:
     notes: tuple[str, ...] = ()
 
     def plus(self, *notes: str) -> Self:
-        """With further notes; empty ones are passed over."""
+        """Return a copy with further notes; empty ones are ignored."""
         return replace(self, notes=self.notes + tuple(note for note in notes if note))
 
     def fields(self) -> dict[str, Any]:
-        """As keyword arguments."""
+        """Return the fields as keyword arguments."""
         return {"name": self.name, "task": self.task, "reason": self.reason, "notes": self.notes}
 
 
 def pair_data(
     head: Head, first: Sequence[str | None], second: Sequence[str | None], gold: Sequence[float]
 ) -> PairData:
-    """Pairs, those with an empty side or without a number left out.
+    """Make data of pairs, leaving out those with an empty side or without a number.
 
     Raises:
         InputError: none are left, all numbers are equal, or (for `pairs`) one is not 0 or 1.
@@ -242,7 +242,7 @@ def retrieval_data(
     documents: Mapping[str, str | None],
     judgments: Mapping[str, Mapping[str, int]],
 ) -> RetrievalData:
-    """Queries that have a relevant document in the corpus; everything else is told in notes.
+    """Make data of the queries that have a relevant document; notes say what was left out.
 
     Raises:
         InputError: no such query is left.
@@ -284,7 +284,7 @@ def retrieval_data(
 
 
 def label_data(head: Head, texts: Sequence[str | None], labels: Sequence[str | None]) -> LabelData:
-    """Texts with classes, those without one or the other left out.
+    """Make data of texts with classes, leaving out those without one or the other.
 
     Raises:
         InputError: fewer than two classes are left.
@@ -320,7 +320,7 @@ def label_data(head: Head, texts: Sequence[str | None], labels: Sequence[str | N
 def self_retrieval_data(
     head: Head, first: Sequence[str | None], second: Sequence[str | None]
 ) -> RetrievalData:
-    """Each first text must find its second one among all of them. Equal texts count once."""
+    """Make data where each first text must find its second. Equal texts count once."""
     queries: dict[str, str] = {}
     documents: dict[str, str] = {}
     judgments: dict[str, dict[str, int]] = {}
@@ -341,7 +341,7 @@ def self_retrieval_data(
 
 
 def halves(text: str | None) -> tuple[str | None, str | None]:
-    """A text cut between two words in the middle; (None, None) for fewer than eight words."""
+    """Split a text between two words in the middle; (None, None) for fewer than eight words."""
     words = (text or "").split()
     if len(words) < 8:
         return None, None
@@ -350,7 +350,7 @@ def halves(text: str | None) -> tuple[str | None, str | None]:
 
 
 def sampled(n: int, sample: int | None) -> NDArray[np.intp]:
-    """Positions of `sample` units out of n, in order, always the same ones; all for None."""
+    """Return positions of `sample` units out of n, in order, always the same; all for None."""
     if sample is None or sample >= n:
         return np.arange(n)
     chosen = np.random.default_rng(_SAMPLE_SEED).choice(n, sample, replace=False)
@@ -358,7 +358,7 @@ def sampled(n: int, sample: int | None) -> NDArray[np.intp]:
 
 
 def brief(text: str, width: int = 120) -> str:
-    """One line of at most `width` characters."""
+    """Return one line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"
 

@@ -104,7 +104,7 @@ class Board:
         return next((list(row.figures) for row in self.rows if row.figures), [])
 
     def row(self, label: str) -> Row | None:
-        """The row of that name that has figures."""
+        """Return the row of that name that has figures."""
         return next((r for r in self.rows if r.label == label and r.figures), None)
 
 
@@ -130,7 +130,7 @@ class Comparison:
         return f"<Comparison on {names}: {self.recommendation}>"
 
     def _repr_html_(self) -> str:
-        """Tables for notebooks; names are escaped, never markup."""
+        """Return tables for notebooks; names are escaped, never markup."""
         parts = []
         for board in self.boards:
             header = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *board.metrics))
@@ -145,7 +145,7 @@ class Comparison:
         return "".join(parts) + f"<p>{html.escape(self.recommendation)}</p>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; a figure that is not defined is null."""
+        """Return plain JSON values; a figure that is not defined is null."""
         return {
             "recommended": self.choice,
             "recommendation": self.recommendation,
@@ -156,7 +156,7 @@ class Comparison:
 
 
 def _cells(board: Board) -> list[list[str]]:
-    """A model's label and its figures, or why it has none; a list for each row."""
+    """Return a model's label and its figures, or why it has none; a list for each row."""
     return [
         [row.label, f"failed: {row.error}"]
         if row.error
@@ -198,7 +198,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def make_board(dataset: Dataset, outcomes: Sequence[Outcome]) -> Board:
-    """Figures, intervals and p-values from evidence, on the same resamples for every row."""
+    """Compute figures, intervals and p-values, on the same resamples for every row."""
     n = len(dataset)
     usable = [(o, o.result) for o in outcomes if o.result is not None]
     found = [statistics(dataset, result.rows[o.variant]) for o, result in usable]
@@ -278,7 +278,7 @@ def _row_notes(usable: Sequence[tuple[Outcome, Result]]) -> list[str]:
 def _differences(
     dataset: Dataset, usable: Sequence[tuple[Outcome, Result]]
 ) -> tuple[Difference, ...]:
-    """The units on which the rows are furthest apart."""
+    """Return the units on which the rows are furthest apart."""
     if len(usable) < 2:
         return ()
     evidence = [(o.label, result.rows[o.variant]) for o, result in usable]
@@ -300,14 +300,14 @@ def _differences(
 
 
 def make_comparison(boards: Sequence[Board]) -> Comparison:
-    """Boards with what follows from them."""
+    """Join boards with what follows from them."""
     choice, reason = recommend(boards)
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Comparison(tuple(boards), choice, reason, this_machine(), when)
 
 
 def recommend(boards: Sequence[Board]) -> tuple[str | None, str]:
-    """The smallest row that loses nothing these data can show, and why.
+    """Recommend the smallest row that loses nothing these data can show, and say why.
 
     Its interval overlaps the best's, and the paired test finds no difference to the best, on every
     data set. (Intervals alone overlap long before models are equal: the paired test, which
@@ -354,7 +354,7 @@ def _cost(board: Board, label: str) -> tuple[float, float]:
 
 
 def _because(chosen: str, bests: Sequence[tuple[Board, Row]]) -> str:
-    """The reason, and what the choice saves."""
+    """Return the reason, and what the choice saves."""
     sizes = [(board.row(chosen) or top, top) for board, top in bests]
     saved = max(((top.bytes_per_million or 0), (row.bytes_per_million or 0)) for row, top in sizes)
     if all(row.best for row, _ in sizes):
@@ -369,7 +369,7 @@ def _because(chosen: str, bests: Sequence[tuple[Board, Row]]) -> str:
 
 
 def _smaller(labels: Sequence[str], bests: Sequence[tuple[Board, Row]]) -> str:
-    """The smallest of the rows that are near the best but lose something, and what."""
+    """Return the smallest of the rows that are near the best but lose something, and what."""
     if not labels:
         return ""
     label = min(labels, key=lambda name: _cost(bests[0][0], name))
@@ -382,7 +382,7 @@ def _smaller(labels: Sequence[str], bests: Sequence[tuple[Board, Row]]) -> str:
 
 
 def _figures(label: str, bests: Sequence[tuple[Board, Row]]) -> str:
-    """What a row reaches on each data set, beside the best."""
+    """Return what a row reaches on each data set, beside the best."""
     parts = []
     for board, top in bests:
         row = board.row(label)
@@ -394,5 +394,5 @@ def _figures(label: str, bests: Sequence[tuple[Board, Row]]) -> str:
 
 
 def megabytes(count: int | None) -> str:
-    """Bytes as whole megabytes (10^6)."""
+    """Return the bytes as whole megabytes (10^6)."""
     return "" if count is None else f"{count / 1e6:,.0f}"

@@ -32,18 +32,18 @@ DEPTH = 1000
 
 
 def value_of(statistic: Statistic, n: int) -> float:
-    """The figure itself: every one of the n units counts once."""
+    """Return the figure itself: every one of the n units counts once."""
     return float(statistic(np.ones((1, n)))[0])
 
 
 def mean(values: Sequence[float] | NDArray[np.generic]) -> Statistic:
-    """Mean of one number per unit: float (n,)."""
+    """Return the mean of one number per unit: float (n,)."""
     column = np.asarray(values, dtype=np.float64)
     return lambda weights: weights @ column / weights.sum(axis=1)
 
 
 def pearson(gold: Floats, scores: Floats) -> Statistic:
-    """Pearson's r between two numbers per unit; equals scipy.stats.pearsonr."""
+    """Return Pearson's r between two numbers per unit; equals scipy.stats.pearsonr."""
     x, y = gold - gold.mean(), scores - scores.mean()
 
     def statistic(weights: Floats) -> Floats:
@@ -57,7 +57,7 @@ def pearson(gold: Floats, scores: Floats) -> Statistic:
 
 
 def spearman(gold: Floats, scores: Floats) -> Statistic:
-    """Spearman's rho, equal values sharing their mean rank; equals scipy.stats.spearmanr."""
+    """Return Spearman's rho, equal values sharing their mean rank; equals scipy.stats.spearmanr."""
     rank_gold, rank_scores = _ranker(gold), _ranker(scores)
 
     def statistic(weights: Floats) -> Floats:
@@ -73,7 +73,7 @@ def spearman(gold: Floats, scores: Floats) -> Statistic:
 
 
 def _ranker(values: Floats) -> Statistic:
-    """Ranks of the units among themselves, counted as often as they are drawn: (b, n)."""
+    """Return the ranks of the units among themselves, counted as often as drawn: (b, n)."""
     order, starts, group = tie_groups(values)
 
     def ranks(weights: Floats) -> Floats:
@@ -88,7 +88,7 @@ def _ranker(values: Floats) -> Statistic:
 def tie_groups(
     values: Floats,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Ascending order, where each run of equal values starts in it, and each unit's run: (n,)."""
+    """Return the ascending order, the start of each run of ties, and each unit's run: (n,)."""
     order = np.argsort(values, kind="stable")
     new = np.concatenate([[True], np.diff(values[order]) != 0])
     group = np.empty(len(values), dtype=np.intp)
@@ -97,7 +97,7 @@ def tie_groups(
 
 
 def average_precision(gold: Floats, scores: Floats) -> Statistic:
-    """Area under precision over recall, in steps; gold is 0 or 1.
+    """Return the area under precision over recall, in steps; gold is 0 or 1.
 
     Equal scores share one threshold; equals sklearn.metrics.average_precision_score.
     """
@@ -113,7 +113,7 @@ def average_precision(gold: Floats, scores: Floats) -> Statistic:
 
 
 def best_f1(gold: Floats, scores: Floats) -> Statistic:
-    """F1 at the threshold that gives the highest; what the best threshold on this data would do."""
+    """Return the highest F1 that any threshold on this data gives."""
     counts = _hits_by_threshold(gold, scores)
 
     def statistic(weights: Floats) -> Floats:
@@ -125,14 +125,14 @@ def best_f1(gold: Floats, scores: Floats) -> Statistic:
 
 
 def best_threshold(gold: Floats, scores: Floats) -> float:
-    """The lowest score that still counts as a match where `best_f1` is reached."""
+    """Return the lowest score that still counts as a match where `best_f1` is reached."""
     hits, taken = _hits_by_threshold(gold, scores)(np.ones((1, len(gold))))
     place = int(np.argmax(2 * hits / (taken + hits[:, -1:])))
     return float(np.unique(scores)[::-1][place])
 
 
 def _hits_by_threshold(gold: Floats, scores: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
-    """Matches found, and units taken, at each distinct score from the highest down: (b, t) each."""
+    """Return the matches found and units taken at each distinct score, descending: (b, t) each."""
     order, starts, _ = tie_groups(-scores)
 
     def counts(weights: Floats) -> tuple[Floats, Floats]:
@@ -145,7 +145,7 @@ def _hits_by_threshold(gold: Floats, scores: Floats) -> Callable[[Floats], tuple
 
 
 def v_measure(classes: NDArray[np.intp], clusters: NDArray[np.intp]) -> Statistic:
-    """Harmonic mean of homogeneity and completeness (Rosenberg and Hirschberg, 2007).
+    """Return the harmonic mean of homogeneity and completeness (Rosenberg and Hirschberg, 2007).
 
     Equals sklearn.metrics.v_measure_score.
     """
@@ -174,13 +174,13 @@ def _entropy(shares: Floats) -> Floats:
 
 
 def ratio(top: Floats, bottom: Floats, otherwise: float = np.nan) -> Floats:
-    """Top over bottom, and `otherwise` where bottom is 0."""
+    """Divide top by bottom; `otherwise` where bottom is 0."""
     out = np.full(np.shape(top), otherwise, dtype=np.float64)
     return np.divide(top, bottom, out=out, where=bottom > 0)
 
 
 def rank(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
-    """The k best of each row of scores, best first: intp (rows, k).
+    """Return the k best of each row of scores, best first: intp (rows, k).
 
     Equal scores keep the order of columns, at the edge of the k too.
     """
@@ -196,7 +196,7 @@ def rank(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
 def retrieval(
     relevant: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """nDCG@10, MRR@10, recall@10, recall@100 and MAP of each query, computed by trec_eval.
+    """Compute nDCG@10, MRR@10, recall@10 and @100, and MAP of each query, with trec_eval.
 
     Args:
         relevant: query id -> document id -> degree of relevance (0: judged and not relevant).

@@ -111,7 +111,7 @@ def read_dataset(path: str | Path, choice: Choice | None = None) -> Dataset:
 
 
 def _read(path: Path, choice: Choice) -> tuple[dict[str, Column], str]:
-    """All columns of a file, and what was found out about its header."""
+    """Read all columns of a file; also return what was found out about its header."""
     rows, said = _rows(path, choice, choice.header is not False), ""
     if choice.header is None and any(_is_number(name) for name in rows):
         named = next(name for name in rows if _is_number(name))
@@ -148,7 +148,7 @@ def _rows(path: Path, choice: Choice, header: bool) -> dict[str, list[Any]]:
 
 
 def _column(name: str, values: list[str | None]) -> Column | None:
-    """What a column holds; None for ids and for nothing at all."""
+    """Return what a column holds; None for ids and for nothing at all."""
     known = [value for value in values if value is not None and value.strip()]
     if not known or name.lower() in _IDS:
         return None
@@ -170,7 +170,7 @@ def _is_number(text: str) -> bool:
 
 
 def _choose(name: str, columns: dict[str, Column], choice: Choice, said: str) -> Dataset:
-    """The task, by the user's word or by the columns."""
+    """Choose the task, by the user's word or by the columns."""
     texts = [columns[n] for n in choice.columns] or [c for c in columns.values() if c.text]
     gold = columns[choice.gold] if choice.gold else _gold(columns, texts, choice)
     task = choice.task or _task(len(texts), gold, name, columns)
@@ -212,7 +212,7 @@ def _self_retrieval(name: str, texts: list[Column], said: str) -> Dataset:
 
 
 def _gold(columns: dict[str, Column], texts: list[Column], choice: Choice) -> Column | None:
-    """The column that holds what is known, if there is one, or one is named like it."""
+    """Return the column that holds what is known, if there is one, or one is named like it."""
     if choice.task == "self-retrieval":
         return None
     fit = [c for c in columns.values() if c not in texts and (c.number or c.label)]
@@ -243,7 +243,7 @@ def _is_yes_no(values: set[str]) -> bool:
 
 
 def _numbers(gold: Column, task: Task, name: str) -> list[float]:
-    """The gold column as numbers: NaN where there is none."""
+    """Return the gold column as numbers: NaN where there is none."""
     values = [None if v is None or not v.strip() else v.strip().lower() for v in gold.values]
     if gold.number:
         return [float("nan") if v is None else float(v) for v in values]

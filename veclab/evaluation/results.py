@@ -53,7 +53,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` reads them back."""
+        """Return plain JSON values; `from_dict` reads them back."""
         return asdict(self)
 
     @classmethod
@@ -66,7 +66,7 @@ class Result:
         return cls(**plain)
 
     def timed_on(self, machine: Machine) -> bool:
-        """Whether its timings, if any, are of that machine."""
+        """Return whether its timings, if any, are of that machine."""
         return self.machine == machine.to_dict()
 
 
@@ -81,13 +81,13 @@ class Results:
         self.folder = home() / "compare" if folder is None else Path(folder)
 
     def path(self, model: str, dataset: str, recipes: Sequence[str], digest: str) -> Path:
-        """Where the result of vectors made by these recipes on that data set belongs."""
+        """Return where the result of vectors made by these recipes on that data set belongs."""
         key = json.dumps([FORMAT, list(recipes), digest])
         short = hashlib.blake2b(key.encode("ascii"), digest_size=8).hexdigest()
         return self.folder / f"{_plain(model)}.{_plain(dataset)}.{short}.json"
 
     def load(self, path: Path) -> Result | None:
-        """The result in a file; None where there is none, or none that can be read."""
+        """Return the result in a file; None where there is none, or none that can be read."""
         try:
             return Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError):
@@ -107,5 +107,5 @@ class Results:
 
 
 def _plain(name: str) -> str:
-    """A name fit for a file."""
+    """Return a name fit for a file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name.rstrip("/").rpartition("/")[2])[:60] or "model"

@@ -64,7 +64,7 @@ def examine(dataset: Dataset, sides: Sequence[Array]) -> Evidence:
 
 
 def statistics(dataset: Dataset, evidence: Evidence) -> dict[str, Statistic]:
-    """The task's metrics, the one that decides first."""
+    """Return the task's metrics, the one that decides first."""
     columns = {name: np.asarray(v, dtype=np.float64) for name, v in evidence.figures.items()}
     if isinstance(dataset, PairData):
         gold, scores = dataset.gold, columns["similarity"]
@@ -89,7 +89,7 @@ def statistics(dataset: Dataset, evidence: Evidence) -> dict[str, Statistic]:
 
 
 def per_unit(dataset: Dataset, evidence: Evidence) -> NDArray[np.float64]:
-    """How well the model did on each unit, 1 for perfectly: float64 (n,).
+    """Return how well the model did on each unit, 1 for perfectly: float64 (n,).
 
     Retrieval: nDCG@10. Labels: whether the neighbors chose right. Pairs have no figure of their
     own, so their place in the ranking stands in: for scores, 1 less the distance between the
@@ -106,7 +106,7 @@ def per_unit(dataset: Dataset, evidence: Evidence) -> NDArray[np.float64]:
 
 
 def _places(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean ranks as shares, above 0 and below 1."""
+    """Return the mean ranks as shares, above 0 and below 1."""
     order, starts, group = metrics.tie_groups(values)
     sizes = np.diff([*starts, len(order)])
     middle = np.cumsum(sizes) - (sizes - 1) / 2
@@ -115,7 +115,7 @@ def _places(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _known_mean(values: NDArray[np.float64]) -> Statistic:
-    """Mean over the units that were measured at all; NaN marks the others."""
+    """Return the mean over the units that were measured at all; NaN marks the others."""
     known = ~np.isnan(values)
     filled = np.where(known, values, 0)
 
@@ -157,7 +157,7 @@ def _retrieve(dataset: RetrievalData, queries: Array, documents: Array) -> Evide
 def _said(
     dataset: RetrievalData, query: str, run: Mapping[str, float], texts: Mapping[str, str]
 ) -> str:
-    """Where the first relevant document came, and what came first."""
+    """Return where the first relevant document came, and what came first."""
     if not run:
         return "nothing found"
     places = [n for n, name in enumerate(run, 1) if name in dataset.relevant[query]]
@@ -184,7 +184,7 @@ def _classify(dataset: LabelData, vectors: Array) -> Evidence:
 def nearest_class(
     vectors: Array, labels: NDArray[np.intp], classes: int, k: int = NEIGHBORS
 ) -> NDArray[np.intp]:
-    """The class of most of each text's k nearest others (of the nearer ones in a tie): (n,)."""
+    """Return the majority class of each text's k nearest others, nearer ones in ties: (n,)."""
     k = min(k, len(vectors) - 1)
     # A vote counts 1 and a little more the nearer it is: never enough to outvote another.
     votes = 1 + 0.5 ** np.arange(2, k + 2)
@@ -202,7 +202,7 @@ def nearest_class(
 
 
 def _probe(dataset: LabelData, vectors: Array) -> tuple[NDArray[np.float64], list[str]]:
-    """Whether a logistic regression trained on the other folds is right: 1, 0, or NaN: (n,)."""
+    """Return whether a logistic regression on the other folds is right: 1, 0 or NaN, (n,)."""
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
@@ -232,7 +232,7 @@ def _probe(dataset: LabelData, vectors: Array) -> tuple[NDArray[np.float64], lis
 
 
 def _cluster(vectors: Array, classes: int) -> NDArray[np.intp]:
-    """k-means with as many clusters as classes, on unit vectors: (n,)."""
+    """Run k-means with as many clusters as classes, on unit vectors: (n,)."""
     try:
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
@@ -245,5 +245,5 @@ def _cluster(vectors: Array, classes: int) -> NDArray[np.intp]:
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:
-    """Short in a file, and exact where float32 was."""
+    """Round so that numbers are short in a file, and exact where float32 was."""
     return [float(np.float32(value)) for value in values]

@@ -75,7 +75,7 @@ class ColdStart:
 
 
 def speed_sample(texts: Sequence[str], size: int = SAMPLE_TEXTS) -> list[str]:
-    """Distinct texts, evenly spread over the data: always the same ones."""
+    """Return distinct texts, evenly spread over the data: always the same ones."""
     distinct = list(dict.fromkeys(texts))
     step = max(1.0, len(distinct) / size)
     return [distinct[int(i * step)] for i in range(min(size, len(distinct)))]
@@ -127,7 +127,7 @@ class Machine:
     python: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -139,7 +139,7 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """The machine this runs on."""
+    """Describe the machine this runs on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return Machine(
         system=f"{platform.system()} {platform.machine()}",

@@ -32,7 +32,7 @@ class Variant:
 
     @classmethod
     def parse(cls, spec: str) -> tuple[str, Self]:
-        """`name`, `name@128`, `name+int8` or `name@128+binary`: the model's name and the rest."""
+        """Parse `name`, `name@128`, `name+int8` or `name@128+binary`."""
         match = _SPEC.fullmatch(spec)
         if match is None:  # an empty name: let loading it say so
             return spec, cls()
@@ -45,7 +45,7 @@ class Variant:
         return cut + ("" if self.quantized is None else f"+{self.quantized}")
 
     def bytes_per_vector(self, dimensions: int) -> int:
-        """Size of one stored vector whose model has that many dimensions."""
+        """Return the size of one stored vector whose model has that many dimensions."""
         kept = self.cut or dimensions
         return {"int8": kept, "binary": -(-kept // 8), None: 4 * kept}[self.quantized]
 
@@ -84,7 +84,7 @@ def _signs(array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def int8_steps(array: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest value and width of a step, for each dimension: float32 (dim,) each."""
+    """Return the lowest value and width of a step, for each dimension: float32 (dim,) each."""
     low, high = array.min(axis=0), array.max(axis=0)
     return low, (high - low) / np.float32(255)
 
@@ -92,7 +92,7 @@ def int8_steps(array: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray
 def int8_encode(
     array: NDArray[np.float32], low: NDArray[np.float32], step: NDArray[np.float32]
 ) -> NDArray[np.int8]:
-    """Codes from -128 to 127: int8 (n, dim)."""
+    """Encode as codes from -128 to 127: int8 (n, dim)."""
     steps = np.floor((array - low) / np.where(step > 0, step, 1))
     return (np.clip(steps, 0, 255) - 128).astype(np.int8)
 
@@ -100,5 +100,5 @@ def int8_encode(
 def int8_decode(
     codes: NDArray[np.int8], low: NDArray[np.float32], step: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The values in the middle of their steps: float32 (n, dim)."""
+    """Decode to the values in the middle of their steps: float32 (n, dim)."""
     return (codes.astype(np.float32) + np.float32(128.5)) * step + low

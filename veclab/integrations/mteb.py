@@ -62,7 +62,7 @@ class MTEBModel:
         prompt_type: Any = None,
         **kwargs: Any,
     ) -> NDArray[np.float32]:
-        """Vectors of all texts of MTEB's batches, in order: float32 (n, dim).
+        """Embed all texts of MTEB's batches, in order: float32 (n, dim).
 
         Args:
             inputs: batches, each with its texts under "text".
@@ -100,7 +100,7 @@ class MTEBModel:
         return vectors.array
 
     def _role(self, prompt_type: Any) -> Role | None:
-        """The role in veclab's words; None where the model has no prompt for it."""
+        """Return the role in veclab's words; None where the model has no prompt for it."""
         asked = getattr(prompt_type, "value", prompt_type)
         if asked is None:
             return self.role
@@ -119,12 +119,12 @@ class MTEBModel:
         self.report.note(*report.notes)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> NDArray[np.float32]:
-        """Cosine of each of the first with each of the second: float32 (n, m)."""
+        """Return the cosine of each of the first with each of the second: float32 (n, m)."""
         scores: NDArray[np.float32] = _unit(embeddings1) @ _unit(embeddings2).T
         return scores
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> NDArray[np.float32]:
-        """Cosine of each of the first with its partner: float32 (n,)."""
+        """Return the cosine of each of the first with its partner: float32 (n,)."""
         scores: NDArray[np.float32] = np.einsum(
             "ij,ij->i", _unit(embeddings1), _unit(embeddings2), dtype=np.float64
         ).astype(np.float32)
@@ -132,7 +132,7 @@ class MTEBModel:
 
 
 def _unit(values: Any) -> NDArray[np.float32]:
-    """Unit length; MTEB may hand back zeros or other types than it was given."""
+    """Scale to unit length; MTEB may hand back zeros or other types than it was given."""
     array = np.asarray(values, dtype=np.float32)
     norms = np.linalg.norm(array, axis=1, keepdims=True)
     return (array / np.where(norms > 0, norms, 1)).astype(np.float32)
@@ -143,7 +143,7 @@ def _name(task_metadata: Any) -> str:
 
 
 def _meta(model: Model, role: Role | None, on_long: OnLong) -> Any:
-    """What MTEB files results under.
+    """Return what MTEB files results under.
 
     The revision is the id of the recipe: other weights, prompts, limits or precision never read
     each other's results.

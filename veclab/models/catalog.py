@@ -87,12 +87,12 @@ WORDLLAMA = "wordllama"
 
 
 def full_name(name: str) -> str:
-    """The name as on the hub: a bare name belongs to the organization sentence-transformers."""
+    """Return the name as on the hub: a bare name belongs to sentence-transformers."""
     return name if "/" in name else f"sentence-transformers/{name}"
 
 
 def find_model(name: str) -> ModelFolder:
-    """The folder of a model, given by name or path.
+    """Find the folder of a model, given by name or path.
 
     Looked for in this order: a folder of that path, a model distilled under that name, an
     installed package, the local hub cache, the hub itself (unless HF_HUB_OFFLINE is set).
@@ -116,7 +116,7 @@ def find_model(name: str) -> ModelFolder:
 
 
 def find_transformer(name: str, purpose: str) -> ModelFolder:
-    """The folder of a model that must be a transformer that runs here.
+    """Find the folder of a model that must be a transformer that runs here.
 
     Args:
         name: as for `find_model`.
@@ -133,7 +133,7 @@ def find_transformer(name: str, purpose: str) -> ModelFolder:
 
 
 def _package_path(packaged: Packaged) -> Path | None:
-    """The folder of an installed model, put together first where it comes in parts."""
+    """Find the folder of an installed model; one that comes in parts is joined first."""
     if packaged.parts:
         return _from_parts(packaged)
     folder = _module_folder(packaged.module)
@@ -158,7 +158,7 @@ def _place(packaged: Packaged) -> Path:
 
 
 def _parts(packaged: Packaged) -> list[Path]:
-    """The pieces of its archive, () where one is missing."""
+    """Return the pieces of its archive, () where one is missing."""
     folders = [_module_folder(module) for module, _ in packaged.parts]
     paths = [
         folder / file
@@ -169,12 +169,12 @@ def _parts(packaged: Packaged) -> list[Path]:
 
 
 def is_together(packaged: Packaged) -> bool:
-    """Whether its files lie ready, so that finding it is quick."""
+    """Return whether its files lie ready, so that finding it is quick."""
     return not packaged.parts or _place(packaged).is_dir()
 
 
 def is_installed(packaged: Packaged) -> bool:
-    """Whether it loads without a network, now or once it is put together."""
+    """Return whether it loads without a network, now or once it is put together."""
     if packaged.parts:
         return is_together(packaged) or bool(_parts(packaged))
     return _package_path(packaged) is not None
@@ -194,7 +194,7 @@ def _module_folder(module: str) -> Path | None:
 
 
 def _wordllama() -> ModelFolder:
-    """The static model in the package wordllama: its weights and tokenizer, none of its code."""
+    """Return the static model in the package wordllama: weights and tokenizer, no code."""
     path = _module_folder(WORDLLAMA)
     if path is None:
         raise MissingExtra(WORDLLAMA, f"the model {WORDLLAMA}")
@@ -207,7 +207,7 @@ def _wordllama() -> ModelFolder:
 
 
 def _checked(folder: ModelFolder, packaged: Packaged) -> ModelFolder:
-    """The folder, if all that decides its vectors is as published.
+    """Return the folder, if all that decides its vectors is as published.
 
     Raises:
         ModelUnavailable: something is not.
@@ -269,7 +269,7 @@ def _cannot_get(name: str, reason: str) -> str:
 
 
 def usable_models() -> Iterator[ModelFolder]:
-    """Every model that loads now without a network.
+    """Yield every model that loads now without a network.
 
     Models distilled by name, installed packages (one in parts once it was put together), then the
     hub cache. A damaged or incomplete one

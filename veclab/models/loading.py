@@ -44,7 +44,7 @@ def open_provider(
     max_tokens: int | None = None,
     normalize: bool = True,
 ) -> tuple[EmbeddingProvider, list[str]]:
-    """What computes a model's vectors, and what the user should know of how it was chosen.
+    """Open the provider of a model; also return what the user should know of how it was chosen.
 
     The options are those of `veclab.load`. One that does not go with the model is an error.
 
@@ -102,7 +102,7 @@ def _local(
     max_tokens: int | None,
     normalize: bool,
 ) -> tuple[EmbeddingProvider, list[str]]:
-    """A local model on the engine asked for.
+    """Open a local model on the engine asked for.
 
     Without an `engine` (and with no VECLAB_ENGINE set) an accelerator is used through torch where
     there is one, else OpenVINO where it is installed and can run the model, else torch.
@@ -179,7 +179,7 @@ def _from_environment() -> EngineName | None:
 def _suitable(
     folder: ModelFolder, precision: Precision | None, device: str | None
 ) -> tuple[EngineName, list[str]]:
-    """The engine to take when the user left it to us, and why if it is not the fast one."""
+    """Choose the engine when the user left it to us; say why if it is not the fast one."""
     if device not in (None, "cpu") or precision == "f16":
         return "torch", []
     if precision == "int8":
@@ -195,14 +195,14 @@ def _suitable(
 
 
 def _only_torch(folder: ModelFolder) -> str | None:
-    """Why OpenVINO cannot run a model, as far as its folder tells."""
+    """Return why OpenVINO cannot run a model, as far as its folder tells."""
     if folder.needs_prompt_mask:
         return "its pooling leaves the prompt out"
     return "queries and documents take different ways through it" if folder.routed else None
 
 
 def accelerator() -> str | None:
-    """`cuda` or `mps` where torch can use one; torch is imported only where that may be."""
+    """Return `cuda` or `mps` where torch can use one; torch is imported only where that may be."""
     devices = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     if not (apple or sys.platform == "win32" or any(Path(d).exists() for d in devices)):
@@ -234,7 +234,7 @@ def _openvino(
     max_tokens: int | None,
     normalize: bool,
 ) -> tuple[EmbeddingProvider, list[str]]:
-    """The model on OpenVINO.
+    """Open the model on OpenVINO.
 
     Raises:
         CannotConvert: it cannot be run there.
@@ -264,7 +264,7 @@ def _openvino(
 def _carried(
     folder: ModelFolder, precision: Precision | None, threads: int | None
 ) -> _Ready | list[str]:
-    """The model from the OpenVINO or ONNX file in its folder; else what is wrong with that file."""
+    """Open the OpenVINO or ONNX file in the model's folder; else say what is wrong with it."""
     file = None if precision == "int8" else find_exported(folder)
     if file is None:
         return []
@@ -290,7 +290,7 @@ def _carried(
 
 
 def _converted(folder: ModelFolder, precision: Precision | None, threads: int | None) -> _Ready:
-    """The model from its converted form, made now where it is not there or is damaged."""
+    """Open the model's converted form, made now if it is missing or damaged."""
 
     def ready(again: bool) -> _Ready:
         if precision == "int8":

@@ -29,21 +29,21 @@ class Joined(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As every file."""
+        """Seek as every file does."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._starts[-1]}
         self._at = max(0, base[whence] + offset)
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
-        """Up to the end of the part it is in; 0 at the end of the last."""
+        """Read up to the end of the current part; 0 at the end of the last."""
         if self._at >= self._starts[-1]:
             return 0
         part = bisect_right(self._starts, self._at) - 1
@@ -61,7 +61,7 @@ class Joined(io.RawIOBase):
 
 
 def put_together(parts: Sequence[Path], target: Path, *, weights: str, again: str) -> Path:
-    """The model's folder at `target`, made from the parts of its archive if it is not there.
+    """Make the model's folder at `target` from the parts of its archive, if it is not there.
 
     It appears by a rename, with the published weights in it or not at all.
 

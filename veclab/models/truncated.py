@@ -37,26 +37,26 @@ class TruncatedModel(EmbeddingProvider):
         ]
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
-        """As the inner model does."""
+        """Tokenize as the inner model does."""
         return self.inner.tokenize(texts, role)
 
     def embed_batch(
         self, batch: Sequence[TokenizedText], role: Role | None
     ) -> NDArray[np.float32] | Answer:
-        """float32 (len(batch), dimensions)."""
+        """Embed a batch: float32 (len(batch), dimensions)."""
         given, size = self.inner.embed_batch(batch, role), self.space.dimensions
         if isinstance(given, Answer):
             return replace(given, vectors=given.vectors[:, :size])
         return given[:, :size]
 
     def pop_warnings(self) -> list[str]:
-        """As the inner model does."""
+        """Return the warnings of the inner model."""
         return self.inner.pop_warnings()
 
     def explain_unread(self, texts: Sequence[str]) -> str:
-        """As the inner model does."""
+        """Explain as the inner model does."""
         return self.inner.explain_unread(texts)
 
     def stop(self) -> None:
-        """As the inner model does."""
+        """Stop the inner model."""
         self.inner.stop()

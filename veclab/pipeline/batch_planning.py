@@ -25,7 +25,7 @@ CHUNK = 1024
 def plan_batches(
     run: Run, distinct: DistinctTexts, vectors: BlockVectors
 ) -> Iterator[list[BatchItem]]:
-    """Batches of the texts whose vectors are not there yet, longest texts first.
+    """Plan batches of the texts whose vectors are not there yet, longest texts first.
 
     Batches are laid out over all texts of the block, the known ones included, and those without
     a known text go as they are: a run that was killed and started again then computes the very
@@ -74,7 +74,7 @@ def plan_batches(
 
 
 def descending(sizes: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
-    """Positions from the largest size to the smallest; of equals the first comes first."""
+    """Return the positions from the largest size to the smallest; equals keep their order."""
     return np.argsort(-sizes, kind="stable")
 
 
@@ -147,7 +147,7 @@ def _split(run: Run, text: str, tokens: int, limit: int) -> list[TokenizedText]:
 
 
 def within_cost(run: Run, batches: Iterator[list[BatchItem]]) -> Iterator[list[BatchItem]]:
-    """The same batches, as long as `max_cost` pays for them.
+    """Yield the same batches, as long as `max_cost` pays for them.
 
     Raises:
         CostTooHigh: it does not pay for the next one, or nobody knows what that would cost.

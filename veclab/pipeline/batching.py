@@ -64,7 +64,7 @@ def cut_batches(sizes: Sequence[int], limits: Limits, *, keep_tail: bool = True)
 
 
 def _filled_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
-    """Where batches end when each is filled to the limits."""
+    """Return where batches end when each is filled to the limits."""
     total = np.concatenate([[0], np.cumsum(sizes)])
     ends = [0]
     while (start := ends[-1]) < len(sizes):
@@ -74,7 +74,7 @@ def _filled_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
 
 
 def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
-    """Where batches end when padding is computed as if it were text.
+    """Return where batches end when padding is computed as if it were text.
 
     The cuts that cost least over the whole run, `batch_cost` tokens for each batch included, by
     dynamic programming from the end. Filling batches to the limits instead wastes 15% on a few
@@ -105,7 +105,7 @@ def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
 
 
 def batch_size(items: Sequence[BatchItem], limits: Limits) -> tuple[int, int]:
-    """Tokens of a batch that the model reads, and tokens it computes, padding included."""
+    """Return the tokens of a batch that are read, and those computed, padding included."""
     sizes = [item.tokenized.tokens for item in items]
     if limits.max_tokens is not None and max(sizes) > limits.max_tokens:
         sizes = [min(size, limits.max_tokens) for size in sizes]

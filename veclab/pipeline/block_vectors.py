@@ -78,7 +78,7 @@ class BlockVectors:
     def _add_one(
         self, item: BatchItem, own: NDArray[np.float32], unit_length: NDArray[np.float32]
     ) -> bool:
-        """Whether the text is complete with this vector."""
+        """Return whether the text is complete with this vector."""
         text, window = item.text, item.window
         if window is None:
             self.array[text] = own

@@ -14,7 +14,7 @@ from veclab.report import shorten
 def check_vectors(
     raw: NDArray[np.float32], n: int, dim: int, names: Sequence[str]
 ) -> NDArray[np.float32]:
-    """The same array, float32 (n, dim), when every row is a usable vector.
+    """Check that every row is a usable vector; return the array, float32 (n, dim).
 
     Raises:
         BadVectors: another shape, a value that is not finite, or a zero vector.

@@ -40,7 +40,7 @@ class Gathered:
         self._truncated.append(block.truncated)
 
     def _room(self, n: int) -> NDArray[np.float32]:
-        """The first n rows of the array, which grows if it must."""
+        """Return the first n rows of the array, which grows if it must."""
         if n > len(self._array):
             # Nothing else refers to the array: it grows where it is, without a copy.
             rows = max(n, len(self._array) * 3 // 2)
@@ -48,7 +48,7 @@ class Gathered:
         return self._array[:n]
 
     def vectors(self, report: Report) -> Vectors:
-        """All that was added, in order."""
+        """Return all that was added, in order."""
         self._array.resize((len(self._ids), self._array.shape[1]), refcheck=False)
         return Vectors(
             array=self._array,

@@ -120,7 +120,7 @@ def prepare(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Prepar
 
 
 def _not_blank(prepared: Sequence[str]) -> Sequence[int]:
-    """Positions of the texts that hold something to read."""
+    """Return the positions of the texts that hold something to read."""
     # Stripping says it for text in ASCII, and most blocks need no more than this look.
     others = filterfalse(str.isascii, prepared)
     if all(map(str.strip, prepared)) and not any(map(is_blank, others)):
@@ -196,7 +196,7 @@ def leave_out_refused(
 def check_answer(
     run: Run, distinct: DistinctTexts, items: list[BatchItem], answer: Answer
 ) -> NDArray[np.float32]:
-    """The vectors of the items, float32 (n, dim), each sound.
+    """Check the answer: the vectors of the items, float32 (n, dim), each sound.
 
     Raises:
         BadVectors: they are not.
@@ -240,7 +240,7 @@ def write_cache(
 def leave_out_unread(
     run: Run, prepared: PreparedTexts, distinct: DistinctTexts, vectors: BlockVectors
 ) -> tuple[PreparedTexts, NDArray[np.intp]]:
-    """The texts that have a vector, and the place of each among the distinct ones.
+    """Leave out texts without a vector; return the others, and the distinct text of each.
 
     Those that the model refused, and those in which it could read nothing, are reported.
 

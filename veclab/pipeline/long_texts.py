@@ -21,7 +21,7 @@ _SPACE = re.compile(r"\s")
 def tokenize(
     provider: EmbeddingProvider, texts: Sequence[str], role: Role | None, limit: int | None
 ) -> list[TokenizedText]:
-    """One TokenizedText per text, as `provider.tokenize` gives them, in memory that stays small.
+    """Tokenize each text, as `provider.tokenize` does, in memory that stays small.
 
     Of a very long text over the limit only the beginning is kept, with the tokens of the whole.
     """
@@ -42,7 +42,7 @@ def tokenize(
 
 
 def count_all(texts: Sequence[str], count: Callable[[list[str]], list[int]]) -> list[int]:
-    """Tokens of each text, in memory that stays small however long one is."""
+    """Count the tokens of each text, in memory that stays small however long one is."""
     counts: list[int] = []
     for group in _groups(texts):
         long = len(group) == 1 and len(group[0]) > LONG_CHARS
@@ -51,7 +51,7 @@ def count_all(texts: Sequence[str], count: Callable[[list[str]], list[int]]) -> 
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in order, in groups of limited size; a long one is a group of its own."""
+    """Yield the texts in order, in groups of limited size; a long one is a group of its own."""
     if 0 < sum(map(len, texts)) <= min(_CALL_CHARS, LONG_CHARS):  # the usual case
         yield list(texts)
         return
@@ -69,7 +69,7 @@ def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def segments(text: str, size: int = LONG_CHARS) -> list[str]:
-    """Consecutive parts of `size` to twice that many characters, cut before white space.
+    """Return consecutive parts of `size` to twice that many characters, cut before white space.
 
     A word as long as that is cut inside. A tokenizer that splits at white space, as nearly all do,
     finds the same tokens in the parts as in the whole.
@@ -83,14 +83,14 @@ def segments(text: str, size: int = LONG_CHARS) -> list[str]:
 
 
 def count_long(text: str, count: Callable[[list[str]], list[int]]) -> int:
-    """Tokens of a long text, special tokens and prompt included once; see `segments`."""
+    """Count a long text's tokens, special tokens and prompt included once; see `segments`."""
     frame = count([""])[0]
     # One segment at a time: memory is what this is for.
     return frame + sum(count([part])[0] - frame for part in segments(text))
 
 
 def beginning(text: str, limit: int, count: Callable[[list[str]], list[int]]) -> str:
-    """A first part of a text that is over the limit too, but not by much.
+    """Return a first part of a text that is over the limit too, but not by much.
 
     A model that reads the first `limit` tokens reads the same of both.
     """

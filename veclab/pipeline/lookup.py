@@ -16,7 +16,7 @@ from veclab.space import Recipe
 
 
 def nothing_found(n: int, recipe: Recipe) -> Found:
-    """What a lookup of n texts gives where there is no cache."""
+    """Return what a lookup of n texts gives where there is no cache."""
     return Found(
         hit=np.zeros(n, np.bool_),
         vectors=np.zeros((n, recipe.space.dimensions), np.float32),
@@ -26,7 +26,7 @@ def nothing_found(n: int, recipe: Recipe) -> Found:
 
 
 def find_vectors(cache: Cache, recipe: Recipe, digests: Sequence[bytes]) -> Found:
-    """What the cache has for prepared texts, given by their digests (16 bytes each).
+    """Look up prepared texts in the cache, by their digests (16 bytes each).
 
     Raises:
         CacheError: the cache fails as a whole.

@@ -86,12 +86,12 @@ _STEPS: dict[str, Callable[[str], str]] = {
 
 
 def apply_step(step: str, text: str) -> str:
-    """One step alone, for a text without surrogates; to show what it does."""
+    """Apply one step alone, to a text without surrogates; to show what it does."""
     return _STEPS[step](text)
 
 
 def _step_label(step: str) -> str:
-    """The step's entry in the Recipe: name and version, the library's version where one acts."""
+    """Return the step's entry in the Recipe: name, version, and the library's version if any."""
     label = f"{step}.{_VERSIONS[step]}"
     library = {"mojibake": "ftfy", "markup": "bs4"}.get(step)
     if library is None:
@@ -118,7 +118,7 @@ class Preparation:
 
     @classmethod
     def of(cls, extra: Iterable[str] = ()) -> Preparation:
-        """The default steps plus those asked for.
+        """Return the default steps plus those asked for.
 
         Raises:
             InputError: a step is unknown.
@@ -134,7 +134,7 @@ class Preparation:
         return cls(steps, tuple(_step_label(step) for step in steps))
 
     def __call__(self, text: str) -> str:
-        """The text as the model is to read it. Lone surrogates become U+FFFD."""
+        """Return the text as the model is to read it. Lone surrogates become U+FFFD."""
         # Most texts are plain: skip what could not change them.
         plain = text.isascii()
         text = text if plain else repair_surrogates(text)
@@ -149,7 +149,7 @@ class Preparation:
 
 
 def prepare_all(preparation: Preparation, texts: Sequence[str]) -> list[str]:
-    """Every text prepared, as `preparation` does it one by one.
+    """Prepare every text, as `preparation` does it one by one.
 
     Most texts are plain ASCII that nothing would change. Looking at the characters of many at once
     finds the others in a fraction of the time, which is what a run from the cache takes most of.
@@ -164,7 +164,7 @@ def prepare_all(preparation: Preparation, texts: Sequence[str]) -> list[str]:
 
 
 def _not_plain(texts: Sequence[str]) -> list[int]:
-    """Positions of the texts with any character but printable ASCII, tab and newline."""
+    """Return the positions of the texts with any character but printable ASCII, tab and newline."""
     import numpy as np  # not above: `veclab --help` reads this module, and needs no numpy
 
     joined = "".join(texts)
@@ -181,7 +181,7 @@ def _not_plain(texts: Sequence[str]) -> list[int]:
 
 
 def has_surrogates(text: str) -> bool:
-    """True when the text holds UTF-16 surrogates, which no UTF-8 file can."""
+    """Return True when the text holds UTF-16 surrogates, which no UTF-8 file can."""
     return not text.isascii() and _SURROGATES.search(text) is not None
 
 
@@ -193,14 +193,14 @@ def repair_surrogates(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """True when nothing is there to read: only white space and invisible characters."""
+    """Return True when nothing is there to read: only white space and invisible characters."""
     if text.isascii():
         return not text.strip()
     return _VISIBLE.search(text) is None
 
 
 def text_digests(texts: Iterable[str]) -> list[bytes]:
-    """16 bytes that stand for each prepared text."""
+    """Return 16 bytes that stand for each prepared text."""
     start = blake2b(digest_size=16)
     digests = []
     for text in texts:

@@ -84,7 +84,7 @@ class DistinctTexts:
     fresh: NDArray[np.bool_]
 
     def count(self, which: NDArray[np.bool_] | Sequence[int]) -> int:
-        """How many prepared texts some of the distinct ones stand for."""
+        """Return how many prepared texts some of the distinct ones stand for."""
         return int(self.repeats[which].sum())
 
 

@@ -18,7 +18,7 @@ _WORD = re.compile(r"\s*\S+\s*")
 def split_text(
     text: str, tokens: int, limit: int, count: Callable[[list[str]], list[int]]
 ) -> list[str]:
-    """Consecutive windows of a text, cut between words, each within the limit.
+    """Split a text into consecutive windows, cut between words, each within the limit.
 
     Joined they give the text again. A word that is over the limit alone is cut between
     characters.
@@ -52,7 +52,7 @@ def split_text(
 
 
 def _window_end(start: int, guess: int, cuts: list[int], fits: Callable[[int, int], bool]) -> int:
-    """The last cut up to which a window from `start` fits, found by bisection."""
+    """Return the last cut up to which a window from `start` fits, found by bisection."""
     low = bisect_right(cuts, start)  # the first cut after start
     if not fits(start, cuts[low]):
         return _inside_word(start, cuts[low], fits)
@@ -77,7 +77,7 @@ def _inside_word(start: int, end: int, fits: Callable[[int, int], bool]) -> int:
 
 
 def pool(vectors: NDArray[np.float32], tokens: Sequence[int]) -> NDArray[np.float32]:
-    """One vector of unit length for a text, from those of its windows.
+    """Pool the vectors of a text's windows to one of unit length.
 
     The mean of the windows' unit vectors, weighted by their tokens: each token has the same say.
 

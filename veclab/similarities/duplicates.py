@@ -14,7 +14,7 @@ _ROUNDING = 1e-6
 
 
 def near_duplicates(vectors: Vectors, threshold: float = 0.95) -> list[NDArray[np.intp]]:
-    """Groups of rows that are linked by a cosine of `threshold` or more.
+    """Find groups of rows that are linked by a cosine of `threshold` or more.
 
     All pairs are compared, in blocks. Two rows are in one group when a chain of such pairs leads
     from one to the other (single linkage), so the ends of a long chain may be less alike than the

@@ -16,7 +16,7 @@ def embed_all(
     ids: Sequence[str],
     on_done: Callable[[int], None] | None = None,
 ) -> Vectors:
-    """As `Model.embed`; row i is text i.
+    """Embed as `Model.embed` does, every text: row i is text i.
 
     Raises:
         InputError: the model's endpoint refused some of the texts, which `Model.embed` leaves out.

@@ -62,7 +62,7 @@ class Nearest(Sequence[list[Match]]):
     @overload
     def __getitem__(self, query: slice) -> list[list[Match]]: ...
     def __getitem__(self, query: int | slice) -> list[Match] | list[list[Match]]:
-        """The matches of a query, best first."""
+        """Return the matches of a query, best first."""
         if isinstance(query, slice):
             return [self[i] for i in range(len(self))[query]]
         found = zip(self.positions[query].tolist(), self.scores[query].tolist(), strict=True)
@@ -84,7 +84,7 @@ class Nearest(Sequence[list[Match]]):
         return "\n".join([repr(self), "query   score  id  text", *lines])
 
     def _repr_html_(self) -> str:
-        """A table for notebooks; ids and texts are escaped, never markup."""
+        """Return a table for notebooks; ids and texts are escaped, never markup."""
         body = "".join(
             f"<tr><td>{number}</td><td>{match.score:.3f}</td><td>{html.escape(match.id)}</td>"
             f"<td>{html.escape((match.text or '')[:80])}</td></tr>"
@@ -107,7 +107,7 @@ def nearest(
     measure: Measure = "cosine",
     **unknown: Never,
 ) -> Nearest:
-    """Exact search: the k vectors most similar to each query, in blocks.
+    """Find the k vectors most similar to each query: exact search, in blocks.
 
     Fewer than k come back where there are fewer vectors. Equal scores keep the order of rows.
 
@@ -122,7 +122,7 @@ def nearest(
 
 
 def neighbors(vectors: Vectors, k: int = 10, measure: Measure = "cosine") -> Nearest:
-    """The k vectors most similar to each vector among all the others, itself left out.
+    """Find the k vectors most similar to each vector among all the others, itself left out.
 
     Fewer than k come back where there are fewer others.
 
@@ -151,7 +151,7 @@ def _search(
 def _best_of(
     queries: Scores, vectors: Scores, k: int, measure: Measure, own: int | None
 ) -> tuple[NDArray[np.intp], Scores]:
-    """The k best of each query, going through the vectors block by block.
+    """Return the k best of each query, going through the vectors block by block.
 
     With `own`, query i is row `own + i` of the vectors and does not find itself.
     """

@@ -121,12 +121,12 @@ def score_pairs(
 
 
 def pearson(a: NDArray[Any], b: NDArray[Any]) -> float | None:
-    """Pearson's correlation of two (n,) arrays; None where one of them is constant."""
+    """Compute Pearson's correlation of two (n,) arrays; None where one of them is constant."""
     return _correlation(metrics.pearson, a, b)
 
 
 def spearman(a: NDArray[Any], b: NDArray[Any]) -> float | None:
-    """Spearman's rank correlation; ties share their mean rank. None where one is constant."""
+    """Compute Spearman's rank correlation, mean ranks for ties; None where one is constant."""
     return _correlation(metrics.spearman, a, b)
 
 
@@ -142,7 +142,7 @@ def _correlation(
 
 
 def _has_header(file: File, said: bool | None) -> bool:
-    """Whether the first row is one of names: as said, else when none of its cells is a number."""
+    """Return whether the first row holds names: as given, else if no cell is a number."""
     if said is not None or file.format not in ("csv", "tsv"):
         return file.header
     chunk = next(iter(replace(file, header=False).chunks(1, _CHARS)), None)
@@ -150,7 +150,7 @@ def _has_header(file: File, said: bool | None) -> bool:
 
 
 def _read(file: File) -> tuple[dict[str, list[Any]], Callable[[int], str]]:
-    """All columns, and how to call a row in a message."""
+    """Read all columns; also return how to name a row in a message."""
     table: dict[str, list[Any]] = {}
     lines: list[int] = []
     for chunk in file.chunks(_ROWS, _CHARS):
@@ -168,7 +168,7 @@ def _read(file: File) -> tuple[dict[str, list[Any]], Callable[[int], str]]:
 def _roles(
     path: str, table: dict[str, list[Any]], columns: Sequence[str], gold: str | None
 ) -> tuple[str, str, str | None]:
-    """The two columns of texts and the column of scores."""
+    """Return the two columns of texts and the column of scores."""
     if unknown := [name for name in (*columns, gold) if name is not None and name not in table]:
         raise InputError(f"{path} has no column {listed(unknown)}; there are {listed(table)}")
     free = [n for n in table if n not in (*columns, gold) and n.lower() not in ("id", "_id")]

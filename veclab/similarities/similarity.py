@@ -58,7 +58,7 @@ def similarity(a: Vectors, b: Vectors, measure: Measure = "cosine") -> Scores:
 def similarity_blocks(
     a: Vectors, b: Vectors, measure: Measure = "cosine", rows: int = ROWS
 ) -> Iterator[tuple[slice, Scores]]:
-    """The matrix of `similarity` in pieces: (rows of a, float32 (at most `rows`, len(b)))."""
+    """Yield the matrix of `similarity` in blocks: (rows of a, float32 (at most `rows`, len(b)))."""
     check_pair(a, b)
     left, right = comparable(a, measure), comparable(b, measure)
     for start in range(0, len(a), rows):
@@ -107,7 +107,7 @@ def check_pair(a: object, b: object, *, names: tuple[str, str] = ("first", "seco
 
 
 def comparable(vectors: Vectors, measure: Measure = "cosine") -> Scores:
-    """The numbers as a measure wants them: for cosine at unit length; float32 (n, dim).
+    """Return the numbers prepared for a measure: for cosine at unit length; float32 (n, dim).
 
     Raises:
         InputError: the measure is unknown, a value is not finite, or, for cosine, a vector is
@@ -135,7 +135,7 @@ def _require(vectors: Vectors, good: Any, fault: str) -> None:
 
 
 def scores_of(a: Scores, b: Scores, measure: Measure) -> Scores:
-    """All scores of two sets of comparable vectors: float32 (len(a), len(b))."""
+    """Score two sets of comparable vectors against each other: float32 (len(a), len(b))."""
     if measure != "euclidean":
         product: Scores = a @ b.T
         return product

@@ -78,7 +78,7 @@ class ParquetSink:
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
-    """Parquet paths of all leaf columns."""
+    """Return the Parquet paths of all leaf columns."""
     import pyarrow.parquet as pq
 
     sink = BytesIO()
@@ -88,7 +88,7 @@ def _leaves(schema: pa.Schema) -> list[str]:
 
 
 def to_table(vectors: Vectors) -> pa.Table:
-    """The Arrow table that is written: the five columns, then the caller's own."""
+    """Return the Arrow table to write: the five columns, then the caller's own."""
     import pyarrow as pa
 
     n, dim = vectors.array.shape
@@ -166,7 +166,7 @@ def read(path: str | Path) -> Vectors:
 
 
 def holds_vectors(path: Path) -> bool:
-    """Whether a file holds vectors with their Space, rather than texts; False if it is missing."""
+    """Return whether a file holds vectors with their Space, not texts; False if missing."""
     if path.suffix == ".npz":
         return True
     try:
@@ -244,7 +244,7 @@ def _read_parquet(path: Path) -> Vectors:
 
 
 def _read_array(file: pq.ParquetFile, dimensions: int) -> NDArray[np.float32]:
-    """The vectors, float32 (n, dim), in blocks: a million are in memory but once."""
+    """Read the vectors, float32 (n, dim), in blocks: a million are in memory only once."""
     array = np.empty((file.metadata.num_rows, dimensions), dtype=np.float32)
     start = 0
     for batch in file.iter_batches(8192, columns=["embedding"]):

@@ -80,16 +80,16 @@ class VectorSource(Protocol):
         """What is known before reading."""
 
     def blocks(self) -> Iterator[VectorBlock]:
-        """All rows, in order."""
+        """Yield all rows, in order."""
 
     def names(self, positions: Sequence[int]) -> list[str]:
-        """The ids of some rows, in the order asked; "row 1", "row 2", … where there are none."""
+        """Return the ids of some rows, in the order asked; else "row 1", "row 2", …"""
 
     def texts(self, positions: Sequence[int]) -> list[str | None]:
-        """The texts of some rows, in the order asked; None where there is none."""
+        """Return the texts of some rows, in the order asked; None where there is none."""
 
     def all_texts(self) -> Iterator[list[str | None]]:
-        """The texts of all rows, in runs of consecutive rows; nothing where there are none."""
+        """Yield the texts of all rows, in runs of consecutive rows; nothing if there are none."""
 
 
 def open_vectors(
@@ -132,7 +132,7 @@ class ArrayVectors:
 
     @classmethod
     def of(cls, vectors: Vectors, name: str = "the vectors") -> ArrayVectors:
-        """Vectors with all they know of themselves."""
+        """Return a source over vectors in memory."""
         self = cls(name, "embedding", vectors.array)
         self._vectors = vectors
         self.about = About(
@@ -148,7 +148,7 @@ class ArrayVectors:
         return self
 
     def blocks(self) -> Iterator[VectorBlock]:
-        """All rows, in order."""
+        """Yield all rows, in order."""
         known = self._vectors
         for start in range(0, self.about.rows, _BATCH):
             part = slice(start, start + _BATCH)
@@ -161,19 +161,19 @@ class ArrayVectors:
             )
 
     def names(self, positions: Sequence[int]) -> list[str]:
-        """The ids of some rows."""
+        """Return the ids of some rows."""
         known = self._vectors
         return [f"row {p + 1}" if known is None else known.ids[p] for p in positions]
 
     def texts(self, positions: Sequence[int]) -> list[str | None]:
-        """The texts of some rows."""
+        """Return the texts of some rows."""
         known = self._vectors
         if known is None or known.texts is None:
             return [None] * len(positions)
         return [known.texts[p] for p in positions]
 
     def all_texts(self) -> Iterator[list[str | None]]:
-        """The texts of all rows."""
+        """Yield the texts of all rows."""
         if self._vectors is not None and self._vectors.texts is not None:
             yield list(self._vectors.texts)
 
@@ -190,7 +190,7 @@ def _npz(path: Path, column: str | None) -> ArrayVectors:
 
 
 def _load(path: Path) -> Any:
-    """The array of a .npy file (mapped), or the arrays of an .npz file by name."""
+    """Load the array of a .npy file (mapped), or the arrays of an .npz file by name."""
     try:
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -210,7 +210,7 @@ def _matrix(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _choose(name: str, fitting: list[str], every: list[str], asked: str | None) -> str:
-    """Which column holds the vectors."""
+    """Choose the column of vectors."""
     if asked is not None:
         if asked not in every:
             raise InputError(f"{name} has no column {asked!r}; there are {', '.join(every)}")
@@ -276,7 +276,7 @@ class ParquetVectors:
             raise InputError(f"{self._path} is damaged or cut short: {error}") from None
 
     def _first_length(self) -> int:
-        """The length of the first vector; 0 where there is none."""
+        """Return the length of the first vector; 0 where there is none."""
         import pyarrow.compute as pc
 
         for batch in self._batches([self._column]):
@@ -286,7 +286,7 @@ class ParquetVectors:
         return 0
 
     def blocks(self) -> Iterator[VectorBlock]:
-        """All rows, in order."""
+        """Yield all rows, in order."""
         import pyarrow.compute as pc
 
         own = self.about.space is not None
@@ -316,23 +316,23 @@ class ParquetVectors:
             done += len(lists)
 
     def names(self, positions: Sequence[int]) -> list[str]:
-        """The ids of some rows."""
+        """Return the ids of some rows."""
         if self._id is None:
             return [f"row {p + 1}" for p in positions]
         return [str(value) for value in self._take(self._id, positions)]
 
     def texts(self, positions: Sequence[int]) -> list[str | None]:
-        """The texts of some rows."""
+        """Return the texts of some rows."""
         return [None] * len(positions) if self._text is None else self._take(self._text, positions)
 
     def all_texts(self) -> Iterator[list[str | None]]:
-        """The texts of all rows, batch by batch."""
+        """Yield the texts of all rows, batch by batch."""
         if self._text is not None:
             for batch in self._batches([self._text]):
                 yield batch[self._text].to_pylist()
 
     def _take(self, column: str, positions: Sequence[int]) -> list[Any]:
-        """Values of some rows of a column, in one pass through it."""
+        """Return the values of some rows of a column, in one pass through it."""
         wanted = np.unique(np.asarray(positions, dtype=np.intp))
         values: dict[int, Any] = {}
         done = 0
@@ -344,7 +344,7 @@ class ParquetVectors:
 
 
 def _list_columns(schema: Any) -> list[str]:
-    """Columns of lists of numbers: of fractions, or else of whole numbers."""
+    """Return the columns of lists of numbers: of fractions, or else of whole numbers."""
     import pyarrow as pa
 
     kinds = pa.types
@@ -367,7 +367,7 @@ def _fixed(kind: Any) -> bool:
 
 
 def _text_column(schema: Any, asked: str | None, name: str, id_column: str | None) -> str | None:
-    """The column of texts: the one asked for, one of a usual name, or the only one of strings."""
+    """Choose the column of texts: the one asked for, of a usual name, or the only strings."""
     import pyarrow as pa
 
     if asked is not None and asked not in schema.names:

@@ -37,7 +37,7 @@ class Summary:
         return f"{self.norm_min:.6f} to {self.norm_max:.6f}, mean {self.norm_mean:.6f}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return plain | {
             "space": self.space.to_dict(),

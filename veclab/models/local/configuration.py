@@ -74,7 +74,7 @@ _TEXT_FILES = ("*.txt", "*.model", "*.vocab", "*.bpe")
 
 
 def configuration_of(modules: Iterable[Module]) -> tuple[tuple[str, Scalar], ...]:
-    """The facts of a model's parts, by names such as `0.Transformer.num_hidden_layers`."""
+    """Return the facts of a model's parts, by names such as `0.Transformer.num_hidden_layers`."""
     facts = _parts_facts([part for part in modules if part.kind != "Dropout"], {})
     return tuple(sorted(_flat(facts).items()))
 
@@ -82,7 +82,7 @@ def configuration_of(modules: Iterable[Module]) -> tuple[tuple[str, Scalar], ...
 def _parts_facts(
     parts: Iterable[Module], seen: dict[tuple[Path, str], str], within: str = ""
 ) -> Facts:
-    """Of parts that follow one another; `seen` has the names of those met before."""
+    """Collect the facts of parts that follow one another; `seen` names those met before."""
     named = {f"{number}.{part.kind}": part for number, part in enumerate(parts)}
     # The list itself is a fact: a part without settings (Normalize) is one, too.
     facts: Facts = {"modules": " ".join(part.kind for part in named.values())}
@@ -129,7 +129,7 @@ def _facts(part: Module) -> Facts:
 
 
 def _other_facts(folder: Path) -> Facts:
-    """All settings in a folder, and digests of its other texts (vocabularies)."""
+    """Return all settings in a folder, and digests of its other texts (vocabularies)."""
     facts: Facts = {}
     for file in sorted(folder.glob("*.json")):
         facts[file.name] = _unusual(read_json(file), {}, {"__version__"})
@@ -139,7 +139,7 @@ def _other_facts(folder: Path) -> Facts:
 
 
 def transformer_facts(config: Mapping[str, Any]) -> Facts:
-    """What decides the vectors, of a transformer's config.json."""
+    """Return what decides the vectors, of a transformer's config.json."""
     facts = {name: fact for name, fact in config.items() if not _UNREAD.fullmatch(name)}
     facts = _unusual(facts | {"rope": _rope(facts)}, _USUAL)
     for name in ("rope_parameters", "rope_scaling", "rope_theta", "global_rope_theta",
@@ -162,7 +162,7 @@ def transformer_facts(config: Mapping[str, Any]) -> Facts:
 
 
 def _rope(config: Mapping[str, Any]) -> Facts:
-    """Rotary positions, by kind of attention, from the ways of transformers 4 and 5."""
+    """Read rotary positions, by kind of attention, as transformers 4 and 5 write them."""
     said = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if said and all(isinstance(part, Mapping) for part in said.values()):
         by_kind = {str(kind): dict(part) for kind, part in said.items()}
@@ -192,7 +192,7 @@ def _wrapper_facts(settings: Mapping[str, Any]) -> Facts:
 
 
 def _unusual(facts: Mapping[str, Any], usual: Facts, unread: Iterable[str] = ()) -> Facts:
-    """Without what is unread, unsaid, or as usual."""
+    """Leave out facts that are unread, not stated, or at their usual value."""
     skipped = set(unread)
     return {
         name: fact
@@ -209,7 +209,7 @@ def _same(fact: Any, other: Any) -> bool:
 
 
 def _flat(facts: Mapping[str, Any], within: str = "") -> dict[str, Scalar]:
-    """Nested facts under dotted names; lists as JSON; 10000.0 as 10000, which JSON tells apart."""
+    """Flatten nested facts to dotted names; lists as JSON; 10000.0 as 10000, unlike JSON."""
     flat: dict[str, Scalar] = {}
     for name, fact in facts.items():
         if isinstance(fact, Mapping):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Cores in this process's affinity mask, cut by the CPU quota of its control groups.
+    """Return the cores in this process's affinity mask, cut by the CPU quota of its control groups.
 
     A quota of 1.5 cores counts as two: the second thread then runs half of the time.
     """
@@ -19,7 +19,7 @@ def usable_cores(root: Path = Path("/")) -> int:
 
 
 def instruction_sets(root: Path = Path("/")) -> frozenset[str] | None:
-    """The processor's extensions as Linux names them (`avx2`, `avx512_bf16`); None elsewhere."""
+    """Return the processor's extensions by their Linux names (`avx2`, ...); None elsewhere."""
     # The first core tells; the system takes its time to describe all of a large machine.
     with suppress(OSError), (root / "proc/cpuinfo").open(encoding="utf-8") as lines:
         for line in lines:
@@ -30,7 +30,7 @@ def instruction_sets(root: Path = Path("/")) -> frozenset[str] | None:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """CPU quotas in cores, of this process's control group and of all above it."""
+    """Yield CPU quotas in cores, of this process's control group and of all above it."""
     mount = root / "sys/fs/cgroup"
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)
@@ -44,7 +44,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _up(mount: Path, group: str) -> Iterator[Path]:
-    """The folders of a group and of those above it. In a container the group may be the root."""
+    """Yield the folders of a group and those above it; in a container the group may be the root."""
     folder = mount / group.strip("/")
     yield folder
     while folder != mount and mount in folder.parents:
@@ -53,7 +53,7 @@ def _up(mount: Path, group: str) -> Iterator[Path]:
 
 
 def _quota(values: list[str]) -> Iterator[float]:
-    """Quota and period in microseconds to cores; nothing for `max`, -1 or no such file."""
+    """Yield quota and period in microseconds to cores; nothing for `max`, -1 or no such file."""
     try:
         quota, period = map(int, values)
     except ValueError:

@@ -12,7 +12,7 @@ from veclab.home import home
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
 
     def compute() -> str:
         with path.open("rb") as file:
@@ -22,7 +22,7 @@ def file_digest(path: Path) -> str:
 
 
 def remembered(path: Path, kind: str, compute: Callable[[], str]) -> str:
-    """What `compute` says of a file, remembered by the file's path, size and times.
+    """Return what `compute` says of a file, remembered by the file's path, size and times.
 
     Args:
         path: the file.
@@ -50,7 +50,7 @@ def remembered(path: Path, kind: str, compute: Callable[[], str]) -> str:
 
 
 def _memory(memo: Path) -> dict[str, str]:
-    """What is remembered; nothing where that is missing or damaged."""
+    """Return what is remembered; nothing where that is missing or damaged."""
     try:
         known = json.loads(memo.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -121,7 +121,7 @@ class ModelFolder:
         return "-without-prompt" in (self.pooling or "") and any(self.prompts.values())
 
     def prompt(self, role: Role | None) -> str:
-        """What is put in front of a text in that role; "" for nothing."""
+        """Return what is put in front of a text in that role; "" for nothing."""
         names: tuple[str | None, ...]
         if role is None:
             names = (self.default_prompt,)
@@ -132,7 +132,7 @@ class ModelFolder:
         return next((self.prompts[n] for n in names if n is not None and n in self.prompts), "")
 
     def space(self, dimensions: int, *, normalized: bool) -> Space:
-        """The Space of this model's vectors."""
+        """Return the Space of this model's vectors."""
         prompts = (
             ("query", self.prompt("query")),
             ("document", self.prompt("document")),
@@ -191,7 +191,7 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
 
 
 def _weights(name: str, folders: Iterable[Path]) -> tuple[str, int]:
-    """SHA-256 over the weights, and their size in bytes."""
+    """Return the SHA-256 over the weights, and their size in bytes."""
     files: list[Path] = []
     folders = list(folders)
     for folder in folders:
@@ -222,7 +222,7 @@ def _weights(name: str, folders: Iterable[Path]) -> tuple[str, int]:
 
 
 def _pooling(modules: Iterable[Module], config: dict[str, Any]) -> tuple[str | None, int | None]:
-    """How vectors are pooled, in words, and their length where the folder tells."""
+    """Return how vectors are pooled, in words, and their length where the folder tells."""
     width = config.get("hidden_size") or config.get("d_model") or config.get("dim")
     parts: list[str] = []
     for module in modules:
@@ -244,7 +244,7 @@ def _pooling(modules: Iterable[Module], config: dict[str, Any]) -> tuple[str | N
 
 
 def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
-    """The longest text: what the model says, else what tokenizer and positions allow."""
+    """Return the longest text: what the model says, else what tokenizer and positions allow."""
     said = wrapper_settings(transformer).get("max_seq_length")
     positions = config.get("max_position_embeddings")
     if positions and config.get("model_type") in _COUNTED_FROM_PADDING:
@@ -259,19 +259,19 @@ def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
 
 
 def as_limit(said: float | None) -> int | None:
-    """A number of tokens; None for what libraries write where there is no limit."""
+    """Return a number of tokens; None for what libraries write where there is no limit."""
     return int(said) if said and 0 < said < _NO_LIMIT else None
 
 
 def read_prompts(path: Path) -> tuple[dict[str, str], str | None]:
-    """The prompts of a model by its own names, and the name of the one used without a role."""
+    """Read a model's prompts by its own names, and the name of the one used without a role."""
     settings = read_json(path / "config_sentence_transformers.json")
     prompts = {k: v for k, v in (settings.get("prompts") or {}).items() if v is not None}
     return prompts, settings.get("default_prompt_name")
 
 
 def read_license(path: Path) -> str | None:
-    """The license from the front matter of the model card."""
+    """Read the license from the front matter of the model card."""
     for line in _front_matter(path):
         if line.startswith("license:"):
             return line.split(":", 1)[1].strip() or None
@@ -279,7 +279,7 @@ def read_license(path: Path) -> str | None:
 
 
 def _front_matter(path: Path) -> list[str]:
-    """The first lines between the dashes of the model card; [] where there are none."""
+    """Return the first lines between the dashes of the model card; [] where there are none."""
     try:
         lines = (path / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -40,7 +40,7 @@ class Module:
         return read_json(self.folder / "config.json")
 
     def walk(self) -> Iterator[Module]:
-        """This part and all parts inside, the same folder each time it is used."""
+        """Yield this part and all parts inside, the same folder each time it is used."""
         yield self
         for _, parts in self.routes:
             for part in parts:
@@ -48,13 +48,14 @@ class Module:
 
 
 def walk(modules: Iterable[Module]) -> Iterator[Module]:
-    """All parts, those inside of others too."""
+    """Yield all parts, those inside of others too."""
     for module in modules:
         yield from module.walk()
 
 
 def read_modules(path: Path) -> tuple[Module, ...]:
-    """The parts of the model in a folder. A plain transformer gets mean pooling, as upstream does.
+    """Read the parts of the model in a folder. A plain transformer gets mean pooling, as upstream
+    does.
 
     Raises:
         ModelUnavailable: there is no model, the list of its parts is damaged or leads out of the
@@ -103,19 +104,19 @@ def _routes(folder: Path) -> tuple[tuple[str, tuple[Module, ...]], ...]:
 
 
 def router_settings(folder: Path) -> dict[str, Any]:
-    """How a Router chooses a way: its `parameters`."""
+    """Return how a Router chooses a way: its `parameters`."""
     said = next(filter(None, (read_json(folder / name) for name in _ROUTER_FILES)), {})
     parameters = said.get("parameters")
     return parameters if isinstance(parameters, dict) else {}
 
 
 def wrapper_settings(transformer: Path) -> dict[str, Any]:
-    """What sentence-transformers keeps of a Transformer besides its `config.json`."""
+    """Return what sentence-transformers keeps of a Transformer besides its `config.json`."""
     return next(filter(None, (read_json(transformer / name) for name in _WRAPPER_FILES)), {})
 
 
 def pooling_modes(settings: dict[str, Any]) -> list[str]:
-    """Names of the pooling modes, from both ways of writing them down."""
+    """Return the names of the pooling modes, from both ways of writing them down."""
     mode = settings.get("pooling_mode")
     if mode is not None:
         return [mode] if isinstance(mode, str) else list(mode)
@@ -131,7 +132,7 @@ def pooling_modes(settings: dict[str, Any]) -> list[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, {} where there is no file."""
+    """Read the object in a JSON file, {} where there is no file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -26,19 +26,19 @@ class FolderTokenizer:
         self.folder, self.tokenizer = folder, tokenizer
 
     def encode(self, texts: Sequence[str], role: Role | None = None) -> list[Encoding]:
-        """Each text as tokens, with the role's prompt in front and special tokens around."""
+        """Tokenize each text, with the role's prompt in front and special tokens around."""
         prompt = self.folder.prompt(role)
         encoded: list[Encoding] = self.tokenizer.encode_batch_fast([prompt + t for t in texts])
         return encoded
 
     def count(self, texts: Sequence[str], role: Role | None = None) -> list[int]:
-        """Tokens of each text, special tokens and prompt included."""
+        """Count the tokens of each text, special tokens and prompt included."""
         return [len(encoding) for encoding in self.encode(texts, role)]
 
 
 def open_tokenizer(folder: ModelFolder) -> FolderTokenizer | None:
-    """The tokenizer of a model folder; None where it is in no `tokenizer.json`, and for static
-    models, which count tokens in their own way (`veclab.load` is light for them).
+    """Return the tokenizer of a model folder; None where it is in no `tokenizer.json`, and for
+    static models, which count tokens in their own way (`veclab.load` is light for them).
 
     Raises:
         ModelUnavailable: the file is there and cannot be read.

@@ -43,7 +43,7 @@ _ALWAYS_UNREAD = ("str_rep", "trim_offsets")  # offsets are not used
 
 
 def tokenizer_facts(folder: Path) -> dict[str, Any]:
-    """Of the tokenizer in a folder: digests of its files, and settings that change them."""
+    """Collect a tokenizer's facts: digests of its files, and settings that change them."""
     settings = read_json(folder / "tokenizer_config.json")
     name = str(settings.get("tokenizer_class") or "").removesuffix("Fast")
     facts: dict[str, Any] = {} if name in ("", *_PLAIN_CLASSES) else {"class": name}
@@ -66,7 +66,7 @@ def tokenizer_facts(folder: Path) -> dict[str, Any]:
 
 
 def overrides(file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that change what a tokenizer.json says; one that agrees with it does not."""
+    """Return the settings that differ from what a tokenizer.json says."""
     said = {name: settings[name] for name in _OVERRIDES if settings.get(name) is not None}
     if not said:
         return {}
@@ -81,7 +81,7 @@ def overrides(file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tokenizer_digest(file: Path) -> str:
-    """16 hex digits over all of a tokenizer.json that decides which tokens a text becomes."""
+    """Return 16 hex digits over all of a tokenizer.json that decides a text's tokens."""
 
     def compute() -> str:
         whole = {name: part for name, part in _read(file).items() if name not in _UNREAD}
@@ -94,7 +94,7 @@ def tokenizer_digest(file: Path) -> str:
 
 
 def _normalizer(file: Path) -> str:
-    """JSON of the BertNormalizer in a tokenizer.json, `null` where there is none."""
+    """Return JSON of the BertNormalizer in a tokenizer.json, `null` where there is none."""
     said = _read(file).get("normalizer")
     return json.dumps(said if said and said.get("type") == "BertNormalizer" else None)
 
@@ -110,7 +110,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> Any:
-    """One form for what versions of the tokenizers library write in several."""
+    """Return one form for what versions of the tokenizers library write in several."""
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     if not isinstance(value, dict):

@@ -108,7 +108,7 @@ class TorchModel(EmbeddingProvider):
         return tokenized
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
-        """float32 (len(batch), dimensions).
+        """Embed a batch: float32 (len(batch), dimensions).
 
         A batch that an accelerator has no memory for is computed in halves.
 
@@ -150,7 +150,7 @@ class TorchModel(EmbeddingProvider):
         )
 
     def _forward(self, batch: Sequence[TokenizedText]) -> NDArray[np.float32]:
-        """Ids to vectors through the model's modules."""
+        """Compute vectors from ids through the model's modules."""
         import torch
 
         rows: list[Ids] = [one.ids for one in batch if one.ids is not None]
@@ -173,7 +173,7 @@ class TorchModel(EmbeddingProvider):
         return vectors
 
     def _stream(self) -> Any:
-        """This thread's own CUDA stream, so that its copies do not wait for the other's batch."""
+        """Return this thread's own CUDA stream, so that no copy waits for another's batch."""
         import torch
 
         if not hasattr(self._local, "stream"):
@@ -181,7 +181,7 @@ class TorchModel(EmbeddingProvider):
         return torch.cuda.stream(self._local.stream)
 
     def _encode(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
-        """Texts to vectors by the model's own `encode`."""
+        """Embed texts by the model's own `encode`."""
         by_role: dict[Role | None, Callable[..., NDArray[np.float32]]] = {
             None: self._model.encode,
             "query": self._model.encode_query,
@@ -207,7 +207,7 @@ class TorchModel(EmbeddingProvider):
 def _load(
     folder: ModelFolder, device: str | None, precision: str | None
 ) -> tuple[SentenceTransformer, str]:
-    """The model and the precision it runs in; attention is torch's fused one where it has it."""
+    """Load the model and choose its precision; attention is fused where torch can do it."""
     # The hub's and the tokenizers' own chatter has no place on a user's terminal.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
@@ -248,7 +248,7 @@ def _best_device() -> str:
 
 
 def _best_precision(device: str) -> str:
-    """bf16 on CUDA, f16 where that is all there is, f32 on the processor."""
+    """Choose bf16 on CUDA, f16 where only that runs, f32 on the processor."""
     import torch
 
     if device.startswith("cuda"):
@@ -259,7 +259,7 @@ def _best_precision(device: str) -> str:
 
 
 def _use_threads(threads: int | None) -> None:
-    """Torch knows the affinity mask, but not a container's quota. Never more than it has now."""
+    """Set torch's threads, never more than now: it does not know a container's quota."""
     import torch
 
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
@@ -280,7 +280,7 @@ def _empty_cache(device: str) -> None:
 
 
 def _own_tokenizer(model: SentenceTransformer, limit: int | None = None) -> Tokenizer | None:
-    """A private copy of the fast tokenizer: sentence-transformers changes its own while running."""
+    """Copy the fast tokenizer: sentence-transformers changes its own while running."""
     backend: Any = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is None:
         return None

@@ -22,7 +22,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def normal_url(url: str) -> str:
-    """One spelling for one endpoint: lower-case host, no port that is the scheme's own, no slash.
+    """Normalize a URL: lower-case host, no port that is the scheme's own, no slash at the end.
 
     Raises:
         InputError: it is no http(s) URL, or holds what does not belong there: a password would
@@ -65,7 +65,7 @@ class Access:
         return None if self.url == DEFAULT_URL else self.url
 
     def key(self) -> str:
-        """The key, to be handed to the client and to nobody else.
+        """Return the key, to be handed to the client only.
 
         Raises:
             ModelUnavailable: there is none, and OpenAI itself takes no request without.
@@ -76,12 +76,12 @@ class Access:
         return self._key or "none"
 
     def hide(self, text: str) -> str:
-        """The same text without the key, should a server have repeated it."""
+        """Remove the key from a text, in case a server repeated it."""
         return text.replace(self._key, "[key]") if self._key and len(self._key) > 3 else text
 
 
 def find_access(base_url: str | None = None) -> Access:
-    """The endpoint and key in force.
+    """Find the endpoint and key in force.
 
     The key is OPENAI_API_KEY of the environment, else of the nearest `.env` file in the working
     directory or above. The endpoint is `base_url`, else OPENAI_BASE_URL of where the key is from
@@ -129,7 +129,7 @@ class Facts:
 
 
 def recall(url: str, model: str, asked: int | None) -> Facts:
-    """What is remembered of a model at an endpoint, `asked` for so many dimensions."""
+    """Recall what was kept of a model at an endpoint, for `asked` dimensions."""
     value = _memory().get(_name(url, model, asked))
     if not isinstance(value, dict):
         return Facts()
@@ -139,7 +139,7 @@ def recall(url: str, model: str, asked: int | None) -> Facts:
 
 
 def is_known(url: str) -> bool:
-    """Whether this user has used that endpoint before."""
+    """Return whether this user has used that endpoint before."""
     return any(name.startswith(f"{url} ") for name in _memory())
 
 

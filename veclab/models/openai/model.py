@@ -122,7 +122,7 @@ class OpenAIModel(EmbeddingProvider):
         return recall(self.access.url, self.model, self.asked_dimensions)
 
     def stand_in(self) -> OpenAIModel:
-        """The same with made-up dimensions, for counting what need not be embedded."""
+        """Return the same model with made-up dimensions, for counting without embedding."""
         other = copy.copy(self)
         other.space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
         return other
@@ -147,7 +147,7 @@ class OpenAIModel(EmbeddingProvider):
         return [TokenizedText(text, count) for text, count in zip(texts, counts, strict=True)]
 
     def text_of(self, tokenized: TokenizedText) -> str:
-        """What is sent for a text: itself, cut at the limit."""
+        """Return what is sent for a text: itself, truncated at the limit."""
         limit = self.limits.max_tokens
         long = limit is not None and tokenized.tokens > limit
         return self.counter.cut(tokenized.text, limit or 0) if long else tokenized.text
@@ -161,7 +161,7 @@ class OpenAIModel(EmbeddingProvider):
         return body
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> Answer:
-        """One request, asked again while that may help.
+        """Send one request, repeated while that may help.
 
         Raises:
             Refused: the server does not take one of the texts.
@@ -231,7 +231,7 @@ class OpenAIModel(EmbeddingProvider):
 
 
 def _asked_dimensions(model: str, known: Known | None, dimensions: int | None) -> int | None:
-    """What to put into requests: nothing where it is the model's own size."""
+    """Return what to put into requests: nothing where it is the model's own size."""
     if dimensions is None:
         return None
     if dimensions < 1:

@@ -32,12 +32,12 @@ class Price:
     source: Path
 
     def dollars(self, tokens: int, *, batch: bool = False) -> float:
-        """What so many tokens cost."""
+        """Return what so many tokens cost."""
         return tokens / 1e6 * self.per_million * (1 - self.batch_discount if batch else 1)
 
 
 def find_price(model: str, endpoint: str | None = None) -> Price | None:
-    """The price of a model, or None where nobody wrote one down.
+    """Find the price of a model, or None where it is not in a table.
 
     Looked for in `VECLAB_HOME/prices.json`, then in veclab's own table. An entry is named by the
     model, or `model@endpoint` for another endpoint than OpenAI's.

@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 
 def seconds(text: str | None) -> float | None:
-    """A span as the `x-ratelimit-reset-*` headers write it (`1s`, `6m0s`, `20ms`), in seconds."""
+    """Parse a span as the `x-ratelimit-reset-*` headers write it (`1s`, `6m0s`, `20ms`)."""
     if not text:
         return None
     parts = _PARTS.findall(text)
@@ -40,7 +40,7 @@ def seconds(text: str | None) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How long a server asks to wait, in seconds from now; None when it does not say.
+    """Return how long a server asks to wait, in seconds from now; None when it does not say.
 
     Reads `retry-after-ms`, and `retry-after` in seconds or as an HTTP date (RFC 9110, 10.2.3).
     """
@@ -99,7 +99,7 @@ class Gauge:
         self.rate = max(0.0, limit - remaining) / reset if reset > 0 else limit / 60
 
     def wait(self, cost: float, now: float) -> float:
-        """Seconds until `cost` can be taken; 0 when it can be now, or nothing is known."""
+        """Return the seconds until `cost` can be taken; 0 when it can be now or none are known."""
         if self.left is None or self.limit is None:
             return 0.0
         there = min(self.limit, self.left + self.rate * (now - self.at))
@@ -187,7 +187,7 @@ class Flow:
         return Ticket(self.requests.take(1), self.tokens.take(tokens), self.clock())
 
     def _pause(self, tokens: int) -> float | None:
-        """Seconds to wait, 0 for none, None until something changes."""
+        """Return the seconds to wait, 0 for none, None until something changes."""
         now = self.clock()
         if now < self.resume_at:
             # Not all at the same instant afterwards.
@@ -216,12 +216,12 @@ class Flow:
         self.tokens.learn(headers, "tokens", ticket.sent_tokens, now)
 
     def grow(self) -> None:
-        """A request was answered: a little more may be on its way."""
+        """Allow a little more on its way: a request was answered."""
         self.limit = min(self.most, self.limit + (1 / self.limit if self._eased else 1))
         self._wake()
 
     def ease(self, ticket: Ticket, pause: float) -> None:
-        """A request was refused as one too many: everybody waits, and half as many go on.
+        """Halve what goes on, and let everybody wait: a request was refused as one too many.
 
         Refusals of requests that were sent before the last cut say nothing new, and cut no more.
         """

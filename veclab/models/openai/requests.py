@@ -72,7 +72,7 @@ class Failures:
     faults: list[Fault] = field(default_factory=list)
 
     def enough(self, state: RetryCallState) -> bool:
-        """Whether one more failure, the outcome in `state`, was the last allowed."""
+        """Return whether one more failure, the outcome in `state`, was the last allowed."""
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, Fault):
             self.faults.append(error)
@@ -81,7 +81,7 @@ class Failures:
         return self.troubles >= (error.tries if isinstance(error, Trouble) else 1)
 
     def summed(self, last: Fault) -> Fault:
-        """The last fault, which blames a row only if every answer was bad in that row."""
+        """Return the last fault; it blames a row only if every answer was bad in that row."""
         rows = set.intersection(*(set(fault.rows) for fault in self.faults))
         return Fault(str(last), rows=sorted(rows), dimensions=last.dimensions)
 
@@ -233,7 +233,7 @@ class Requests:
             )
 
     def _refusal(self, error: APIStatusError, ticket: Ticket, number: int) -> Exception:
-        """What an answer with an error status means."""
+        """Return the error that an answer with an error status means."""
         status, headers = error.status_code, error.response.headers
         said = self._said(error)
         wait = retry_after(headers)
@@ -251,7 +251,7 @@ class Requests:
         return ProviderError(self.refused(said))
 
     def _said(self, error: APIStatusError) -> str:
-        """The server's own message, in one line and without the key."""
+        """Return the server's own message, in one line and without the key."""
         body = error.body
         said = body.get("message") if isinstance(body, dict) else None
         if not isinstance(said, str) or not said:
@@ -261,7 +261,7 @@ class Requests:
         return f"{error.status_code} {said}".strip()
 
     def refused(self, said: str) -> str:
-        """The message of an error for what the server said."""
+        """Return the message of an error for what the server said."""
         if said.startswith("401"):
             key = self.access.source
             used = f"the key from {key}" if key else f"having no key ({self.access.looked})"
@@ -283,7 +283,7 @@ class Requests:
             return  # it took the text
 
     def _unreached(self, error: APIConnectionError) -> Exception:
-        """What a broken or missing connection means."""
+        """Return the error that a broken or missing connection means."""
         import ssl
 
         cause: BaseException = error
@@ -332,7 +332,7 @@ def _pause(state: RetryCallState) -> float:
 
 
 def _backoff(number: int) -> float:
-    """Seconds after the n-th failure: 0.5, 1, 2, ... up to 30, less up to half by chance."""
+    """Return the seconds after the n-th failure: 0.5, 1, 2, ... 30, less up to half by chance."""
     return float(min(30.0, 0.5 * 2 ** (number - 1)) * random.uniform(0.5, 1.0))
 
 

@@ -37,7 +37,7 @@ class Fault(Exception):
 def read_answer(
     body: bytes, n: int, dim: int | None, content_type: str = "application/json"
 ) -> tuple[NDArray[np.float32], int | None]:
-    """The vectors and the tokens of an answer.
+    """Read the vectors and the tokens of an answer.
 
     Args:
         body: as it came; vectors in base64 (little-endian float32) or as lists of numbers.
@@ -59,7 +59,7 @@ def read_answer(
 
 
 def check_answer(answer: Any, n: int, dim: int | None) -> tuple[NDArray[np.float32], int | None]:
-    """As `read_answer`, for an answer that is parsed already."""
+    """Check an answer that is parsed already, as `read_answer` does."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
         raise Fault(f"the answer has no list `data` of vectors: {_start(answer)}")

@@ -19,10 +19,10 @@ class Counter(Protocol):
         """What tells its tokenizer from another, for the Recipe; None when it only estimates."""
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text."""
+        """Count the tokens of each text."""
 
     def cut(self, text: str, limit: int) -> str:
-        """The longest beginning of a text that has at most `limit` tokens."""
+        """Return the longest beginning of a text that has at most `limit` tokens."""
 
 
 class ExactCounter:
@@ -33,11 +33,11 @@ class ExactCounter:
         self._encoding = _load(encoding)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text; what looks like a special token is ordinary text."""
+        """Count the tokens of each text; what looks like a special token is ordinary text."""
         return [len(self._encoding.encode_ordinary(text)) for text in texts]
 
     def cut(self, text: str, limit: int) -> str:
-        """The first `limit` tokens as text, without half a character at the end."""
+        """Return the first `limit` tokens as text, without half a character at the end."""
         ids = self._encoding.encode_ordinary(text)
         size = min(limit, len(ids))
         while True:
@@ -58,11 +58,11 @@ class EstimatingCounter:
     digest = None
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Half of each text's bytes, rounded up."""
+        """Estimate the tokens of each text: half of its bytes, rounded up."""
         return [(len(text.encode()) + 1) // 2 for text in texts]
 
     def cut(self, text: str, limit: int) -> str:
-        """The first `2 * limit` bytes as text, without half a character at the end."""
+        """Return the first `2 * limit` bytes as text, without half a character at the end."""
         return text.encode()[: 2 * limit].decode("utf-8", "ignore")
 
 

@@ -44,7 +44,7 @@ class Distilled:
 
 
 def named_folder(name: str) -> Path:
-    """Where a model distilled under a name lies; `veclab.load(name)` finds it there."""
+    """Return where a model distilled under a name lies; `veclab.load(name)` finds it there."""
     if not name or name.startswith(".") or "/" in name or "\\" in name:
         raise InputError(f"{name!r} cannot name a model: no slash, and no dot in front")
     return home() / NAMED / name
@@ -95,7 +95,7 @@ def distill(
 
 
 def _distill(origin: ModelFolder, dimensions: int, device: str | None, on_tokens: OnTokens) -> Any:
-    """The model2vec StaticModel."""
+    """Make the model2vec StaticModel."""
     try:
         from model2vec.distill import distill_from_model, inference
         from transformers import AutoModel, AutoTokenizer
@@ -118,7 +118,7 @@ def _distill(origin: ModelFolder, dimensions: int, device: str | None, on_tokens
 
 @contextmanager
 def _progress(module: Any, on_tokens: OnTokens) -> Iterator[None]:
-    """model2vec draws a bar whatever standard error is; this hands its counts on instead."""
+    """Hand on model2vec's counts in place of the bar that it always draws."""
 
     class Bar:
         def __init__(self, total: int, **_: Any) -> None:
@@ -160,7 +160,7 @@ def _save(static: Any, origin: ModelFolder, output: Path) -> None:
 
 
 def _license_card(card: Path, license: str | None) -> None:
-    """model2vec's card says MIT whatever the license of the origin is."""
+    """Write the license of the origin into the card; model2vec's says MIT in any case."""
     lines = card.read_text(encoding="utf-8").splitlines(keepends=True)
     ours = [] if license is None else [f"license: {json.dumps(license)[1:-1].lower()}\n"]
     at = next((i for i, line in enumerate(lines) if line.startswith("license:")), None)

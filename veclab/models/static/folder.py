@@ -23,7 +23,7 @@ _MAX_LENGTH = 512
 
 
 def is_static(config: dict[str, Any]) -> bool:
-    """Whether a config.json is that of a model2vec model."""
+    """Return whether a config.json is that of a model2vec model."""
     return config.get("model_type") == "model2vec"
 
 
@@ -72,7 +72,7 @@ def read_static_embedding(
 def describe_static(
     path: Path, files: StaticFiles, *, name: str, max_tokens: int | None, license: str | None
 ) -> ModelFolder:
-    """A ModelFolder over the files of a static model."""
+    """Describe the files of a static model as a ModelFolder."""
     for file in (files.weights, files.tokenizer):
         if not file.exists():
             raise ModelUnavailable(

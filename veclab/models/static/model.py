@@ -82,7 +82,7 @@ class StaticModel(EmbeddingProvider):
         self._rows = None if rows is None else rows.astype(np.int64)
 
     def _check_vocabulary(self) -> None:
-        """Every token must have its row: a damaged pair of files would read another's vector."""
+        """Check that every token has its row: a damaged pair of files would mix up vectors."""
         size = self._tokenizer.get_vocab_size()
         rows = len(self._table) if self._rows is None else len(self._rows)
         aligned = self._rows is None or self._rows.max(initial=-1) < len(self._table)
@@ -94,7 +94,7 @@ class StaticModel(EmbeddingProvider):
             )
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
-        """Known token ids within the limit, and the count of all tokens of the whole text.
+        """Return known token ids within the limit, and the count of all tokens of the whole text.
 
         The count is 0 where none of those tokens is known: there is nothing to average.
         """
@@ -117,7 +117,7 @@ class StaticModel(EmbeddingProvider):
         ]
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
-        """float32 (len(batch), dimensions): the mean over known tokens, zeros where none is."""
+        """Embed a batch: float32 (len(batch), dimensions), means over known tokens, else zeros."""
         rows = [one.ids for one in batch if one.ids is not None]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         order = np.argsort(-lengths, kind="stable")
@@ -145,7 +145,7 @@ class StaticModel(EmbeddingProvider):
 
 
 def _unknown_token(model: dict[str, Any]) -> int | None:
-    """Id of the token that stands for everything unknown, None where there is none."""
+    """Return the id of the token that stands for everything unknown, None where there is none."""
     if model.get("unk_id") is not None:  # Unigram
         return int(model["unk_id"])
     token = model.get("unk_token")

@@ -33,7 +33,7 @@ Words = tuple[list[str], NDArray[np.float32], list[str]]
 
 
 def read_words(path: Path) -> Words:
-    """Words as they stand in the file, float32 (n, dim), and notes.
+    """Read words as they stand in the file, float32 (n, dim), and notes.
 
     Raises:
         ModelUnavailable: the file is missing, damaged, or of a kind that is not read.
@@ -90,7 +90,7 @@ def _refuse_others(path: Path, first: bytes) -> None:
 
 
 def _is_line(line: bytes, dimensions: int) -> bool:
-    """Whether a line is a word and that many numbers."""
+    """Return whether a line is a word and that many numbers."""
     fields = line.rstrip().rsplit(b" ", dimensions)
     if len(fields) != dimensions + 1:
         return False

@@ -62,7 +62,7 @@ class WordVectors:
         return sha.hexdigest()
 
     def row(self, word: str) -> int | None:
-        """The row of a word as it is, else of its lower case; None where there is neither."""
+        """Return the row of a word as written, else of its lower case; None if neither is there."""
         found = self.rows.get(word)
         return self.rows.get(word.lower()) if found is None else found
 
@@ -109,13 +109,13 @@ PACKAGED_WORDS = (
 
 
 def is_words(name: str) -> bool:
-    """Whether a name is one of word vectors: a packaged one, or the path of a file."""
+    """Return whether a name is one of word vectors: a packaged one, or the path of a file."""
     packaged = any(name == known.name for known in PACKAGED_WORDS)
     return packaged or Path(name).is_file() or name.lower().endswith(FILE_SUFFIXES)
 
 
 def load_words(name: str) -> WordVectors:
-    """Word vectors by name or path.
+    """Load word vectors by name or path.
 
     Raises:
         ModelUnavailable: the file is missing, damaged, or of a kind that cannot be read safely.
@@ -129,7 +129,7 @@ def load_words(name: str) -> WordVectors:
 
 
 def package_path(packaged: PackagedWords) -> Path | None:
-    """The folder of an installed package, found without running its code; None without it."""
+    """Find the folder of an installed package without running its code; None without it."""
     spec = find_spec(packaged.module)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -230,7 +230,7 @@ class WordModel(EmbeddingProvider):
         return tokenized
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
-        """float32 (len(batch), dimensions): means of the known words' vectors."""
+        """Embed a batch: float32 (len(batch), dimensions), means of the known words' vectors."""
         array = self.vectors.array
         out = np.empty((len(batch), array.shape[1]), dtype=np.float32)
         for i, one in enumerate(batch):
@@ -245,7 +245,7 @@ class WordModel(EmbeddingProvider):
         return out
 
     def explain_unread(self, texts: Sequence[str]) -> str:
-        """Which texts hold no word of the vocabulary, with near spellings."""
+        """Return which texts hold no word of the vocabulary, with near spellings."""
         return f"They are {not_known(self.vectors.name, self.vectors.words, texts)}."
 
     def pop_warnings(self) -> list[str]:
@@ -263,7 +263,7 @@ class WordModel(EmbeddingProvider):
 
 
 def find_words(vectors: WordVectors, text: str) -> tuple[list[int], list[str]]:
-    """The rows of the words of a text, in order, and the words that are not known."""
+    """Find the rows of the words of a text, in order, and the words that are not known."""
     whole = vectors.row(text.strip())
     if whole is not None:
         return [whole], []
@@ -287,7 +287,7 @@ def find_words(vectors: WordVectors, text: str) -> tuple[list[int], list[str]]:
 
 
 def unknown_words(name: str, vocabulary: Sequence[str], missing: Sequence[str]) -> InputError:
-    """The error for words that a vocabulary does not hold, with near spellings."""
+    """Return the error for words that a vocabulary does not hold, with near spellings."""
     return InputError(
         f"{not_known(name, vocabulary, missing)}. Take another spelling, leave them out, or use a "
         "model that reads any text, such as all-MiniLM-L6-v2"
@@ -295,7 +295,7 @@ def unknown_words(name: str, vocabulary: Sequence[str], missing: Sequence[str]) 
 
 
 def not_known(name: str, vocabulary: Sequence[str], missing: Sequence[str]) -> str:
-    """Part of a sentence: names words outside a vocabulary, with near spellings."""
+    """Return part of a sentence: names words outside a vocabulary, with near spellings."""
     told = []
     for word in list(missing)[:_NAMED]:
         near = near_spellings(word, vocabulary)
@@ -306,7 +306,7 @@ def not_known(name: str, vocabulary: Sequence[str], missing: Sequence[str]) -> s
 
 
 def near_spellings(word: str, vocabulary: Sequence[str], most: int = 3) -> list[str]:
-    """Words of the vocabulary that are spelled nearly so, the most alike and frequent first.
+    """Find words of the vocabulary with a similar spelling, the most alike and frequent first.
 
     Alike by Ratcliff and Obershelp (`difflib`), among words of about that length that begin or end
     like it.

@@ -23,7 +23,7 @@ _DIGEST = 32
 
 
 def compile_or_load(core: Any, model: Path, options: Mapping[str, Any]) -> Any:
-    """Compile `model` for the processor, from its kept form where there is one, else keeping it.
+    """Compile `model` for the processor, or load its kept form where there is one.
 
     Args:
         core: openvino.Core.
@@ -47,7 +47,7 @@ def compile_or_load(core: Any, model: Path, options: Mapping[str, Any]) -> Any:
 
 
 def _key(core: Any, options: Mapping[str, Any]) -> str:
-    """Stands for all that the rewritten graph depends on besides the model."""
+    """Return a key for all that the rewritten graph depends on besides the model."""
     import openvino
 
     name = core.get_property("CPU", "FULL_DEVICE_NAME")
@@ -57,7 +57,7 @@ def _key(core: Any, options: Mapping[str, Any]) -> str:
 
 
 def _read(file: Path) -> bytes | None:
-    """What was kept; None where there is nothing whole."""
+    """Read what was kept; None where nothing is complete."""
     try:
         content = file.read_bytes()
     except OSError:

@@ -51,7 +51,7 @@ class NotConvertible(ValueError):
 
 
 def load_source(folder: Path) -> SentenceTransformer:
-    """The original, in f32 on the CPU."""
+    """Load the original, in f32 on the CPU."""
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -70,7 +70,7 @@ def load_source(folder: Path) -> SentenceTransformer:
 
 
 def token_rows(model: SentenceTransformer, texts: Sequence[str]) -> tuple[list[Ids], bool]:
-    """Ids of each text, and whether the tokenizer gives token types (all 0, or it can't be)."""
+    """Return each text's ids, and whether there are token types (refused unless all are 0)."""
     if getattr(model.tokenizer, "backend_tokenizer", None) is None:
         raise NotConvertible("it has no fast tokenizer")
     encoded = model.tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
@@ -81,7 +81,7 @@ def token_rows(model: SentenceTransformer, texts: Sequence[str]) -> tuple[list[I
 
 
 def whole_graph(model: SentenceTransformer, with_types: bool) -> torch.nn.Module:
-    """The model as one module: int32 ids and mask in, sentence vectors out."""
+    """Build the model as one module: int32 ids and mask in, sentence vectors out."""
     import torch
 
     class Whole(torch.nn.Module):
@@ -160,13 +160,13 @@ def to_openvino(graph: torch.nn.Module) -> Any:
 
 
 def lowest_cosine(left: Vectors, right: Vectors) -> float:
-    """Of the rows of two (n, dim) arrays; NaN where a vector is no vector."""
+    """Return the lowest cosine of the rows of two (n, dim) arrays; NaN for an unusable vector."""
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     return float(((left * right).sum(axis=1) / np.maximum(norms, 1e-12)).min())
 
 
 def check(engine: Engine, rows: list[Ids], expected: Vectors) -> float:
-    """Lowest cosine to the original: all texts padded together, then each one alone.
+    """Return the lowest cosine to the original: all texts padded together, then each one alone.
 
     Raises:
         NotConvertible: it is below MIN_COSINE, or the lengths of the vectors differ.

@@ -79,7 +79,7 @@ class Converted:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """What is in a folder of converted models; None where that is nothing whole.
+        """Read what is in a folder of converted models; None where it is incomplete.
 
         Raises:
             CannotConvert: the model was looked at before and cannot be converted.
@@ -105,7 +105,7 @@ class Converted:
 
 
 def place(folder: ModelFolder, kind: str, *, of: str = "") -> Path:
-    """Where the model's converted form of a kind (`f32`, `int8`) belongs.
+    """Return where the model's converted form of a kind (`f32`, `int8`) belongs.
 
     With the kind `proof`, and `of` for the digest of an export: where is kept whether that
     computes what the model's weights do.
@@ -123,7 +123,7 @@ def place(folder: ModelFolder, kind: str, *, of: str = "") -> Path:
 
 
 def find_or_convert(folder: ModelFolder, *, again: bool = False) -> Converted:
-    """The model's converted form in f32, made now if it is not there (or `again`).
+    """Find the model's converted form in f32, or make it now (also if `again`).
 
     That takes half a minute and more: it runs torch once, in a process of its own. Where the home
     cannot be written, a temporary folder holds the result until this process ends.
@@ -144,7 +144,7 @@ def find_or_convert(folder: ModelFolder, *, again: bool = False) -> Converted:
 def find_or_make(
     target: Path, make: Callable[[Path], dict[str, Any]], *, again: bool = False
 ) -> Converted:
-    """What is at `target`; else what `make(folder)` puts into a new folder and tells of it.
+    """Find what is at `target`; else keep what `make(folder)` puts into a new folder.
 
     Two processes that want the same wait for each other, so that only one works.
 

@@ -85,7 +85,7 @@ def load_openvino() -> Any:
 
 
 def pad_rows(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
-    """Ids and mask of n rows as int32 (n, longest) arrays, padded on the right."""
+    """Pad n rows on the right: ids and mask as int32 (n, longest) arrays."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     # One column at least: some tokenizers make no token at all of some texts.
     inside = np.arange(max(1, lengths.max())) < lengths[:, None]
@@ -152,7 +152,7 @@ class Engine:
             self._idle.put(compiled.create_infer_request())
 
     def run(self, rows: Sequence[Ids]) -> Vectors:
-        """Vectors of one batch, float32 (n, dimensions), in order.
+        """Embed one batch: float32 (n, dimensions), in order.
 
         Args:
             rows: int32 token ids of n texts, special tokens included.
@@ -209,7 +209,7 @@ class OpenVinoModel(EmbeddingProvider):
         self._whole = _tokenizer(tokenizer)
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
-        """Token ids, cut at the limit, and the count of the whole text."""
+        """Return token ids, truncated at the limit, and the count of the whole text."""
         prompt, limit = self.folder.prompt(role), self.limits.max_tokens
         prompted = [prompt + text for text in texts] if prompt else list(texts)
         tokenized = []
@@ -230,12 +230,12 @@ class OpenVinoModel(EmbeddingProvider):
         return cut
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
-        """float32 (len(batch), dimensions)."""
+        """Embed a batch: float32 (len(batch), dimensions)."""
         return self.engine.run([one.ids for one in batch if one.ids is not None])
 
 
 def _tokenizer(file: Path) -> Tokenizer:
-    """A tokenizer that neither pads nor cuts."""
+    """Open a tokenizer that neither pads nor truncates."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     from tokenizers import Tokenizer
 

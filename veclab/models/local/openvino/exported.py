@@ -33,7 +33,7 @@ _INTEGERS = ("i4", "u4", "i8", "u8")
 
 
 def find_exported(folder: ModelFolder) -> Path | None:
-    """The file to run, None where there is none or where it is not all that the model needs."""
+    """Find the file to run; None where there is none or where it is incomplete."""
     usual = (
         set(folder.modules) <= _MODULES
         and folder.pooling in _POOLINGS
@@ -45,14 +45,14 @@ def find_exported(folder: ModelFolder) -> Path | None:
 
 
 def export_digest(file: Path) -> str:
-    """SHA-256 over an export: the file and those that hold its weights."""
+    """Return the SHA-256 over an export: the file and those that hold its weights."""
     beside = [file.with_suffix(".bin"), *sorted(file.parent.glob(f"{file.name}[._]data"))]
     digests = [file_digest(part) for part in (file, *beside) if part.exists()]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
-    """The proof that an export computes what the weights of its folder do.
+    """Find or make the proof that an export computes what the weights of its folder do.
 
     Made now where it is not there: torch runs once, in a process of its own, and what is found
     is kept. Without torch there is none to be had.
@@ -74,12 +74,12 @@ def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
 
 
 def pad_id(folder: ModelFolder) -> int:
-    """Token id of padding; masked, so that any id in the vocabulary would do."""
+    """Return the token id of padding; masked, so that any id in the vocabulary would do."""
     return int(read_json(folder.transformer / "config.json").get("pad_token_id") or 0)
 
 
 def read_exported(file: Path, folder: ModelFolder) -> Any:
-    """The file as an openvino.Model, with pooling and normalizing inside.
+    """Read the file as an openvino.Model, with pooling and normalizing inside.
 
     Raises:
         ValueError: it holds no output per token, or weights cut to few bits.
@@ -106,7 +106,7 @@ def read_exported(file: Path, folder: ModelFolder) -> Any:
 
 
 def _pooled(tokens: Any, mask: Any, pooling: str) -> Any:
-    """(n, dim) of (n, tokens, dim), as `sentence_transformers` pools."""
+    """Pool (n, tokens, dim) to (n, dim), as `sentence_transformers` does."""
     from openvino import opset13 as ops
 
     if pooling == "cls":

@@ -33,7 +33,7 @@ _SAMPLE = Path(__file__).parent / "sample.json.gz"
 def find_or_quantize(
     folder: ModelFolder, texts: Iterable[str] | None = None, *, again: bool = False
 ) -> Converted:
-    """The model in int8, made now if it is not there, or if `texts` are given.
+    """Find the model in int8, or make it now (also if `texts` are given).
 
     It takes some minutes and is kept like a converted model. Calibrating on other texts gives
     other vectors, so the Recipe of each int8 model is its own.
@@ -65,14 +65,14 @@ def find_or_quantize(
 
 
 def sample() -> list[str]:
-    """The texts that come with veclab for those who give none."""
+    """Return the texts that come with veclab for those who give none."""
     with gzip.open(_SAMPLE, "rt", encoding="utf-8") as file:
         texts: list[str] = json.load(file)
     return texts
 
 
 def _draw(texts: Iterable[str]) -> list[str]:
-    """Texts drawn evenly from a stream of any length, the same ones each time."""
+    """Draw texts evenly from a stream of any length, the same ones each time."""
     chance = random.Random(0)
     drawn: list[str] = []
     seen: set[str] = set()
@@ -90,7 +90,7 @@ def _draw(texts: Iterable[str]) -> list[str]:
 
 
 def int8_precision(model: str, arithmetic: str) -> str:
-    """For the Recipe: which int8 model, and what else decides its bits on this processor.
+    """Name, for the Recipe, the int8 model and what else decides its bits on this processor.
 
     Args:
         model: `int8-` and a digest, as the converted model says.
@@ -102,7 +102,7 @@ def int8_precision(model: str, arithmetic: str) -> str:
 
 
 def has_integer_products() -> bool | None:
-    """Whether the processor multiplies 8-bit integers in hardware; None where nobody knows.
+    """Return whether the processor multiplies 8-bit integers in hardware; None if unknown.
 
     OpenVINO's own list of capabilities names INT8 even where it is slower than f32.
     """

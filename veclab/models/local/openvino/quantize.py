@@ -56,7 +56,7 @@ class Measure:
         self._reference = self._vectors(model, "f32")
 
     def cosines(self, model: Any) -> NDArray[np.float64]:
-        """(n,) cosine of each text's vector to its true one, as this processor computes it."""
+        """Return each text's cosine (n,) to its true vector, as this processor computes it."""
         found, truth = self._vectors(model, None), self._reference
         assert truth is not None
         norms = np.linalg.norm(found, axis=1) * np.linalg.norm(truth, axis=1)
@@ -65,7 +65,7 @@ class Measure:
         return found_cosines
 
     def part(self, texts: NDArray[np.intp]) -> Measure:
-        """The same for some of the texts."""
+        """Return the same measure for some of the texts."""
         assert self._reference is not None
         return Measure([self.rows[i] for i in texts], self._pad_id, self._reference[texts])
 
@@ -77,7 +77,7 @@ class Measure:
 
 
 def activation_quantizers(model: Any) -> list[str]:
-    """Names of the nodes that turn activations (not weights) into integers."""
+    """Return the names of the nodes that turn activations (not weights) into integers."""
     quantizers = [op for op in model.get_ops() if op.get_type_name() == _QUANTIZER]
     activations = [
         op for op in quantizers if op.input_value(0).get_node().get_type_name() != "Constant"
@@ -86,7 +86,7 @@ def activation_quantizers(model: Any) -> list[str]:
 
 
 def without(model: Any, names: Iterable[str]) -> Any:
-    """A copy in which these activations stay floating-point numbers."""
+    """Copy the model so that these activations stay floating-point numbers."""
     copy, wanted = model.clone(), set(names)
     for op in copy.get_ops():
         if op.get_friendly_name() in wanted:
@@ -135,7 +135,7 @@ class _Outcome(NamedTuple):
 
 
 def in_integers(source: Path, rows: Sequence[Ids], smoothing: float) -> Any:
-    """The model in `source`, weights and activations of all its layers in int8."""
+    """Quantize the model in `source`: weights and activations of all its layers in int8."""
     import nncf
     import openvino as ov
 

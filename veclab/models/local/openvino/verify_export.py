@@ -28,7 +28,7 @@ from veclab.models.local.tokenizer import open_tokenizer
 
 
 def prove(path: Path, file: Path) -> dict[str, Any]:
-    """What was found.
+    """Compare, and return what was found.
 
     Raises:
         NotConvertible: the vectors differ.

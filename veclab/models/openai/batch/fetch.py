@@ -57,7 +57,7 @@ def adopt(folder: JobFolder, remote: Remote) -> None:
 
 
 def seen(part: Part, batch: Batch) -> Part:
-    """The part as its batch is now."""
+    """Return the part as its batch is now."""
     counts = batch.request_counts
     errors = (batch.errors.data if batch.errors else None) or []
     return move(
@@ -156,7 +156,7 @@ def _read(
 
 
 def _kept(cache: Cache, recipe: Recipe, answers: Iterable[Answer]) -> Iterator[Answer]:
-    """The answers, their vectors written to the cache some thousand at a time."""
+    """Yield the answers; their vectors are written to the cache some thousand at a time."""
     good: list[Input] = []
     rows: list[NDArray[np.float32]] = []
     for answer in answers:

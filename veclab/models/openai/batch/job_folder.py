@@ -160,7 +160,7 @@ class Manifest:
     cancelled: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """For people too: indented."""
+        """Return JSON, indented so that people can read it."""
         return json.dumps({"version": VERSION} | asdict(self), indent=1, ensure_ascii=False)
 
     @classmethod
@@ -207,7 +207,7 @@ class JobFolder:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """The job in a folder; raises InputError if there is none, or it cannot be read."""
+        """Open the job in a folder; raises InputError if there is none, or it cannot be read."""
         file = path / "job.json"
         if not file.is_file():
             raise InputError(f"there is no job in {path} (no {file.name}); check --job")
@@ -223,7 +223,7 @@ class JobFolder:
         self.write("job.json", [self.manifest.to_json()])
 
     def part(self, name: str) -> Part:
-        """The part of that name, as it is now."""
+        """Return the part of that name, as it is now."""
         return next(part for part in self.manifest.parts if part.name == name)
 
     def update(self, part: Part) -> None:
@@ -238,7 +238,7 @@ class JobFolder:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Any]:
-        """A binary file that takes its name when the block ends well."""
+        """Open a binary file that takes its name when the block ends without an error."""
         temporary = self.path / f".{name}.tmp"
         try:
             with _private(temporary) as file:
@@ -256,26 +256,26 @@ class JobFolder:
             temporary.unlink(missing_ok=True)
 
     def file(self, kind: str, part: str) -> Path:
-        """Where a part's `requests`, `inputs`, `failed` or `answers` are."""
+        """Return where a part's `requests`, `inputs`, `failed` or `answers` are."""
         return self.path / f"{kind}-{part}.jsonl"
 
     def private(self, kind: str, part: str) -> Path:
-        """Such a file, made empty and readable by its owner alone."""
+        """Make such a file, empty and readable by its owner alone."""
         path = self.file(kind, part)
         _private(path).close()
         return path
 
     def lines(self, kind: str, part: str) -> Iterator[Any]:
-        """JSON values of such a file, one a line; none when there is no such file."""
+        """Return JSON values of such a file, one a line; none when there is no such file."""
         return _lines(self.file(kind, part))
 
     def inputs(self, part: str) -> Iterator[Input]:
-        """What a part's request file asks for, in order."""
+        """Yield what a part's request file asks for, in order."""
         for request, index, digest, tokens, name in self.lines("inputs", part):
             yield Input(request, index, bytes.fromhex(digest), tokens, name)
 
     def latest(self) -> Iterator[tuple[Part, list[Input]]]:
-        """Each part, the newest first, with those of its inputs that no later part asks again."""
+        """Yield each part, newest first, with the inputs that no later part asks for."""
         later: set[bytes] = set()
         for part in reversed(self.manifest.parts):
             inputs = [one for one in self.inputs(part.name) if one.digest not in later]
@@ -283,13 +283,13 @@ class JobFolder:
             yield part, inputs
 
     def splits(self) -> Iterator[Split]:
-        """All texts that were split."""
+        """Yield all texts that were split."""
         for digest, tokens, windows, name in _lines(self.path / "splits.jsonl"):
             pairs = tuple((bytes.fromhex(d), n) for d, n in windows)
             yield Split(bytes.fromhex(digest), tokens, pairs, name)
 
     def failures(self, part: str) -> Iterator[Failure]:
-        """Inputs of a part that were not answered, once it was read."""
+        """Yield the inputs of a part that were not answered, once it was read."""
         for digest, name, code, message, alone in self.lines("failed", part):
             yield Failure(bytes.fromhex(digest), name, code, message, alone)
 
@@ -300,7 +300,7 @@ class JobFolder:
 
 
 def move(part: Part, status: str, now: float, **changes: Any) -> Part:
-    """The part in another status, with the time it got there."""
+    """Return the part in another status, with the time it got there."""
     return replace(part, status=status, since=now, **changes)
 
 

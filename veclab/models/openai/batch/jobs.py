@@ -59,12 +59,12 @@ class Plan:
     order: Order
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         values = {n: getattr(self, n) for n in ("dollars", "full_dollars", "as_of", "again")}
         return asdict(self.bill) | values | {"refused": self.refused}
 
     def lines(self) -> list[tuple[str, str]]:
-        """(label, value) pairs for people."""
+        """Return (label, value) pairs for people."""
         held, report = self.bill, self.report
         rows = [
             ("texts", f"{report.texts:,}"),
@@ -124,7 +124,7 @@ class Status:
         return sum(part.batch_id is None for part in self.parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "job": str(self.path),
             "running": self.running,
@@ -246,7 +246,7 @@ def write(path: Path, output: Path, on_done: Callable[[int], None] | None = None
 
 @contextmanager
 def _job(path: Path, order: Order | None) -> Iterator[JobFolder]:
-    """The job in a folder, made when there is none; raises InputError when it is another."""
+    """Open the job in a folder, or make it; raises InputError when it is another."""
     if (path / "job.json").is_file():
         with JobFolder.open(path) as folder:
             there = Order.from_dict(folder.manifest.request)

@@ -49,7 +49,7 @@ class Order:
         loading: Mapping[str, Any] | None = None,
         policies: Mapping[str, Any] | None = None,
     ) -> Self:
-        """An order with the defaults of `veclab embed` for what is not given.
+        """Make an order with the defaults of `veclab embed` for what is not given.
 
         Raises InputError for a model without a Batch API, and for standard input.
         """
@@ -74,7 +74,7 @@ class Order:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     @classmethod
@@ -83,7 +83,7 @@ class Order:
         return cls(**value)
 
     def difference(self, other: Order) -> list[str]:
-        """In what two orders differ, in words."""
+        """Say in words how two orders differ."""
         mine, others = self.to_dict(), other.to_dict()
         words = []
         for name in ("input", "model"):
@@ -97,19 +97,19 @@ class Order:
         return words
 
     def open(self, on_scan: Callable[[int], None] | None = None) -> Source:
-        """The corpus, checked from end to end."""
+        """Open the corpus, checked from end to end."""
         from veclab.corpus import open_source
 
         return open_source(self.input, **self.reading, on_scan=on_scan)
 
     def load(self, cache: bool | Cache = True) -> Model:
-        """The model."""
+        """Load the model."""
         from veclab.model import load
 
         return load(self.model, **self.loading, cache=cache)
 
     def command(self, output: str = "OUT.parquet") -> str:
-        """The `veclab embed` command that gives the same vectors."""
+        """Return the `veclab embed` command that gives the same vectors."""
         words = ["veclab", "embed", self.input, "-m", self.model]
         plain = self.to_dict()
         for group in ("reading", "loading", "policies"):
@@ -119,7 +119,7 @@ class Order:
 
 
 def _given(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Options that were given a value, as JSON would give them back."""
+    """Return the options that were given a value, as JSON would give them back."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in (options or {}).items()

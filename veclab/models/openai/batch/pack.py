@@ -215,7 +215,7 @@ def _close(stack: ExitStack, file: _File, parts: list[Part]) -> None:
 
 
 def unpack(folder: JobFolder, part: Part) -> Iterator[tuple[Input, Any]]:
-    """Each input of a request file with the value that was sent for it, in order."""
+    """Yield each input of a request file with the value that was sent for it, in order."""
     inputs = folder.inputs(part.name)
     for request in folder.lines("requests", part.name):
         for value in request["body"]["input"]:

@@ -55,7 +55,7 @@ class Progress:
         return self.complete or (not self.waiting and self.failed == self.refused > 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         reasons = [
             {"code": code, "message": text, "texts": len(ids), "ids": ids[:1000]}
             for (code, text), ids in self.reasons.items()
@@ -64,7 +64,7 @@ class Progress:
         return counts | {"complete": self.complete, "reasons": reasons, "notes": self.notes}
 
     def lines(self) -> list[tuple[str, str]]:
-        """(label, value) pairs for people."""
+        """Return (label, value) pairs for people."""
         rows = [("in the cache", f"{self.there:,} of {self.asked:,} inputs")]
         if self.waiting:
             rows.append(("waiting", f"{self.waiting:,}"))
@@ -76,7 +76,7 @@ class Progress:
 
 
 def recipe_of(folder: JobFolder) -> Recipe:
-    """The recipe of the job's vectors."""
+    """Return the recipe of the job's vectors."""
     if folder.manifest.recipe is None:
         raise InputError(
             f"the job in {folder.path} is not packed yet: veclab batch submit --job {folder.path}"
@@ -105,7 +105,7 @@ def survey(folder: JobFolder, cache: Cache) -> Progress:
 
 
 def absent(cache: Cache, recipe: Recipe, wanted: Sequence[Any]) -> list[Any]:
-    """Those of the inputs, or splits, that have no vector in the cache."""
+    """Return the inputs, or splits, that have no vector in the cache."""
     missing = []
     for some in chunks(wanted, CHUNK):
         found = find_vectors(cache, recipe, [one.digest for one in some])
@@ -115,7 +115,7 @@ def absent(cache: Cache, recipe: Recipe, wanted: Sequence[Any]) -> list[Any]:
 
 
 def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` values, the last one shorter."""
+    """Yield lists of `size` values, the last one shorter."""
     stream = iter(values)
     while chunk := list(islice(stream, size)):
         yield chunk

@@ -59,7 +59,7 @@ class Remote:
         self.created = created
 
     def file_name(self, part: str, sha256: str) -> str:
-        """What a request file is called at the other end."""
+        """Return what a request file is called at the endpoint."""
         return f"veclab-{self.job}-{part}-{sha256[:16]}.jsonl"
 
     def upload(self, path: Path, part: str, sha256: str) -> str:
@@ -74,7 +74,7 @@ class Remote:
             return _once(make, lambda: self.find_file(part, sha256))
 
     def find_file(self, part: str, sha256: str) -> str | None:
-        """The id of a request file that was uploaded before, None if there is none."""
+        """Find the id of a request file that was uploaded before, None if there is none."""
         name = self.file_name(part, sha256)
         with self._plainly():
             for file in self._reading.files.list(purpose="batch", order="desc", limit=1000):
@@ -100,11 +100,11 @@ class Remote:
             return _once(make, lambda: self.find(part, attempt))
 
     def find(self, part: str, attempt: int) -> Batch | None:
-        """The batch that was created for a part before, None if there is none."""
+        """Find the batch that was created for a part before, None if there is none."""
         return next((b for b in self.batches() if labels(b) == (part, attempt)), None)
 
     def batches(self) -> Iterator[Batch]:
-        """All batches of this job, newest first."""
+        """Yield all batches of this job, newest first."""
         with self._plainly():
             for batch in self._reading.batches.list(limit=100):
                 if batch.created_at < self.created - CLOCK_S:
@@ -113,7 +113,7 @@ class Remote:
                     yield batch
 
     def batch(self, batch_id: str) -> Batch:
-        """A batch as it is now."""
+        """Return a batch as it is now."""
         with self._plainly():
             return self._reading.batches.retrieve(batch_id)
 
@@ -177,7 +177,7 @@ class Remote:
 
 
 def labels(batch: Batch) -> tuple[str, int]:
-    """(part, attempt) of a batch of ours."""
+    """Return (part, attempt) of one of our batches."""
     metadata = batch.metadata or {}
     attempt = metadata.get("veclab_try", "")
     return metadata.get("veclab_part", ""), int(attempt) if attempt.isdigit() else 0
@@ -203,7 +203,7 @@ def _once(make: Callable[[], T], find: Callable[[], T | None]) -> T:
 
 
 def _passing(error: openai.APIError) -> bool:
-    """Whether a later try may go well: time-outs, broken connections, 408, 409, 429, 5xx."""
+    """Return whether a later try may go well: time-outs, broken connections, 408, 409, 429, 5xx."""
     import openai
 
     if isinstance(error, openai.APIStatusError):

@@ -38,7 +38,7 @@ class Answer:
 def read_answers(
     path: Path, asked: Mapping[str, Sequence[Input]], dim: int, notes: list[str]
 ) -> Iterator[Answer]:
-    """The lines of an output or error file, in whatever order they come.
+    """Read the lines of an output or error file, in whatever order they come.
 
     Lines that are no answer to what was asked are passed over, with a note: the others were paid
     for, and a request without a line is asked again.
@@ -101,6 +101,6 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def failed(inputs: Sequence[Input], code: str, message: str) -> list[Failure]:
-    """The same failure for each of some inputs."""
+    """Return the same failure for each of some inputs."""
     alone = len(inputs) == 1
     return [Failure(one.digest, one.id, code, message, alone) for one in inputs]

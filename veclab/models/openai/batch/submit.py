@@ -70,7 +70,7 @@ def pack_job(
 def ask(
     run: Run, source: Source, value: Callable[[TokenizedText], Any], splits: IO[bytes]
 ) -> Iterator[Asked]:
-    """What is to be sent for a corpus, in its order; each distinct text or window once.
+    """Yield what is to be sent for a corpus, in its order; each distinct text or window once.
 
     Texts that are split go into `splits`, one a line.
     """
@@ -95,7 +95,7 @@ def ask(
 
 
 def _by_text(planned: PlannedBlock) -> dict[int, list[BatchItem]]:
-    """What would be asked for, text by text: one item, or its windows in order."""
+    """Return what would be asked for, text by text: one item, or its windows in order."""
     items = [item for batch in planned.batches for item in batch]
     items.sort(key=lambda item: (item.text, item.window or ()))
     return {text: list(its) for text, its in groupby(items, key=attrgetter("text"))}
@@ -216,7 +216,7 @@ def bill(folder: JobFolder) -> Bill:
 
 
 def unsent(folder: JobFolder) -> list[Part]:
-    """Parts without a batch."""
+    """Return the parts without a batch."""
     return [part for part in folder.manifest.parts if part.batch_id is None]
 
 
