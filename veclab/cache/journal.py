@@ -10,6 +10,9 @@ free) and the note says it died inside, the next to open the cache first lets a 
 same again: the same lookups, or the same writes in a transaction that is then dropped. That costs
 what the one operation costs, whatever the size of the cache. If the child dies too, the cache is
 damaged.
+
+Setting a damaged cache aside cannot do without this: such a page raises no exception to catch, and
+setting aside after every kill would throw away gigabytes of good vectors, some of them paid for.
 """
 
 from __future__ import annotations

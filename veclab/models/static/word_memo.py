@@ -2,6 +2,10 @@
 
 A tokenizer that cuts at spaces gives a text the tokens of its words, one after another, and real
 texts repeat their words: looking a word up takes a fiftieth of what tokenizing it takes.
+
+Measured gain: 1.9 times the texts per second (77,000 to 41,000, medians of four runs each in turn;
+wordllama, two cores, 20,000 texts made of the 1,608 summaries of examples/packages.jsonl.gz). Where
+each text comes once, hardly any.
 """
 
 from __future__ import annotations
