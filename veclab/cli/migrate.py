@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,32 @@ from veclab.cli.console import json_option, print_facts, print_json, progress
 from veclab.cli.options import loading_options, store_option
 
 if TYPE_CHECKING:
+    from veclab.store.bridge import Bridging
     from veclab.store.migrate import Migration, Quality
 
 
 @click.command()
 @store_option
 @click.option("--model", "-m", metavar="NAME", help="The new model.")
-@click.option("--back", is_flag=True, help="Search the vectors of the model before again.")
+@click.option(
+    "--back", is_flag=True, help="Undo the last change: remove the bridge, or search as before."
+)
+@click.option(
+    "--bridge",
+    is_flag=True,
+    help="Embed a sample only, and learn a map by which the new model searches the old vectors.",
+)
+@click.option(
+    "--min-recall",
+    type=click.FloatRange(0, 1),
+    help="Of --bridge: the least share of the old model's top 10 it must keep, else it is refused; "
+    "0.8 by default.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(60, 50_000),
+    help="Of --bridge: passages that both models embed; 2000 by default.",
+)
 @click.option(
     "--switch/--no-switch",
     default=None,
@@ -29,6 +49,9 @@ def migrate(
     store: str,
     model: str | None,
     back: bool,
+    bridge: bool,
+    min_recall: float | None,
+    sample: int | None,
     switch: bool | None,
     loading: dict[str, Any],
     as_json: bool,
@@ -37,22 +60,39 @@ def migrate(
 
     Searches go on meanwhile. Both models are asked for the passages of 200 sentences from the
     store; the old vectors are kept, and `--back` searches them again.
+
+    With `--bridge` nothing is switched: `veclab search -m NEWMODEL` searches the old vectors.
     """
     from veclab.model import load
+    from veclab.store.bridge import MIN_RECALL, SAMPLE, build_bridge
     from veclab.store.migrate import go_back
     from veclab.store.migrate import migrate as change
     from veclab.store.store import Store
 
     if back == (model is not None):
         raise click.UsageError("give the new model (-m NAME), or --back, and not both")
+    if bridge and (back or switch is not None):
+        raise click.UsageError("--bridge goes with neither --back nor --switch")
+    if not bridge and (min_recall is not None or sample is not None):
+        raise click.UsageError("--min-recall and --sample are of --bridge")
     with Store.open(store) as opened:
         if back:
-            go_back(opened)
-            click.echo(f"the store {store} is searched by {opened.space} again")
+            removed = go_back(opened) == "bridge"
+            now = "has no bridge any more: only" if removed else "is searched again by"
+            click.echo(f"the store {store} {now} {opened.space}{' searches it' * removed}")
             return
         assert model is not None
         loaded = load(model, **loading)
         folder = str(Path(model).resolve()) if Path(model).is_dir() else None
+        if bridge:
+            least = MIN_RECALL if min_recall is None else min_recall
+            count = SAMPLE if sample is None else sample
+            with progress("embedding", 3 * min(count, opened.count()), "texts") as advance:
+                built = build_bridge(
+                    opened, loaded, folder, min_recall=least, sample=count, on_done=advance
+                )
+            _show_bridge(built, model, store, as_json)
+            return
         with progress("embedding", opened.count(), "passages") as advance:
             done = change(opened, loaded, folder, switch=switch, on_done=advance)
     if as_json:
@@ -74,6 +114,45 @@ def migrate(
             *[("note", note) for note in done.report.notes],
             ("result", _result(done, store)),
         ]
+    )
+
+
+def _show_bridge(built: Bridging, model: str, store: str, as_json: bool) -> None:
+    if as_json:
+        print_json(built.to_dict())
+    else:
+        top = "of the new model's own top 10"
+        print_facts(
+            [
+                ("from", built.new),
+                ("to", built.old),
+                ("map", built.kind),
+                ("keeps", f"{_share(built.old_kept)} of the old model's own top 10 in the store"),
+                ("", f"{_share(built.new_kept)} {top} among {built.passages:,} passages"),
+                ("", f"(the old model itself {_share(built.old_of_new)} of those)"),
+                ("measured", f"on {built.questions} sentences that it was not learned from"),
+                ("seconds", f"{built.seconds:,.1f}"),
+                ("result", _bridge_result(built, model, store)),
+            ]
+        )
+    if not built.saved:
+        sys.exit(1)
+
+
+def _share(value: tuple[float, float, float]) -> str:
+    return f"{value[0]:.1%} (95% from {value[1]:.1%} to {value[2]:.1%})"
+
+
+def _bridge_result(built: Bridging, model: str, store: str) -> str:
+    if built.saved:
+        return (
+            f"new queries search the old vectors, as {built.space}: "
+            f"veclab search QUESTION --store {store} -m {model}; "
+            f"remove: veclab migrate --store {store} --back"
+        )
+    return (
+        f"refused, nothing was saved: it keeps {built.old_kept[0]:.1%}, and {built.min_recall:.0%} "
+        "were asked for (--min-recall); a larger --sample may do, or embed anew, without --bridge"
     )
 
 

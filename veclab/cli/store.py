@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from veclab.cli.console import json_option, print_facts, print_json
 from veclab.cli.options import store_option
+
+if TYPE_CHECKING:
+    from veclab.store.state import BridgeInfo
 
 
 @click.group()
@@ -26,7 +29,7 @@ def inspect(store: str, as_json: bool) -> None:
 
     with Store.open(store) as opened:
         facts = look(opened)
-        space = str(opened.space)
+        space, bridge = str(opened.space), _bridge(opened.state.bridge)
     if as_json:
         print_json(facts)
         return
@@ -42,9 +45,22 @@ def inspect(store: str, as_json: bool) -> None:
         ("files", f"{facts['files']:,} in {facts['bytes'] / 1e6:,.1f} MB"),
         ("version", f"{facts['table_version']}, {facts['versions_kept']} kept"),
     ]
+    if bridge is not None:
+        lines.append(("bridge", bridge))
     if facts["previous_space_id"] is not None:
         lines.append(("before", f"space {facts['previous_space_id']}: veclab migrate --back"))
     print_facts(lines)
+
+
+def _bridge(info: BridgeInfo | None) -> str | None:
+    if info is None:
+        return None
+    (old, low, high), questions = info.measured["old_kept"], info.measured["questions"]
+    return (
+        f"queries of {info.source} search it, too, as {info.space}: {info.kind}, keeps "
+        f"{old:.1%} of the top 10 (95% from {low:.1%} to {high:.1%}, {questions} sentences); "
+        "remove it: veclab migrate --back"
+    )
 
 
 def _search(facts: dict[str, Any]) -> str:

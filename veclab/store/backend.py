@@ -129,3 +129,12 @@ class Place(Protocol):
 
     def tables(self) -> list[str]:
         """The names of all tables, also of those that no state names."""
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """Keep a small file beside the tables."""
+
+    def read_file(self, name: str) -> bytes | None:
+        """A file that was kept; None where there is none of that name."""
+
+    def keep_files(self, names: Collection[str]) -> None:
+        """Remove all files but these."""

@@ -3,6 +3,7 @@
     PATH/store.json      the state; replaced in one step
     PATH/lock            held by the writer
     PATH/NAME.lance      a table
+    PATH/bridge-*.npz    a bridge, which the state names
 
 It uses Lance's own package, not LanceDB's on top of it: a third of the time to import, and the one
 commit in which rows go and come is to be had only there.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,3 +136,26 @@ class LancePlace:
     def tables(self) -> list[str]:
         """The names of all tables, also of those that no state names."""
         return sorted(p.stem for p in self.path.glob("*.lance"))
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """Keep a small file beside the tables."""
+        try:
+            with atomic(self.path / name) as temporary:
+                temporary.write_bytes(data)
+        except OutputError as error:
+            raise StoreError(str(error)) from None
+
+    def read_file(self, name: str) -> bytes | None:
+        """A file that was kept; None where there is none of that name."""
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"the store {self.name} cannot be read: {error.strerror}") from None
+
+    def keep_files(self, names: Collection[str]) -> None:
+        """Remove all files but these."""
+        for file in self.path.glob("bridge-*.npz"):
+            if file.name not in names:
+                file.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from veclab.atomic import atomic
 from veclab.errors import InputError, StoreError
+from veclab.store.bridge_map import digest_of
 from veclab.store.rows import own_fields, vectors_of
 from veclab.vectorfiles.files import ParquetSink
 from veclab.vectors import Vectors
@@ -47,6 +48,7 @@ def inspect(store: Store) -> dict[str, Any]:
         "language": state.live.language,
         "settings": state.settings,
         "tuning": state.live.tuning,
+        "bridge": None if state.bridge is None else state.bridge.to_dict(),
         **table.facts(),
     }
 
@@ -67,6 +69,7 @@ def compact(store: Store, keep: timedelta = _KEEP) -> dict[str, Any]:
         left = [name for name in store.place.tables() if name not in named]
         for name in left:
             store.place.drop(name)
+        store.place.keep_files(state.files)
         store.table.compact(keep)
         store.refresh()
         after = store.table.facts()["bytes"]
@@ -145,4 +148,13 @@ def check(store: Store) -> list[Finding]:
     left = [name for name in store.place.tables() if name not in known]
     told = f"left by a run that was killed: {', '.join(left)}; `store compact` removes them"
     found.append(Finding("tables", True, told if left else "none left over"))
-    return found
+    return found + _check_bridge(store)
+
+
+def _check_bridge(store: Store) -> list[Finding]:
+    bridge = store.state.bridge
+    if bridge is None:
+        return []
+    data = store.place.read_file(bridge.file)
+    whole = data is not None and digest_of(data) == bridge.digest
+    return [Finding("bridge", whole, f"from {bridge.source}" if whole else "missing or damaged")]

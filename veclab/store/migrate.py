@@ -132,13 +132,14 @@ def migrate(
         before = difference = None
         try:
             before = _ranks(old, _queries(store.model, texts), ids, state.live.tuning)
-            difference = _interval(after - before, -1.0)
+            difference = interval(after - before, -1.0)
         except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
             report.note(f"not compared: the store's own model is not to be had here ({error})")
         worse = difference is not None and difference[2] < 0
         switched = not worse if switch is None else switch
         if switched:
             store.place.write(State(info, state.live, _kept(state.settings)))
+            store.place.keep_files(())
             store.use(model)
         else:
             store.place.drop(info.name)
@@ -155,14 +156,21 @@ def migrate(
     )
 
 
-def go_back(store: Store) -> None:
-    """Search the vectors again that were searched before the last migration, in one step.
+def go_back(store: Store) -> str:
+    """Undo the last change of model in one step: remove the bridge, else search the old vectors.
+
+    Returns:
+        Which of the two it was: `bridge` or `vectors`.
 
     Raises:
         StoreError: there are none, or documents changed since, which the old vectors lack.
     """
     with store.writing():
         state = store.state
+        if state.bridge is not None:
+            store.publish(bridge=None)
+            store.place.keep_files(())
+            return "bridge"
         if state.previous is None:
             raise StoreError(f"the store {store.place.name} has had no other model to go back to")
         old = store.place.open(state.previous.name)
@@ -174,6 +182,7 @@ def go_back(store: Store) -> None:
             )
         store.place.write(State(state.previous, state.live, _kept(state.settings)))
         store.use(None)
+        return "vectors"
 
 
 def _kept(settings: dict[str, Any]) -> dict[str, Any]:
@@ -224,7 +233,7 @@ def _ranks(
     return np.array(ranks)
 
 
-def _interval(values: NDArray[np.float64], least: float) -> tuple[float, float, float]:
+def interval(values: NDArray[np.float64], least: float) -> tuple[float, float, float]:
     """Mean, and its 95% interval over the questions by bootstrap; [least, 1] of too few."""
     statistic, n = mean(values), len(values)
     found = estimate(statistic, n, distributions([statistic], n)[0])
@@ -234,7 +243,7 @@ def _interval(values: NDArray[np.float64], least: float) -> tuple[float, float, 
 
 
 def _quality(ranks: NDArray[np.float64]) -> Quality:
-    value, low, high = _interval(ranks, 0.0)
+    value, low, high = interval(ranks, 0.0)
     return Quality(round(float((ranks > 0).mean()), 4), value, low, high)
 
 

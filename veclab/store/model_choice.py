@@ -32,8 +32,20 @@ def role_of(model: Model, role: Role) -> Role | None:
     return role if prompts & {"query", "document"} else None
 
 
-def require_model(name: str, stored: Space, space: Space) -> None:
-    """Raise SpaceMismatch, with what to do about it, for a model of another Space."""
+def require_model(name: str, state: State, space: Space, *, to_search: bool = False) -> None:
+    """Raise SpaceMismatch, with what to do about it, for a model of another Space.
+
+    One with a bridge to the store may search it, and do nothing else.
+    """
+    stored = state.live.space
+    if state.bridge is not None and state.bridge.source.id == space.id:
+        if to_search:
+            return
+        raise SpaceMismatch(
+            f"{space} has a bridge to the store {name}, by which it may search it and no more: for "
+            f"anything else leave -m out and the store's own model is used, {stored}, or change "
+            f"that: veclab migrate --store {name} -m NAME"
+        )
     try:
         require_same(stored, space, names=("store", "query"))
     except SpaceMismatch as error:

@@ -2,7 +2,7 @@
 
 A store is a schema of a database: `veclab`, or the name after `#` in its address. In it `state`
 has one row, `tables` one for each table of passages, and each of those is NAME and NAME_terms, the
-words of its passages for BM25.
+words of its passages for BM25. `files` holds a bridge, where there is one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import time
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -212,6 +212,30 @@ class PostgresPlace:
         """The names of all tables, also of those that no state names."""
         rows = self.execute("SELECT name FROM {schema}.tables ORDER BY name").fetchall()
         return [row[0] for row in rows]
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """Keep a small file beside the tables."""
+        self.execute(
+            "CREATE TABLE IF NOT EXISTS {schema}.files (name text PRIMARY KEY, data bytea NOT NULL)"
+        )
+        self.execute(
+            "INSERT INTO {schema}.files VALUES (%s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET data = excluded.data",
+            [name, data],
+        )
+
+    def read_file(self, name: str) -> bytes | None:
+        """A file that was kept; None where there is none of that name."""
+        if not self.exists("files"):
+            return None
+        found = self.execute("SELECT data FROM {schema}.files WHERE name = %s", [name])
+        row = found.fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep_files(self, names: Collection[str]) -> None:
+        """Remove all files but these."""
+        if self.exists("files"):
+            self.execute("DELETE FROM {schema}.files WHERE name <> ALL(%s)", [list(names)])
 
 
 def _short(error: Exception) -> str:

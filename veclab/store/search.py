@@ -16,6 +16,7 @@ from veclab.store.rows import to_passages, vectors_of
 from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
+    from veclab.space import Space
     from veclab.store.backend import Table
     from veclab.store.where import Where
 
@@ -83,6 +84,17 @@ class _Candidates:
             keyword=part(self.keyword),
             rerank=part(self.rerank),
         )
+
+
+def given_vector(vector: Any, space: Space) -> NDArray[np.float32]:
+    """A query's vector that the caller has: float32 (dim,); raises InputError of anything else."""
+    array: NDArray[np.float32] = np.asarray(vector, dtype=np.float32)
+    if array.shape != (space.dimensions,) or not np.isfinite(array).all():
+        raise InputError(
+            f"the query's vector must be {space.dimensions} finite numbers, not an array of shape "
+            f"{array.shape}"
+        )
+    return array
 
 
 def run_search(

@@ -42,6 +42,42 @@ class TableInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class BridgeInfo:
+    """A map that lets another model's queries search the live table; see `bridge`.
+
+    Attributes:
+        digest: SHA-256 of the map's file.
+        source: the Space of that model.
+        space: of its queries when they were carried over.
+        kind: of the map, in words.
+        model: how `veclab.load` calls the model, where the Space's own name does not tell.
+        measured: what it keeps, and how that was found.
+    """
+
+    digest: str
+    source: Space
+    space: Space
+    kind: str
+    model: str | None
+    measured: dict[str, Any]
+
+    @property
+    def file(self) -> str:
+        """The name of the map's file."""
+        return f"bridge-{self.digest[:16]}.npz"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self) | {"source": self.source.to_dict(), "space": self.space.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        spaces = {name: Space.from_dict(value[name]) for name in ("source", "space")}
+        return cls(**value | spaces)
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What a store is at one moment.
 
@@ -49,11 +85,18 @@ class State:
         live: the table that is searched.
         previous: the table that was live before the model was changed; kept to go back to.
         settings: how documents were cut, so that the next run cuts alike; and the like.
+        bridge: what lets another model search the live table, too.
     """
 
     live: TableInfo
     previous: TableInfo | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    bridge: BridgeInfo | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files beside the tables."""
+        return () if self.bridge is None else (self.bridge.file,)
 
     def with_tuning(self, tuning: dict[str, Any] | None) -> State:
         """This state with another tuning of the live table."""
@@ -66,6 +109,7 @@ class State:
             "live": self.live.to_dict(),
             "previous": None if self.previous is None else self.previous.to_dict(),
             "settings": self.settings,
+            "bridge": None if self.bridge is None else self.bridge.to_dict(),
         }
         return json.dumps(value, ensure_ascii=False, indent=1)
 
@@ -83,11 +127,12 @@ class State:
                     f"the store {name} was written by a newer veclab (version {value['version']} "
                     f"of the store, this one reads {STORE_VERSION}): pip install -U veclab"
                 )
-            previous = value["previous"]
+            previous, bridge = value["previous"], value.get("bridge")
             return cls(
                 TableInfo.from_dict(value["live"]),
                 None if previous is None else TableInfo.from_dict(previous),
                 value["settings"],
+                None if bridge is None else BridgeInfo.from_dict(bridge),
             )
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise StoreError(

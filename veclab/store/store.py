@@ -20,7 +20,7 @@ from veclab.store.location import open_place, table_name
 from veclab.store.model_choice import load_model, require_model, role_of
 from veclab.store.passage import Hit
 from veclab.store.rows import table_schema
-from veclab.store.search import Mode, Request, run_search
+from veclab.store.search import Mode, Request, given_vector, run_search
 from veclab.store.state import State, TableInfo
 from veclab.store.tuning import Tuning, tune
 from veclab.store.where import Where, parse_where
@@ -86,7 +86,7 @@ class Store:
                 f"veclab index INPUT --store {self.place.name}"
             )
         if self._state is not None and model is not None and not isinstance(model, str):
-            self._require(model.space)
+            self._require(model.space, to_search=True)
         return self
 
     def __enter__(self) -> Self:
@@ -154,10 +154,15 @@ class Store:
         Raises:
             SpaceMismatch: a model was named whose Space is another. Nothing was embedded.
         """
+        self._require(self.query_model.space)
+        return self.query_model
+
+    @property
+    def query_model(self) -> Model:
+        """The model that embeds queries: as `model`, or one with a bridge to the store's Space."""
         if self._model is None:
             self._model = load_model(self._given, self._state, self._loading)
-        if self._state is not None:
-            self._require(self._model.space)
+        self._require(self._model.space, to_search=True)
         return self._model
 
     @property
@@ -166,8 +171,9 @@ class Store:
         name = self._given
         return str(Path(name).resolve()) if isinstance(name, str) and Path(name).is_dir() else None
 
-    def _require(self, space: Space) -> None:
-        require_model(self.place.name, self.space, space)
+    def _require(self, space: Space, to_search: bool = False) -> None:
+        if self._state is not None:
+            require_model(self.place.name, self._state, space, to_search=to_search)
 
     def use(self, model: Model | None) -> None:
         """Go on with another model, after the store's was changed; None for the store's own."""
@@ -244,7 +250,8 @@ class Store:
         filter_ = self.where(where)
         embedded = None
         if request.needs_vector:
-            embedded = self.embed_query(query) if vector is None else self._vector(vector)
+            given = None if vector is None else given_vector(vector, self.space)
+            embedded = self.embed_query(query) if given is None else given
         tuning = self.state.live.tuning
         try:
             return run_search(self.table, request, embedded, filter_, tuning)
@@ -254,22 +261,16 @@ class Store:
             self.refresh()
             return run_search(self.table, request, embedded, filter_, tuning)
 
-    def embed_query(self, query: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def embed_query(self, query: str) -> NDArray[np.float32]:
         """The vector of a question: float32 (dim,). The Space is checked before."""
-        embedded = self.model.embed(
-            [query], role=self.role("query"), on_long="split", on_empty="error"
-        )
-        vector: np.ndarray[Any, np.dtype[np.float32]] = embedded.array[0]
-        return vector
+        model, role = self.query_model, role_of(self.query_model, "query")
+        embedded = model.embed([query], role=role, on_long="split", on_empty="error")
+        if self._state is not None and self._state.bridge is not None:
+            from veclab.store.bridge_map import carry_over
 
-    def _vector(self, vector: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-        array = np.asarray(vector, dtype=np.float32)
-        if array.shape != (self.space.dimensions,) or not np.isfinite(array).all():
-            raise InputError(
-                f"the query's vector must be {self.space.dimensions} finite numbers, not an array "
-                f"of shape {array.shape}"
-            )
-        return array
+            embedded = carry_over(self.place, self._state, embedded)
+        vector: NDArray[np.float32] = embedded.array[0]
+        return vector
 
     def ask(self, question: str, **options: Any) -> Answer:
         """Answer a question with checked citations; see `veclab.rag.ask.ask`."""
