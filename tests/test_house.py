@@ -6,8 +6,10 @@ CONTRIBUTING.md shows the plan; these tests hold it.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +158,16 @@ def test_importing_veclab_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_extra_that_is_named_exists():
+    """In other extras, and in the messages that say what to install."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    lines = [line for lines in extras.values() for line in lines]
+    named = {name for line in lines for name in re.findall(r"veclab\[([^\]]*)\]", line)}
+    for path in FILES:
+        code = path.read_text(encoding="utf-8")
+        named |= set(re.findall(r"MissingExtra\(\s*\"([a-z0-9]+)\"", code))
+        named |= set(re.findall(r"'veclab\[([a-z0-9,]+)\]'", code))
+    assert {name for group in named for name in group.split(",")} <= set(extras)
