@@ -229,9 +229,9 @@ def load(
 
     Raises:
         InputError: an option is unknown, or does not go with this model or with another.
-        ModelUnavailable: it is not on this machine and cannot be had, or it is damaged.
+        ModelUnavailable: it is not on this machine and cannot be downloaded, or it is damaged.
         MissingExtra: the part that runs it is not installed.
-        ProviderError: an unknown model's dimensions had to be asked, and were not to be had.
+        ProviderError: the endpoint did not report the dimensions of a model unknown here.
     """
     refuse_unknown("load", unknown)
     if max_tokens is not None and max_tokens < 3:

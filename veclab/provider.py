@@ -24,7 +24,7 @@ class TokenizedText(NamedTuple):  # one is made for every text: half the cost of
     Attributes:
         text: as prepared, without the prompt.
         tokens: of the whole text, special tokens and prompt included; 0 where the model can read
-            nothing in it, so that there is no vector to be had.
+            nothing in it, so that there is no vector.
         ids: int32 token ids, already cut at the limit, where the provider wants them back.
     """
 

@@ -75,7 +75,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote; fields of a newer version are passed over."""
+        """Read what `to_dict` wrote; fields of a newer version are ignored."""
         known = {f.name for f in fields(cls)}
         return cls(**{name: v for name, v in value.items() if name in known})
 
@@ -114,7 +114,7 @@ class Report:
         """What has no row among the vectors, and why; empty where every text has one."""
         reasons = (
             (self.empty, "empty or blank", self.empty_ids),
-            (self.unknown, "of no token that the model knows", self.unknown_ids),
+            (self.unknown, "without any token that the model knows", self.unknown_ids),
             (self.refused, "refused by the model's endpoint", self.refused_ids),
         )
         said = [f"{n:,} {why} ({shorten(ids)})" for n, why, ids in reasons if n]

@@ -42,7 +42,7 @@ class Space:
         model: the model's name; where `weights` is known the name is a label only, so that the
             same weights under another name or path are the same space.
         dimensions: length of a vector.
-        weights: SHA-256 of the model's weights, or None where nobody can know it (an API).
+        weights: SHA-256 of the model's weights, or None where it is unknown (an API).
         pooling: how token vectors become one vector (`mean`, `cls`, `lasttoken`, ...).
         prompts: what is put in front of a text, by role; only prompts that are not empty.
         normalized: vectors have unit length.

@@ -420,7 +420,7 @@ def test_a_read_only_cache_is_read_and_refuses_to_keep(tmp_path):
     code = """
         with Cache.open(root) as cache:
             assert hits(cache, range(12)) == 10 and cache.stats().entries == 10
-            assert cache.readonly and "only read" in cache.notes[0], cache.notes
+            assert cache.readonly and "read-only" in cache.notes[0], cache.notes
             try:
                 put(cache, [11])
             except CacheError as error:

@@ -79,7 +79,7 @@ def test_needs_no_key_and_no_dimensions_of_an_unknown_model(server, source, monk
     assert plan.cached == 0
     assert plan.dollars is None
     assert any("estimates" in note for note in plan.notes)
-    assert "no price is written down" in str(plan)
+    assert "its price is not known" in str(plan)
 
 
 def test_time_is_not_known_until_the_account_has_told_its_limits(server, source):

@@ -316,7 +316,7 @@ class TestWhatItCosts:
         assert len(provider.embedded) == len(set(scored.first) | set(scored.second))
         assert row.texts_per_second is None
         assert row.dollars == pytest.approx(2.0 * 8)  # eight tokens a text
-        assert "speed not measured: it would have to be paid for" in found.boards[0].notes[0]
+        assert "speed not measured: it would cost money" in found.boards[0].notes[0]
 
     def test_a_limit_of_dollars_holds_for_all_models_together(self, scored):
         tokens = 8 * len(set(scored.first) | set(scored.second))

@@ -202,7 +202,7 @@ class TestTheUsersWord:
             (Choice(gold="sice"), "no column 'sice'"),
             (Choice(task="sts", columns=("name",)), "needs two columns of texts, and 1 fit"),
             (Choice(task="retrieval"), "not in BEIR layout"),
-            (Choice(task="nli"), "there is no task 'nli'; there are 'sts'"),
+            (Choice(task="nli"), "unknown task 'nli'; known are 'sts'"),
             (Choice(task="pairs", gold="size"), "labeled pairs need 0 or 1"),
             (Choice(task="sts", gold="kind"), "neither numbers nor yes and no"),
             (Choice(sample=0), "1 or more"),

@@ -178,7 +178,7 @@ def solve(
 def check_method(method: str) -> None:
     """Raise InputError unless the method is known."""
     if method not in get_args(Method):
-        raise InputError(f"there is no method {method!r}; there are {', '.join(get_args(Method))}")
+        raise InputError(f"unknown method {method!r}; known are {', '.join(get_args(Method))}")
 
 
 Matrix = NDArray[np.float32]

@@ -231,8 +231,8 @@ def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -
         "duplicates",
         "problem" if stuck else "warning" if repeats > 0.3 * len(digests) else "note",
         found,
-        "One vector stands for a large part of the file: whoever hits it gets a page of rows that "
-        "cannot be told apart. A stuck request or a broken model looks like this."
+        "One vector stands for a large part of the file: a query that hits it gets a page of rows "
+        "that cannot be told apart. A stuck request or a broken model looks like this."
         if stuck
         else "Results repeat themselves: one text can fill the whole first page. (Different texts "
         "share a vector when they differ in what the model does not read: case, white space, "
@@ -280,7 +280,7 @@ def truncated(source: VectorSource, scanned: Scan) -> Finding:
             "note",
             "not known: the file does not say which texts were cut",
             "What a model cut away cannot be found. Most models read 256 to 512 tokens, and most "
-            "programs cut without a word.",
+            "programs truncate silently.",
             "`veclab inspect-text` counts what a model would cut of your texts.",
         )
     count = scanned.truncated

@@ -199,7 +199,7 @@ def inspect_texts(
         on_done: called with the number of texts finished since the last call.
 
     Raises:
-        ModelUnavailable, MissingExtra: the model's tokenizer cannot be had.
+        ModelUnavailable, MissingExtra: the model's tokenizer is not available.
         InputError: the input cannot be read.
     """
     habits, count = _eyes_of(model, role, max_tokens)

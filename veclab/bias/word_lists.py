@@ -90,7 +90,7 @@ def read_tests(path: str | Path) -> dict[str, BiasTest]:
     if not isinstance(content, dict) or not isinstance(content.get("tests"), dict):
         raise InputError(f"{path} holds no tests: a table [tests.NAME] with x, y, a, b is needed")
     if unknown := set(content) - {"sets", "tests"}:
-        raise InputError(f"{path}: {sorted(unknown)} mean nothing here; there are sets and tests")
+        raise InputError(f"{path}: unknown tables {sorted(unknown)}; known are sets and tests")
     own = {name: _set(str(path), name, table) for name, table in content.get("sets", {}).items()}
     return _tests(str(path), content["tests"], _published()[0] | own)
 
@@ -109,7 +109,7 @@ def _set(file: str, name: str, table: Any) -> WordSet:
     if not isinstance(words, list) or not all(isinstance(w, str) and w.strip() for w in words):
         raise InputError(f"{where}: words must be a list of strings, none of them blank")
     if kind not in _KINDS:
-        raise InputError(f"{where}: there is no kind {kind!r}; there are {', '.join(_KINDS)}")
+        raise InputError(f"{where}: unknown kind {kind!r}; known are {', '.join(_KINDS)}")
     if repeated := sorted({w for w in words if words.count(w) > 1}):
         raise InputError(f"{where} holds words twice: {', '.join(repeated)}")
     if len(words) < 2:

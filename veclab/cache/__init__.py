@@ -218,9 +218,9 @@ class Cache:
         try:
             self._delete(keys)
         except CacheError as error:
-            self.notes.append(f"{said} passed over; they could not be dropped: {error}")
+            self.notes.append(f"{said} skipped; they could not be deleted: {error}")
         else:
-            self.notes.append(f"{said} dropped")
+            self.notes.append(f"{said} deleted")
 
     def put_many(
         self,

@@ -118,7 +118,7 @@ class Store:
         except (OSError, lmdb.Error, _Foreign) as error:
             self._drop_locks()
             raise CacheError(f"the cache at {self.path} cannot be read: {error}") from error
-        self.notes.append(f"the cache at {self.path} is only read, not added to: {why.strerror}")
+        self.notes.append(f"the cache at {self.path} is read-only, not added to: {why.strerror}")
 
     @contextmanager
     def _maintenance(self) -> Iterator[bool]:

@@ -185,7 +185,7 @@ def _plan(model: Model, run: Run, limits: Limits, tokens: int, requests: int) ->
 def _source(limits: Limits, price: Price | None) -> str:
     if price is not None:
         return f"{price.per_million:g} dollars a million tokens, as of {price.as_of}"
-    return "it runs here" if not limits.paid else "no price is written down for it"
+    return "it runs here" if not limits.paid else "its price is not known"
 
 
 def _time(facts: Facts | None, requests: int, tokens: int) -> tuple[float | None, str]:
@@ -210,7 +210,7 @@ def _time(facts: Facts | None, requests: int, tokens: int) -> tuple[float | None
         )
         if limit
     ]
-    return 60 * max(minutes), f"at {' and '.join(told)}, as told on {facts.seen}"
+    return 60 * max(minutes), f"at {' and '.join(told)}, as reported on {facts.seen}"
 
 
 def _span(seconds: float) -> str:

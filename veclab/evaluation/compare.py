@@ -1,7 +1,7 @@
 """Which model is best on your data: a bake-off.
 
 For each model: load it once, embed every data set once (vectors come from the cache), put the
-question to its vectors and to those cut shorter or quantized, and take its time. What was found
+question to its vectors and to those truncated or quantized, and take its time. What was found
 is kept, one file per model and data set: a run that was stopped goes on, and one more model
 computes only that one.
 """
@@ -286,7 +286,7 @@ def _time(
     if result.speed is not None and result.timed_on(machine):
         return False
     if model.provider.limits.paid:
-        result.notes.append("speed not measured: it would have to be paid for")
+        result.notes.append("speed not measured: it would cost money")
         return False
     texts = speed_sample(max(dataset.sides, key=len))
     role = roles[dataset.sides.index(max(dataset.sides, key=len))]

@@ -88,7 +88,7 @@ def read_dataset(path: str | Path, choice: Choice | None = None) -> Dataset:
     """
     choice = choice or Choice()
     if choice.task is not None and choice.task not in TASKS:
-        raise InputError(f"there is no task {choice.task!r}; there are {listed(TASKS)}")
+        raise InputError(f"unknown task {choice.task!r}; known are {listed(TASKS)}")
     if len(choice.columns) > 2:
         raise InputError("a task has one or two columns of texts, not more")
     if choice.sample is not None and choice.sample < 1:

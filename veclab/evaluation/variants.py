@@ -1,4 +1,4 @@
-"""A model's vectors cut shorter or quantized: rows of their own, from the same vectors."""
+"""A model's vectors truncated or quantized: rows of their own, from the same vectors."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class MTEBModel:
             inputs: batches, each with its texts under "text".
             task_metadata, hf_split, hf_subset: not needed: a vector depends on text and role.
             prompt_type: `query` or `document`; the model's prompt for it is used if it has one.
-            kwargs: `batch_size` and `show_progress_bar` are veclab's own affair.
+            kwargs: `batch_size` and `show_progress_bar` are ignored: veclab chooses its batches.
 
         Raises:
             BadVectors: an endpoint refused a text.
@@ -76,7 +76,7 @@ class MTEBModel:
             Whatever `Model.embed` raises.
         """
         if kwargs.get("precision") not in (None, "float32"):
-            raise InputError(f"precision {kwargs['precision']!r} is not to be had; float32 is")
+            raise InputError(f"precision {kwargs['precision']!r} is not supported; use float32")
         texts: list[str] = []
         for batch in inputs:
             if "text" not in batch:

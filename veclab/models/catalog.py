@@ -128,7 +128,7 @@ def find_transformer(name: str, purpose: str) -> ModelFolder:
     """
     folder = None if name.startswith(OPENAI) or is_words(name) else find_model(name)
     if folder is None or folder.static is not None:
-        raise InputError(f"{name} is no transformer that runs here: only those can {purpose}")
+        raise InputError(f"{name} is not a transformer that runs here: only those can {purpose}")
     return folder
 
 
@@ -224,7 +224,7 @@ def _checked(folder: ModelFolder, packaged: Packaged) -> ModelFolder:
     if packaged.parts:
         remedy = "Delete that folder: the next start puts it together again"
     raise ModelUnavailable(
-        f"{packaged.name} as it lies in {folder.path} is not the published model: its {wrong} "
+        f"{packaged.name} in {folder.path} is not the published model: its {wrong} "
         f"differ. It was not loaded. {remedy}"
     )
 
@@ -263,8 +263,9 @@ def _cannot_get(name: str, reason: str) -> str:
         ways.append(f"did you mean {near[0]!r}?")
     ways.append("give the path of a folder that holds it, or go online once to download it")
     ways.append("`veclab models` lists what is here")
-    return f"the model {name} is not on this machine and cannot be had: {reason}. " + "; ".join(
-        ways
+    return (
+        f"the model {name} is not on this machine and cannot be downloaded: {reason}. "
+        + "; ".join(ways)
     )
 
 
@@ -273,7 +274,7 @@ def usable_models() -> Iterator[ModelFolder]:
 
     Models distilled by name, installed packages (one in parts once it was put together), then the
     hub cache. A damaged or incomplete one
-    is passed over here; loading it by name says what is wrong.
+    is skipped here; loading it by name says what is wrong.
     """
     for folder in sorted((home() / NAMED).glob("[!.]*")):
         with suppress(ModelUnavailable):

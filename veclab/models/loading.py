@@ -53,7 +53,7 @@ def open_provider(
     """
     here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
     if name.startswith(OPENAI):
-        _refuse(f"{name} runs elsewhere", here)
+        _refuse(f"{name} runs at an endpoint", here)
         return _endpoint(name, dimensions, base_url, max_tokens, normalize), []
     if base_url is not None:
         raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
@@ -87,7 +87,7 @@ def _endpoint(
     from veclab.models.openai.model import OpenAIModel
 
     if not normalize:
-        raise InputError(f"{name} gives vectors of unit length: normalize=False is not to be had")
+        raise InputError(f"{name} gives vectors of unit length: normalize=False is not supported")
     return OpenAIModel(
         name.removeprefix(OPENAI), dimensions=dimensions, base_url=base_url, max_tokens=max_tokens
     )
@@ -185,7 +185,7 @@ def _suitable(
     if precision == "int8":
         return "openvino", []
     if device is None and (found := accelerator()) is not None:
-        return "torch", [f"{folder.name} runs on {found} (device='cpu' takes the processor)"]
+        return "torch", [f"{folder.name} runs on {found} (device='cpu' uses the processor)"]
     if find_spec("openvino") is None:
         faster = "pip install 'veclab[cpu]' makes it several times as fast"
         return "torch", [f"{folder.name} runs on torch; {faster}"]
@@ -198,7 +198,7 @@ def _only_torch(folder: ModelFolder) -> str | None:
     """Return why OpenVINO cannot run a model, as far as its folder tells."""
     if folder.needs_prompt_mask:
         return "its pooling leaves the prompt out"
-    return "queries and documents take different ways through it" if folder.routed else None
+    return "its queries and documents take different routes" if folder.routed else None
 
 
 def accelerator() -> str | None:
@@ -275,14 +275,14 @@ def _carried(
     except (RuntimeError, ValueError, CannotConvert) as error:
         # Damaged, quantized, of another make or of other weights.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return [f"{file.name} of {folder.name} was passed over and the model converted: {reason}"]
+        return [f"{file.name} of {folder.name} was skipped and the model converted: {reason}"]
     if proof is not None:
         notes = proof.notes
     else:
         folder = replace(folder, weights=export_digest(file))
         notes = [
-            f"{folder.name} runs from its {file.name}. Without torch nobody can show that this is "
-            "the model of the weights beside it, so its vectors have a Space of their own "
+            f"{folder.name} runs from its {file.name}. Without torch veclab cannot verify that it "
+            "matches the weights beside it, so its vectors have a Space of their own "
             "(pip install 'veclab[local]', and the next start compares them once)"
         ]
     tokenizer = folder.transformer / "tokenizer.json"

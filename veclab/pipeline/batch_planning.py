@@ -1,4 +1,4 @@
-"""Which batches a block is computed in: tokens counted, long texts cut or split, costs held to."""
+"""Planning the batches of a block: count tokens, truncate or split long texts, limit costs."""
 
 from __future__ import annotations
 
@@ -163,13 +163,13 @@ def within_cost(run: Run, batches: Iterator[list[BatchItem]]) -> Iterator[list[B
         if price is None:
             raise CostTooHigh(
                 f"the price of {run.recipe.space.model} is not known, so a limit cannot be "
-                "held to: write it into prices.json (docs/openai.md), or leave the limit out"
+                "applied: add it to prices.json (docs/openai.md), or leave the limit out"
             )
         cost = (run.asked + wasted) * price / 1e6
         if cost > run.max_cost:
             raise CostTooHigh(
                 f"the next request would bring the cost to {cost:.4f} dollars, over the limit "
-                f"of {run.max_cost:.4f}. What was bought is in the cache; a higher limit goes "
-                "on from there"
+                f"of {run.max_cost:.4f}. What was bought is in the cache; with a higher limit "
+                "the run continues from there"
             )
         yield items

@@ -98,7 +98,7 @@ def check_pair(a: object, b: object, *, names: tuple[str, str] = ("first", "seco
             remedy = "embed texts first: model.embed(texts)"
         else:
             remedy = (
-                "an array has no Space, so nobody can tell what it may be compared with; if you "
+                "an array has no Space, so veclab cannot tell what it may be compared with; if you "
                 "know which model made it, say so: veclab.Vectors(array, model.space)"
             )
         raise InputError(f"{name} is a {type(value).__name__}, not Vectors: {remedy}")
@@ -114,9 +114,7 @@ def comparable(vectors: Vectors, measure: Measure = "cosine") -> Scores:
             zero and so has no direction.
     """
     if measure not in get_args(Measure):
-        raise InputError(
-            f"there is no measure {measure!r}; there are {', '.join(get_args(Measure))}"
-        )
+        raise InputError(f"unknown measure {measure!r}; known are {', '.join(get_args(Measure))}")
     array = vectors.array
     _require(vectors, np.isfinite(array).all(axis=1), "hold values that are not finite")
     if measure != "cosine":

@@ -172,7 +172,7 @@ class TestRouter:
 
     def test_openvino_says_that_it_cannot(self, make_routed):
         pytest.importorskip("openvino")
-        with pytest.raises(ModelUnavailable, match="take different ways through it"):
+        with pytest.raises(ModelUnavailable, match="take different routes"):
             veclab.load(str(make_routed("fast")), engine="openvino")
 
 

@@ -44,7 +44,7 @@ def test_a_server_may_leave_out_what_is_not_needed():
     [
         (b"", "empty answer"),
         (b"<html>", "web page"),
-        (body(*GOOD)[:-20], "cut short or no JSON"),
+        (body(*GOOD)[:-20], "cut short or not JSON"),
         (b"[]", "no list `data`"),
         (b'{"data": null}', "no list `data`"),
         (b'{"data": [1, 2]}', "no list `data`"),

@@ -61,7 +61,9 @@ def test_a_folder_that_exists_is_left_alone(tiny_bert, tmp_path):
 
 def test_only_a_transformer_is_distilled(distilled, tmp_path):
     for name in (str(distilled.folder.path), "openai:text-embedding-3-small", "words.vec"):
-        with pytest.raises(InputError, match="is no transformer that runs here: only those can be"):
+        with pytest.raises(
+            InputError, match="is not a transformer that runs here: only those can be"
+        ):
             distill(name, tmp_path / "m")
 
 

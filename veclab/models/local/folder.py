@@ -94,7 +94,7 @@ class ModelFolder:
 
     @property
     def routed(self) -> bool:
-        """Whether queries and documents take different ways through the model."""
+        """Whether queries and documents take different routes through the model."""
         return "Router" in self.modules
 
     @property

@@ -198,8 +198,8 @@ class TorchModel(EmbeddingProvider):
             if role is not None or not self.folder.routed:
                 raise
             raise InputError(
-                f"{self.folder.name} has a way for queries and one for documents and none for "
-                "texts of neither: give role='query' or role='document' (--role)"
+                f"{self.folder.name} has one route for queries and one for documents, but none "
+                "for texts without a role: give role='query' or role='document' (--role)"
             ) from error
         return np.asarray(vectors, np.float32)
 

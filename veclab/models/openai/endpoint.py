@@ -36,7 +36,7 @@ def normal_url(url: str) -> str:
     try:
         port = parts.port
     except ValueError:
-        raise InputError(f"the base URL {url!r} has no sound port") from None
+        raise InputError(f"the base URL {url!r} has no valid port") from None
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InputError(f"the base URL {url!r} must look like http://127.0.0.1:8000/v1")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -100,11 +100,13 @@ class OpenAIModel(EmbeddingProvider):
         if self.known is None:
             notes.append(
                 f"the tokenizer of {self.model} is not known here: token counts are estimates "
-                "(one for two bytes), and what the endpoint does with texts over its limit is its "
-                "own affair"
+                "(one for two bytes), and texts over the limit may be truncated or refused "
+                "by the endpoint"
             )
         if self.access.url.startswith("http://") and not _is_local(self.access.url):
-            notes.append(f"{self.access.url} is not encrypted: texts and key travel in the open")
+            notes.append(
+                f"{self.access.url} is not encrypted: texts and key are readable on the way"
+            )
         return notes
 
     @property

@@ -292,7 +292,7 @@ class Requests:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return ProviderError(
                     f"the certificate of {self.access.url} is not trusted: {cause.verify_message}. "
-                    "If it is your own, name the file that vouches for it: SSL_CERT_FILE=/path.pem"
+                    "If it is your own, name its CA certificate file: SSL_CERT_FILE=/path.pem"
                 )
         reason = self.access.hide(str(cause) or str(error) or type(cause).__name__)
         proxies = [n for n in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if _environment(n)]
@@ -317,7 +317,7 @@ class Requests:
                 raise
             except Exception as error:  # a proxy that is none, a missing part for SOCKS
                 raise ModelUnavailable(
-                    f"no client for {self.access.url}: {self.access.hide(str(error))}"
+                    f"cannot open a client for {self.access.url}: {self.access.hide(str(error))}"
                 ) from None
         return self._client
 

@@ -108,7 +108,7 @@ def _tokens(answer: dict[str, Any]) -> int | None:
 def _not_json(body: bytes, content_type: str) -> str:
     if "html" in content_type.lower() or body.lstrip()[:1] == b"<":
         return "a web page came instead of vectors"
-    return "the answer is cut short or no JSON" if body else "an empty answer came"
+    return "the answer is cut short or not JSON" if body else "an empty answer came"
 
 
 def _start(answer: Any) -> str:

@@ -70,7 +70,7 @@ def distill(
         on_tokens: told of the progress.
 
     Raises:
-        InputError: the model is no transformer, or has fewer dimensions or tokens than asked for.
+        InputError: the model is not a transformer, or has too few dimensions or tokens.
         OutputError: the folder exists, or cannot be written.
         ModelUnavailable, MissingExtra: as for `veclab.load`.
     """
@@ -82,7 +82,7 @@ def distill(
             f"{origin.name} has {origin.dimensions} dimensions, so {dimensions} cannot be made"
         )
     if output.exists():
-        raise OutputError(f"{output} exists already: name another folder, or take it away first")
+        raise OutputError(f"{output} exists already: name another folder, or remove it first")
     static = _distill(origin, dimensions, device, on_tokens)
     if static.dim != dimensions:
         raise InputError(

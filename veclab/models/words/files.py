@@ -72,7 +72,7 @@ def _read(path: Path, file: BinaryIO) -> Words:
     dimensions = len(fields) - 1
     if dimensions < 2 or not _is_line(first, dimensions):
         raise ModelUnavailable(
-            f"{path} is no file of word vectors: neither text (a word and its numbers a line, as "
+            f"{path} is not a file of word vectors: neither text (a word and numbers a line, as "
             "GloVe, word2vec and fastText write it) nor word2vec binary"
         )
     return _read_text(path, file, dimensions, None, 1)

@@ -3,7 +3,7 @@
 A text's vector is the mean of the vectors of its words, the usual way to make a text's vector from
 words'. Words are found like this: what stands between white space is looked up as it is, then in
 lower case; where that fails, it is looked up without the marks around it, and last in parts
-("nation's" as "nation" and "'s"). Marks alone are passed over. What is in no vocabulary is counted
+("nation's" as "nation" and "'s"). Marks alone are skipped. What is in no vocabulary is counted
 and named in the report, never a vector of zeros; a text of which no word is known is an error.
 """
 
@@ -289,7 +289,7 @@ def find_words(vectors: WordVectors, text: str) -> tuple[list[int], list[str]]:
 def unknown_words(name: str, vocabulary: Sequence[str], missing: Sequence[str]) -> InputError:
     """Return the error for words that a vocabulary does not hold, with near spellings."""
     return InputError(
-        f"{not_known(name, vocabulary, missing)}. Take another spelling, leave them out, or use a "
+        f"{not_known(name, vocabulary, missing)}. Try another spelling, leave them out, or use a "
         "model that reads any text, such as all-MiniLM-L6-v2"
     )
 

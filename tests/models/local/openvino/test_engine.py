@@ -255,11 +255,11 @@ class TestCarriedFiles:
         )
         assert model.space.id == veclab.load(str(with_export), engine="torch", cache=False).space.id
 
-    def test_a_stale_one_is_passed_over_and_remembered(self, stale, monkeypatch):
+    def test_a_stale_one_is_skipped_and_remembered(self, stale, monkeypatch):
         expected = upstream(stale).encode(TEXTS)
         first = load(stale)
         np.testing.assert_allclose(first.embed(TEXTS).array, expected, atol=1e-5)
-        note = "openvino_model.xml of tuned was passed over.*does not compute what the weights"
+        note = "openvino_model.xml of tuned was skipped.*does not compute what the weights"
         assert any(re.search(note, said) for said in first.embed(TEXTS).report.notes)
         # Found once, it is known: no second process is needed to say it.
         monkeypatch.setattr(subprocess, "run", None)

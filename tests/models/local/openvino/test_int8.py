@@ -85,7 +85,7 @@ def test_only_a_transformer_has_an_int8_form(name, tmp_path, monkeypatch, capsys
     (tmp_path / "words.vec").write_text("a 1 2\nb 3 4\n")
     (tmp_path / "texts.txt").write_text("a\nb\n")
     assert run(["quantize", "texts.txt", "-m", name]) == 2
-    assert f"{name} is no transformer" in capsys.readouterr().err
+    assert f"{name} is not a transformer" in capsys.readouterr().err
 
 
 @pytest.mark.slow

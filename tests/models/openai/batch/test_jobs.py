@@ -503,7 +503,7 @@ class TestAnswersThatAreNot:
         output.data = output.data[: len(output.data) * 3 // 4 - 100]
         progress = jobs.fetch(job).progress
         assert (progress.there, progress.failed) == (29, 11)
-        assert any("30" in note and "passed over" in note for note in progress.notes)
+        assert any("30" in note and "skipped" in note for note in progress.notes)
         assert {code for code, _ in progress.reasons} == {"not_answered"}
         jobs.submit(job)
         assert finish(server, job).complete

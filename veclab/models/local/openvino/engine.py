@@ -74,7 +74,7 @@ def load_openvino() -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    # Read when the first kernel is made, and to be had in no other way.
+    # Read when the first kernel is made, and available in no other way.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_ONEDNN))
     with hidden(*_TELEMETRY):
         try:

@@ -55,7 +55,7 @@ def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
     """Find or make the proof that an export computes what the weights of its folder do.
 
     Made now where it is not there: torch runs once, in a process of its own, and what is found
-    is kept. Without torch there is none to be had.
+    is kept. Without torch there is none.
 
     Raises:
         CannotConvert: the export computes something else.

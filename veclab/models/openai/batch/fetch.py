@@ -143,7 +143,9 @@ def _read(
             billed += answer.tokens
             on_done(len(asked[answer.request]))
         path.unlink()
-    reason = "; ".join(part.problems) or f"the batch is {part.status} without a word about it"
+    reason = (
+        "; ".join(part.problems) or f"the batch is {part.status} and the endpoint gave no reason"
+    )
     for request in sorted(unanswered):
         failures += failed(asked[request], "not_answered", reason)
         on_done(len(asked[request]))

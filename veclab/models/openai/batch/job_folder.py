@@ -250,7 +250,7 @@ class JobFolder:
         except OSError as error:
             raise OutputError(
                 f"cannot write {self.path / name}: {error.strerror or error}; nothing is lost: "
-                "make room and give the same command again"
+                "free some space and run the same command again"
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
@@ -343,6 +343,6 @@ def _locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise VeclabError(
-                f"another veclab works on the job in {path}; wait until it is done"
+                f"another veclab process is using the job in {path}; wait until it is done"
             ) from None
         yield

@@ -254,7 +254,7 @@ def _job(path: Path, order: Order | None) -> Iterator[JobFolder]:
             if words and folder.manifest.packed:
                 raise InputError(
                     f"the job in {path} is another one: {'; '.join(words)}. Give another --job, or "
-                    f"go on with this one: veclab batch submit --job {path}, and nothing else"
+                    f"continue this one: veclab batch submit --job {path} (no other options)"
                 )
             if order is not None and words:  # it had not really begun
                 folder.manifest.request, folder.manifest.endpoint = order.to_dict(), None
@@ -319,14 +319,14 @@ def _check_cost(plan: Plan, max_cost: float | None, path: Path) -> None:
         return
     if plan.dollars is None:
         raise CostTooHigh(
-            f"the price of {plan.order.model} is not known, so a limit cannot be held to: write it "
-            "into prices.json (docs/openai.md), or leave the limit out. Nothing was sent"
+            f"the price of {plan.order.model} is not known, so a limit cannot be applied: add it "
+            "to prices.json (docs/openai.md), or leave the limit out. Nothing was sent"
         )
     if plan.dollars > max_cost:
         raise CostTooHigh(
             f"sending {plan.bill.tokens:,} tokens would cost {plan.dollars:.4f} dollars, over the "
             f"limit of {max_cost:.4f}. Nothing was sent; what is packed is in {path}: veclab batch "
-            f"submit --job {path}, with a higher --max-cost, goes on from there"
+            f"submit --job {path}, with a higher --max-cost, continues"
         )
 
 

@@ -59,7 +59,7 @@ class Order:
             )
         if str(input) == "-":
             raise InputError(
-                "a batch job reads its input again when it is gone on with: give a file, not '-'"
+                "a batch job reads its input again when it continues: give a file, not '-'"
             )
         loading = dict(loading or {})
         if loading.pop("cache", True) is not True:

@@ -1,7 +1,7 @@
 """Files and batches at the other end, each made once.
 
 Two calls make something: an upload and the creation of a batch. When an answer to one of them is
-lost, nobody can know whether it got through. So they are never simply sent again: first the list
+lost, it is unknown whether it got through. So they are never simply sent again: first the list
 is read, where a file is known by its name and a batch by its metadata.
 """
 
@@ -171,8 +171,8 @@ class Remote:
         except openai.APIError as error:
             cause = error.__cause__ or error
             raise ProviderError(
-                f"{self._access.url} could not be reached: {self._access.hide(str(cause))}. What "
-                "was done is written down: give the same command again"
+                f"{self._access.url} could not be reached: {self._access.hide(str(cause))}. The "
+                "progress so far is saved: run the same command again"
             ) from None
 
 

@@ -40,7 +40,7 @@ def read_answers(
 ) -> Iterator[Answer]:
     """Read the lines of an output or error file, in whatever order they come.
 
-    Lines that are no answer to what was asked are passed over, with a note: the others were paid
+    Lines that are no answer to what was asked are skipped, with a note: the others were paid
     for, and a request without a line is asked again.
 
     Args:
@@ -67,8 +67,8 @@ def read_answers(
             yield _read(name, line, inputs, dim)
     if faults:
         notes.append(
-            f"{len(faults):,} line(s) of {path.name} answer nothing that was asked, or a second "
-            f"time, and were passed over: {shorten(faults)}"
+            f"{len(faults):,} line(s) of {path.name} answer no request, or a request that was "
+            f"answered before, and were skipped: {shorten(faults)}"
         )
 
 

@@ -280,7 +280,7 @@ def _upload(folder: JobFolder, remote: Remote, part: Part) -> Part:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
                 raise InputError(
-                    f"{path} was changed since it was packed; restore it, or start anew"
+                    f"{path} was changed since it was packed; restore it, or start a new job"
                 )
         part = move(part, "uploading", time.time())
         folder.update(part)
