@@ -38,7 +38,9 @@ def find(path: str | Path, format: str | None, header: bool) -> File:
         except OSError as error:
             raise cannot_read(name, error) from error
     if not header and file.format not in ("csv", "tsv"):
-        raise InputError(f"{name}: --no-header is for .csv and .tsv files only")
+        raise InputError(
+            f"{name}: only .csv and .tsv have a header row: leave header=False (--no-header) out"
+        )
     return file
 
 
