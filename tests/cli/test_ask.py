@@ -18,7 +18,8 @@ FACT = "The library opens at nine in the morning."
 @pytest.fixture
 def run(store_path, word_model, monkeypatch):  # noqa: F811
     """Runs the command on the small store, in this process, with its model."""
-    monkeypatch.setattr(Store, "model", property(lambda self: word_model))
+    for model in ("model", "query_model"):
+        monkeypatch.setattr(Store, model, property(lambda self: word_model))
 
     def run(*arguments, input=None):
         return CliRunner().invoke(app, ["ask", *arguments, "--store", str(store_path)], input=input)
@@ -110,7 +111,8 @@ def test_wrong_usage(run, arguments, message):
 
 
 def test_documents_do_not_steer_the_terminal(tmp_path, word_model, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(Store, "model", property(lambda self: word_model))
+    for model in ("model", "query_model"):
+        monkeypatch.setattr(Store, model, property(lambda self: word_model))
     with Store.open(tmp_path / "store", word_model, create=True) as store:
         store.add(["The library \x1b[2J\x1b]0;owned\x07 opens at nine."], ids=["evil\x1b[31m"])
     result = CliRunner().invoke(

@@ -18,7 +18,8 @@ QUESTIONS = [
 @pytest.fixture
 def run(tmp_path, word_model, monkeypatch):  # noqa: F811
     """Runs the command on a store of its own."""
-    monkeypatch.setattr(Store, "model", property(lambda self: word_model))
+    for model in ("model", "query_model"):
+        monkeypatch.setattr(Store, model, property(lambda self: word_model))
     with Store.open(tmp_path / "store", word_model, create=True) as store:
         store.add(TEXTS.values(), ids=list(TEXTS))
     file = tmp_path / "questions.jsonl"
