@@ -75,8 +75,8 @@ def test_gensim_reads_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "no file of word vectors"),
-        (b"just some prose, no numbers\n", "no file of word vectors"),
+        (b"", "not a file of word vectors"),
+        (b"just some prose, no numbers\n", "not a file of word vectors"),
         (b"0 3\n", "holds no word vectors"),
         (text().replace(b"5 3\n", b"6 3\n"), "promises 6 words, 5 are there"),
         (binary()[:-3], "breaks off after 4"),
