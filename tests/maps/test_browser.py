@@ -217,14 +217,14 @@ def test_the_address_brings_back_view_color_filter_search_selection_and_point(op
             return app.pick(7); }"""
         )
         map.wait_for_selector(".card .near li")
+        map.wait_for_url(re.compile(r"#.*c=.*q=music.*s=.*p=7"))
         title = map.inner_text(".set h2")
         note = map.inner_text(".filter-note span")
-        map.wait_for_url(re.compile(r"#.*p=7"))
         address = map.url
     with opened(page, "#" + address.split("#")[1]) as map:
         map.get_by_role("heading", name=title, exact=True).wait_for()
         map.wait_for_selector(".card .near li")
-        assert map.inner_text(".filter-note span") == note
+        map.locator(".filter-note span").get_by_text(note, exact=True).wait_for()
         assert map.input_value("#search") == "music"
         assert map.locator("#color-by option:checked").inner_text() == "region"
         assert map.evaluate("document.getElementById('app').stage.view()") == [2**31, 2**31, 1.5]
