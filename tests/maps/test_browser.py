@@ -210,6 +210,7 @@ def test_the_address_brings_back_view_color_filter_search_selection_and_point(op
         map.choose("region")
         map.click(".level[data-code='3']")
         map.search("music")
+        map.get_by_text(re.compile("texts? found")).first.wait_for()
         map.evaluate(
             """() => { const {app, stage} = document.getElementById('app');
             stage.setView([2 ** 31, 2 ** 31, 1.5]); app.moved();
