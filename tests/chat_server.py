@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.loopback import LoopbackServer
 
 KEY = "sk-test-4242424242424242424242424242"
 
@@ -44,7 +42,7 @@ class Fault:
 
 
 @dataclass
-class ChatServer:
+class ChatServer(LoopbackServer):
     """The server and its controls.
 
     Attributes:
@@ -63,9 +61,8 @@ class ChatServer:
     asked: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/v1/chat/completions", self._chat, methods=["POST"])])
 
     async def _chat(self, request: Request) -> Response:
         body = json.loads(await request.body())
@@ -103,27 +100,6 @@ class ChatServer:
             usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
             yield _event({"choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
-
-    def __enter__(self) -> ChatServer:
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", self.port))
-        self.port = listener.getsockname()[1]
-        app = Starlette(routes=[Route("/v1/chat/completions", self._chat, methods=["POST"])])
-        config = uvicorn.Config(
-            app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, daemon=True
-        )
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.should_exit = self._server.force_exit = True
-        self._thread.join(10)
 
 
 class _Broken(StreamingResponse):

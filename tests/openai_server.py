@@ -18,9 +18,7 @@ import hashlib
 import itertools
 import json
 import random
-import socket
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,11 +26,12 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 
 import numpy as np
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.loopback import LoopbackServer
 
 KEY = "sk-test-4242424242424242424242424242"
 MAX_INPUTS, MAX_TOKENS, MAX_REQUEST_TOKENS = 2048, 8191, 300_000
@@ -96,7 +95,7 @@ class Asked:
 
 
 @dataclass
-class OpenAIServer:
+class OpenAIServer(LoopbackServer):
     """The server and its controls; change them at any time.
 
     Attributes:
@@ -125,10 +124,6 @@ class OpenAIServer:
     shortens: bool = True
     tls: tuple[str, str] | None = None
     port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     @property
     def answered(self) -> list[Asked]:
@@ -236,36 +231,6 @@ class OpenAIServer:
             raw = raw[: len(raw) // 2]
         kind = _CutShort if fault == "cut" else Response
         return kind(raw, media_type="application/json", headers=self.headers)
-
-    # Running it.
-
-    def __enter__(self) -> OpenAIServer:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        self.port = listener.getsockname()[1]
-        certificate, key = self.tls or (None, None)
-        config = uvicorn.Config(
-            self.app(),
-            log_level="critical",
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-            timeout_keep_alive=60,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, daemon=True
-        )
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.should_exit = self._server.force_exit = True
-        self._thread.join(10)
 
 
 class _CutShort(Response):

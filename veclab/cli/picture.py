@@ -135,28 +135,20 @@ def spectrum(**given: Any) -> None:
 
 @picture.command()
 @_shared
-def lengths(
-    file: Path,
-    output: Path,
-    title: str | None,
-    model: str | None,
-    column: str | None,
-    header: bool | None,
-    format: str | None,
-    loading: dict[str, Any],
-    as_json: bool,
-) -> None:
+def lengths(**given: Any) -> None:
     """Tokens of each text, and which are over the limit; embeds nothing."""
-    from veclab.pictures import check_picture, lengths
 
-    check_picture(output)
-    reading = {"column": column, "header": header, "format": format}
-    counts, limit = token_counts_of(file, model, loading, reading)
-    _tell(lengths(counts, limit, title=title).write(output), as_json)
+    def draw(counted: tuple[Any, int | None]) -> Picture:
+        from veclab.pictures import lengths
+
+        return lengths(*counted, title=given["title"])
+
+    _draw(draw, token_counts_of, **given)
 
 
 def _draw(
-    draw: Callable[[Vectors], Picture],
+    draw: Callable[[Any], Picture],
+    read: Callable[..., Any] = vectors_of,
     *,
     file: Path,
     output: Path,
@@ -168,14 +160,12 @@ def _draw(
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
+    """Read the input, draw what was read, and write the picture."""
     from veclab.pictures import check_picture
 
     check_picture(output)
     reading = {"column": column, "header": header, "format": format}
-    _tell(draw(vectors_of(file, model, loading, reading)).write(output), as_json)
-
-
-def _tell(path: Path, as_json: bool) -> None:
+    path = draw(read(file, model, loading, reading)).write(output)
     if as_json:
         print_json({"written": str(path)})
     else:

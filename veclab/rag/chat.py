@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -16,8 +14,9 @@ from veclab.errors import (
     ProviderError,
 )
 from veclab.models.names import OPENAI
+from veclab.models.openai.client import key_refused, open_client, said_in
 from veclab.models.openai.endpoint import URL_VARIABLE, find_access
-from veclab.models.openai.rate_limit import retry_after
+from veclab.models.openai.rate_limit import backoff, retry_after
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
 from veclab.rag.prices import find_chat_price
 
@@ -236,7 +235,7 @@ class ChatModel:
                 passing = error.status_code in (408, 409, 429) or error.status_code >= 500
                 if not passing or error.code == "insufficient_quota":
                     raise ProviderError(self._refused(error)) from None
-                said, wait = self._said(error), retry_after(error.response.headers)
+                said, wait = said_in(error, self.access), retry_after(error.response.headers)
             except APITimeoutError:
                 said = f"no answer within {self.timeout:g} seconds"
             except APIConnectionError as error:
@@ -244,14 +243,13 @@ class ChatModel:
                 number = max(number, TRIES - 2)
             if number >= TRIES:
                 raise ProviderError(f"{self.access.url} did not answer: {said}")
-            backoff = min(30.0, 0.5 * 2 ** (number - 1)) * random.uniform(0.5, 1.0)
-            sleep(backoff if wait is None else wait)
+            sleep(backoff(number) if wait is None else wait)
 
     def _without_part(self, error: APIStatusError) -> bool:
         """Leave out of requests what the endpoint says that it does not know; whether there was."""
         if error.status_code not in (400, 422):
             return False
-        said = f"{error.param or ''} {self._said(error)}"
+        said = f"{error.param or ''} {said_in(error, self.access)}"
         for part, other in _OPTIONAL.items():
             if part not in self._body or part not in said or part in self._unknown:
                 continue
@@ -262,23 +260,10 @@ class ChatModel:
             return True
         return False
 
-    def _said(self, error: APIStatusError) -> str:
-        """The server's own message, in one line and without the key."""
-        body = error.body
-        said = body.get("message") if isinstance(body, dict) else None
-        if not isinstance(said, str) or not said:
-            text = ""
-            with suppress(Exception):
-                text = error.response.text
-            said = "a web page" if text.lstrip()[:1] == "<" else text[:200]
-        return f"{error.status_code} {' '.join(self.access.hide(said).split())[:300]}".strip()
-
     def _refused(self, error: APIStatusError) -> str:
-        said = self._said(error)
+        said = said_in(error, self.access)
         if error.status_code == 401:
-            key = self.access.source
-            used = f"the key from {key}" if key else f"having no key ({self.access.looked})"
-            return f"{self.access.url} refused {used}: {said}"
+            return key_refused(said, self.access)
         hint = ""
         if "web page" in said or error.status_code == 404:
             hint = f". Are model and base URL right? (--llm, --base-url, {URL_VARIABLE})"
@@ -295,21 +280,6 @@ class ChatModel:
 
     def _get_client(self) -> OpenAI:
         if self._client is None:
-            try:
-                from openai import OpenAI
-            except ImportError:
-                raise MissingExtra("openai", f"the language model {self.name}") from None
-            try:
-                self._client = OpenAI(
-                    api_key=self.access.key(),
-                    base_url=self.access.url,
-                    max_retries=0,
-                    timeout=self.timeout,
-                )
-            except ModelUnavailable:
-                raise
-            except Exception as error:  # a proxy that is none, a missing part for SOCKS
-                raise ModelUnavailable(
-                    f"no client for {self.access.url}: {self.access.hide(str(error))}"
-                ) from None
+            model = f"the language model {self.name}"
+            self._client = open_client("OpenAI", self.access, self.timeout, model)
         return self._client

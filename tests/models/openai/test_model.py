@@ -240,7 +240,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("fault", [*WRONGS, "429", "500", "cut"])
     def test_without_end_is_reported_and_nothing_of_it_stored(self, server, fault, monkeypatch):
-        monkeypatch.setattr("veclab.models.openai.requests._backoff", lambda number: 0.01)
+        monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
         model = load(server)
         server.faults = lambda asked: fault if "bad" in asked.texts else None
         model.embed(["good"])
@@ -257,7 +257,7 @@ class TestTrouble:
         assert server.bought == Counter(["bad", "good"])
 
     def test_in_another_row_each_time_blames_no_text(self, server, monkeypatch):
-        monkeypatch.setattr("veclab.models.openai.requests._backoff", lambda number: 0.01)
+        monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
         rows = itertools.count()
         monkeypatch.setattr("random.randrange", lambda n: next(rows) % n)
         server.faults = lambda asked: "nan"

@@ -39,6 +39,11 @@ def seconds(text: str | None) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def backoff(number: int) -> float:
+    """Return the seconds after the n-th failure: 0.5, 1, 2, ... 30, less up to half by chance."""
+    return float(min(30.0, 0.5 * 2 ** (number - 1)) * random.uniform(0.5, 1.0))
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return how long a server asks to wait, in seconds from now; None when it does not say.
 

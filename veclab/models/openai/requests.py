@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import MissingExtra, ModelUnavailable, ProviderError
+from veclab.errors import ProviderError
+from veclab.models.openai.client import key_refused, open_client, said_in
 from veclab.models.openai.endpoint import URL_VARIABLE, Access, remember
-from veclab.models.openai.rate_limit import Flow, Ticket, retry_after
+from veclab.models.openai.rate_limit import Flow, Ticket, backoff, retry_after
 from veclab.models.openai.responses import Fault, read_answer
 from veclab.provider import Refused
 
@@ -235,10 +235,10 @@ class Requests:
     def _refusal(self, error: APIStatusError, ticket: Ticket, number: int) -> Exception:
         """Return the error that an answer with an error status means."""
         status, headers = error.status_code, error.response.headers
-        said = self._said(error)
+        said = said_in(error, self.access)
         wait = retry_after(headers)
         if status == 429 and error.code != "insufficient_quota":
-            pause = _backoff(number) if wait is None else wait
+            pause = backoff(number) if wait is None else wait
             self.flow.ease(ticket, pause)
             return Trouble(said, wait=0.0)
         if status in (408, 409) or status >= 500:
@@ -250,22 +250,10 @@ class Requests:
             return Refused(said)
         return ProviderError(self.refused(said))
 
-    def _said(self, error: APIStatusError) -> str:
-        """Return the server's own message, in one line and without the key."""
-        body = error.body
-        said = body.get("message") if isinstance(body, dict) else None
-        if not isinstance(said, str) or not said:
-            text = error.response.text
-            said = "a web page" if text.lstrip()[:1] == "<" else text[:200]
-        said = " ".join(self.access.hide(said).split())[:300]
-        return f"{error.status_code} {said}".strip()
-
     def refused(self, said: str) -> str:
         """Return the message of an error for what the server said."""
         if said.startswith("401"):
-            key = self.access.source
-            used = f"the key from {key}" if key else f"having no key ({self.access.looked})"
-            return f"{self.access.url} refused {used}: {said}"
+            return key_refused(said, self.access)
         hint = URL_HINT if "web page" in said else ""
         return f"{self.access.url} refused the model {self.body['model']!r}: {said}{hint}"
 
@@ -302,23 +290,8 @@ class Requests:
 
     def _get_client(self) -> AsyncOpenAI:
         if self._client is None:
-            try:
-                from openai import AsyncOpenAI
-            except ImportError:
-                raise MissingExtra("openai", f"the model {self.body['model']}") from None
-            try:
-                self._client = AsyncOpenAI(
-                    api_key=self.access.key(),
-                    base_url=self.access.url,
-                    max_retries=0,
-                    timeout=self.timeout,
-                )
-            except ModelUnavailable:
-                raise
-            except Exception as error:  # a proxy that is none, a missing part for SOCKS
-                raise ModelUnavailable(
-                    f"cannot open a client for {self.access.url}: {self.access.hide(str(error))}"
-                ) from None
+            model = f"the model {self.body['model']}"
+            self._client = open_client("AsyncOpenAI", self.access, self.timeout, model)
         return self._client
 
 
@@ -328,12 +301,7 @@ def _pause(state: RetryCallState) -> float:
         return error.wait
     # A server that answers nonsense is there: no long waits for it.
     most = 3 if isinstance(error, Fault) else state.attempt_number
-    return _backoff(min(most, state.attempt_number))
-
-
-def _backoff(number: int) -> float:
-    """Return the seconds after the n-th failure: 0.5, 1, 2, ... 30, less up to half by chance."""
-    return float(min(30.0, 0.5 * 2 ** (number - 1)) * random.uniform(0.5, 1.0))
+    return backoff(min(most, state.attempt_number))
 
 
 def _environment(name: str) -> bool:
