@@ -641,6 +641,22 @@ def test_only_a_crash_of_the_look_itself_counts_as_damage(tmp_path, monkeypatch,
     assert damaged == (name != "SIGKILL") and said
 
 
+def test_a_look_that_runs_out_of_time_is_no_sign_of_damage(tmp_path, monkeypatch):
+    """A large cache on a busy machine takes long, and holds good vectors."""
+    with Cache.open(tmp_path) as cache:
+        put(cache, range(500))
+    died = """
+        from veclab.cache.journal import Op
+        Cache.open(root)._store.run(lambda txn: os.kill(os.getpid(), 9), Op.WALK)
+        """
+    start(died, tmp_path).communicate()
+    monkeypatch.setattr(journal, "REPLAY_LIMIT_S", 0.001)
+    with Cache.open(tmp_path) as cache:
+        assert "could not be checked: a look at it did not end within" in cache.notes[0]
+        assert hits(cache, range(500)) == 500
+    assert set_aside(tmp_path) == []
+
+
 def test_damage_is_not_swept_from_under_another_process(tmp_path):
     with Cache.open(tmp_path) as cache:
         put(cache, range(2000))

@@ -32,12 +32,14 @@ from typing import Self
 
 import lmdb
 
+from veclab.processes import import_path, python_command
+
 if sys.platform != "win32":
     import fcntl
 
 KEY_SIZE = 24
 HAS_LOCKS = sys.platform != "win32"
-# Far beyond any single operation; only a cycle among damaged pages lasts longer.
+# Far beyond any single operation.
 REPLAY_LIMIT_S = 900
 REPLAY_MET_DAMAGE = 3
 
@@ -193,18 +195,17 @@ def replay(environment: Path, journal: Path | None) -> tuple[bool, str]:
         well; text without damage means that the child could not do it for other reasons.
     """
     code = f"import sys; from {__name__} import main; sys.exit(main(*sys.argv[1:]))"
-    command = [sys.executable, "-c", code, str(environment), str(journal or "")]
-    search_path = os.pathsep.join(entry or os.curdir for entry in sys.path)
+    command = python_command("-c", code, str(environment), str(journal or ""))
     try:
         done = subprocess.run(
             command,
-            env={**os.environ, "PYTHONPATH": search_path},
+            env={**os.environ, "PYTHONPATH": import_path()},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=REPLAY_LIMIT_S,
         )
-    except subprocess.TimeoutExpired:
-        return True, f"a look at it did not end within {REPLAY_LIMIT_S} s"
+    except subprocess.TimeoutExpired:  # a large cache on a slow disk, or a busy machine
+        return False, f"a look at it did not end within {REPLAY_LIMIT_S} s"
     except OSError as error:
         return False, str(error)
     if done.returncode in _CRASHES:

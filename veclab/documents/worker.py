@@ -21,6 +21,7 @@ import numpy as np
 from veclab.documents.document import Block, Extracted, Page
 from veclab.documents.limits import Limits, Unreadable, human
 from veclab.errors import InputError, MissingExtra
+from veclab.processes import import_path, python_command
 
 _VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 
@@ -71,7 +72,7 @@ class Worker:
         if self._process is None or self._process.poll() is not None:
             self.close()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(self.limits.memory_bytes)],
+                python_command("-m", __name__, str(self.limits.memory_bytes)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -86,7 +87,7 @@ class Worker:
 def _environment() -> dict[str, str]:
     """What Python needs to start, and no keys: none for a parser of strangers' files."""
     kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return kept | {"PYTHONPATH": import_path()}
 
 
 def _ending(code: int, limits: Limits) -> str:

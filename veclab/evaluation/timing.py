@@ -6,7 +6,6 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from veclab.model import Model
+from veclab.processes import import_path, python_command
 from veclab.space import OnLong, Role
 
 SAMPLE_TEXTS = 128
@@ -99,11 +99,10 @@ def measure_speed(
 
 def measure_cold_start(name: str, options: Sequence[str] = ()) -> ColdStart | str:
     """Run `veclab embed --text` in a new process; a reason in words where it fails."""
-    command = [sys.executable, "-c", _CHILD, "embed", "--text", "How long does one text take?"]
+    command = python_command("-c", _CHILD, "embed", "--text", "How long does one text take?")
     command += ["--model", name, "--no-cache", "--json", *options]
     # The child must run this very veclab, installed or not.
-    here = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    path = import_path()
     start = time.perf_counter()
     done = subprocess.run(
         command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}, check=False

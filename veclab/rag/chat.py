@@ -142,7 +142,7 @@ class ChatModel:
             "temperature": 0,
             limit: self.answer_tokens,
         }
-        self.notes = []
+        self.notes = [self.access.note] if self.access.note else []
         if window is None and not (own and known):
             self.notes.append(
                 f"the window of {self.name} is not known here and taken to be {WINDOW:,} tokens "

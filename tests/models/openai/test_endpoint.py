@@ -58,3 +58,51 @@ def test_the_key_is_not_in_what_is_printed(monkeypatch):
     assert access.key() == "sk-very-secret"
     assert "secret" not in repr(access)
     assert access.hide("wrong key sk-very-secret!") == "wrong key [key]!"
+
+
+ENVIRONMENT, FILE, NAMED = "http://environment/v1", "http://file/v1", "http://named/v1"
+OWN = "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "file", "base_url", "url", "key"),
+    [
+        # One place has both.
+        (("k1", ENVIRONMENT), (None, None), None, ENVIRONMENT, "k1"),
+        ((None, None), ("k2", FILE), None, FILE, "k2"),
+        # A key alone goes to OpenAI.
+        (("k1", None), (None, None), None, OWN, "k1"),
+        ((None, None), ("k2", None), None, OWN, "k2"),
+        # Two places are never mixed.
+        ((None, ENVIRONMENT), ("k2", FILE), None, FILE, "k2"),
+        ((None, ENVIRONMENT), ("k2", None), None, ENVIRONMENT, None),
+        (("k1", None), (None, FILE), None, OWN, "k1"),
+        (("k1", None), ("k2", FILE), None, OWN, "k1"),
+        (("k1", ENVIRONMENT), ("k2", FILE), None, ENVIRONMENT, "k1"),
+        # A server that wants no key.
+        ((None, ENVIRONMENT), (None, FILE), None, ENVIRONMENT, None),
+        ((None, None), (None, FILE), None, FILE, None),
+        # What the user names gets the key that there is.
+        (("k1", ENVIRONMENT), ("k2", FILE), NAMED, NAMED, "k1"),
+        ((None, ENVIRONMENT), ("k2", FILE), NAMED, NAMED, "k2"),
+        ((None, ENVIRONMENT), ("k2", None), ENVIRONMENT, ENVIRONMENT, "k2"),
+    ],
+)
+def test_a_key_goes_only_to_the_url_of_its_own_place_or_to_the_one_named(
+    environment, file, base_url, url, key, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for variable, value in zip(("OPENAI_API_KEY", "OPENAI_BASE_URL"), environment, strict=True):
+        monkeypatch.delenv(variable, raising=False)
+        if value is not None:
+            monkeypatch.setenv(variable, value)
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    lines = [f"{name}={value}\n" for name, value in zip(names, file, strict=True) if value]
+    (tmp_path / ".env").write_text("".join(lines))
+    access = find_access(base_url)
+    assert (access.url, access._key) == (url, key)
+    # A setting that is passed over is named.
+    passed_over = url == FILE and environment[1] is not None
+    assert ("OPENAI_BASE_URL of the environment is not used" in access.note) == passed_over
+    if key is None and file[0] is not None:
+        assert f"--base-url {ENVIRONMENT}" in access.looked

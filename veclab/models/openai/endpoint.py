@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,12 +53,14 @@ class Access:
         url: normalized.
         source: where the key was found, in words; None when there is none.
         looked: what to tell a user who has none.
+        note: what the user should know of the choice; empty where there is nothing.
     """
 
     url: str
     source: str | None
     looked: str
     _key: str | None = field(repr=False)
+    note: str = ""
 
     @property
     def endpoint(self) -> str | None:
@@ -80,12 +83,23 @@ class Access:
         return text.replace(self._key, "[key]") if self._key and len(self._key) > 3 else text
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a key and a URL may be written: the environment, or a `.env` file."""
+
+    name: str
+    key: str | None
+    url: str | None
+
+
 def find_access(base_url: str | None = None) -> Access:
     """Find the endpoint and key in force.
 
-    The key is OPENAI_API_KEY of the environment, else of the nearest `.env` file in the working
-    directory or above. The endpoint is `base_url`, else OPENAI_BASE_URL of where the key is from
-    (so that one place's key is never sent to another place's endpoint), else OpenAI's.
+    Key and endpoint come from one place: the environment where it has OPENAI_API_KEY, else the
+    nearest `.env` file in the working directory or above. So no place's key goes to another
+    place's endpoint. `base_url`, which the user names, takes the key of either. Where the
+    environment has OPENAI_BASE_URL and no key, and the file has a key and no URL, the
+    environment's endpoint is used without a key.
 
     Raises:
         InputError: the URL cannot be used.
@@ -95,21 +109,40 @@ def find_access(base_url: str | None = None) -> Access:
         from dotenv import dotenv_values, find_dotenv
     except ImportError:
         raise MissingExtra("openai", "models of OpenAI-compatible endpoints") from None
-    key, url, source = os.environ.get(KEY_VARIABLE), os.environ.get(URL_VARIABLE), "the environment"
-    looked = f"{KEY_VARIABLE} is not set in the environment, and "
-    if not key:
-        file = find_dotenv(usecwd=True)
-        values = dotenv_values(file, interpolate=False) if file else {}
-        key, source = values.get(KEY_VARIABLE), file
-        url = url or (values.get(URL_VARIABLE) if key else None)
+    place = _place("the environment", os.environ)
+    looked, note = f"{KEY_VARIABLE} is not set in the environment, and ", ""
+    if place.key is None:
+        path = find_dotenv(usecwd=True)
+        file = _place(path, dotenv_values(path, interpolate=False) if path else {})
         looked += (
-            f"{file} has no {KEY_VARIABLE} either"
-            if file
+            f"{path} has no {KEY_VARIABLE} either"
+            if path
             else f"there is no .env file in {Path.cwd()} or any folder above it"
         )
         looked += f". Set it, or write {KEY_VARIABLE}=... into a .env file"
-    chosen = normal_url(base_url or url or DEFAULT_URL)
-    return Access(chosen, source if key else None, looked, (key or "").strip() or None)
+        if base_url is not None:
+            place = file
+        elif file.key is not None and (file.url is not None or place.url is None):
+            if place.url is not None:
+                note = (
+                    f"{URL_VARIABLE} of the environment is not used: the key is from {path}, and "
+                    "goes only to the endpoint that is named there (--base-url names another)"
+                )
+            place = file
+        elif file.key is not None:
+            looked = (
+                f"the key in {path} is not sent to the endpoint that {URL_VARIABLE} of the "
+                f"environment names. If it is meant for it, say --base-url {place.url}"
+            )
+        elif place.url is None and file.url is not None:
+            place = file
+    chosen = normal_url(base_url or place.url or DEFAULT_URL)
+    return Access(chosen, place.name if place.key else None, looked, place.key, note)
+
+
+def _place(name: str, values: Mapping[str, str | None]) -> _Place:
+    key, url = ((values.get(variable) or "").strip() for variable in (KEY_VARIABLE, URL_VARIABLE))
+    return _Place(name, key or None, url or None)
 
 
 @dataclass(frozen=True, slots=True)

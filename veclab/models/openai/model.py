@@ -96,7 +96,7 @@ class OpenAIModel(EmbeddingProvider):
         return f"<OpenAIModel {self.model} at {self.access.url}>"
 
     def _notes(self) -> list[str]:
-        notes = []
+        notes = [self.access.note] if self.access.note else []
         if self.known is None:
             notes.append(
                 f"the tokenizer of {self.model} is not known here: token counts are estimates "

@@ -24,11 +24,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-import veclab
 from veclab.errors import MissingExtra, VeclabError
 from veclab.home import home
 from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.openvino.engine import load_openvino
+from veclab.processes import import_path, python_command
 
 # Raise a kind's number when making it gives other files than before.
 _VERSIONS = {"f32": 1, "int8": 2, "proof": 1}
@@ -238,15 +238,12 @@ def run_module(module: str, arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         CannotConvert: it failed; the message has its last line of error.
     """
-    package = str(Path(veclab.__file__).parents[1])
-    path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH")) if p)
     environment = os.environ | {
-        "PYTHONPATH": path,
+        "PYTHONPATH": import_path(),
         "CI": "true",  # silences OpenVINO's telemetry, which is hidden there besides
         "HF_HUB_OFFLINE": "1",
     }
-    # -P: what lies in the current folder must not be taken for a library.
-    command = [sys.executable, "-P", "-m", module, *arguments]
+    command = python_command("-m", module, *arguments)
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
