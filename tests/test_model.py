@@ -83,7 +83,7 @@ def test_missing_values_of_data_frames_count_as_empty(model, missing):
     "option", [{"role": "passage"}, {"on_long": "cut"}, {"on_empty": "zero"}, {"prepare": ["stem"]}]
 )
 def test_unknown_options_are_refused_with_those_there_are(model, option):
-    with pytest.raises(InputError, match="there are"):
+    with pytest.raises(InputError, match="choose from"):
         model.embed(TEXTS, **option)
 
 

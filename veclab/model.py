@@ -305,7 +305,7 @@ def open_cache(cache: bool | str | Path | Cache) -> tuple[Cache | None, list[str
 def _choose(name: str, value: object, known: tuple[object, ...]) -> None:
     if value not in known:
         shown = ", ".join("none" if k is None else repr(k) for k in known)
-        raise InputError(f"{name} cannot be {value!r}; there are {shown}")
+        raise InputError(f"{name} cannot be {value!r}; choose from {shown}")
 
 
 def _blocks(

@@ -79,7 +79,7 @@ def test_a_broken_promise_of_unit_length_is_a_problem(good):
     found = audit(vectors_of(good))["norms"]
     assert found.severity == "problem"
     assert found.figures["unit_share"] == 0.5
-    assert "promises unit length" in found.found
+    assert "says unit length" in found.found
 
 
 def test_two_groups_of_norms_are_a_problem_and_one_group_is_not(good):
@@ -195,7 +195,7 @@ def test_another_models_rows_are_a_problem_and_told_apart(good):
     array, _ = of_two(good, make_model(2)(texts_about(500)), 0.5)
     found = audit(vectors_of(array))["mixed origins"]
     assert found.severity == "problem"
-    assert "all over the file" in found.found
+    assert "throughout the file" in found.found
     appended = np.concatenate([good[:300], make_model(2)(texts_about(200))])
     found = audit(vectors_of(appended))["mixed origins"].found
     where = re.search(r"mostly rows (\d+) to (\d+)", found)

@@ -47,8 +47,10 @@ def test_lengths_and_cuts_are_those_that_embedding_reports(habits):
     given = [text for text in TEXTS if text.strip()]
     report = veclab.load(cache=False).embed(given).report
     assert habits.total_tokens == report.tokens
-    assert (habits.cut, habits.tokens_lost) == (report.truncated, report.tokens_lost) == (1, 46)
-    assert habits.cut_ids == ["t11"]
+    assert (
+        (habits.truncated, habits.tokens_lost) == (report.truncated, report.tokens_lost) == (1, 46)
+    )
+    assert habits.truncated_ids == ["t11"]
     assert habits.longest[0] == ("t11", 302)
     assert "--on-long split" in habits.options()
 
@@ -124,14 +126,14 @@ def test_roles_and_lower_limits_count(tiny_e5, tmp_path):
     path.write_text("the cat sits\nthe cat\n")
     habits = inspect_texts(open_source(path), str(tiny_e5), role="query", max_tokens=6)
     assert habits.tokens.tolist() == [7, 6]
-    assert (habits.max_tokens, habits.cut, habits.tokens_lost) == (6, 1, 1)
+    assert (habits.max_tokens, habits.truncated, habits.tokens_lost) == (6, 1, 1)
     assert "--role document" in habits.options()
 
 
 def test_figures_are_json_and_real_texts_need_little(tmp_path):
     habits = inspect_texts(open_source(EXAMPLES, column="description"), "all-MiniLM-L6-v2")
     plain = json.loads(json.dumps(habits.to_dict()))
-    assert (plain["texts"], plain["tokens"], plain["cut"]) == (1608, 134_334, 37)
+    assert (plain["texts"], plain["tokens"], plain["truncated"]) == (1608, 134_334, 37)
     assert plain["tokens_by_text"]["max"] == 1596
     assert plain["options"] == ["--on-long split"]
 

@@ -71,7 +71,7 @@ def test_json_says_the_same(write):
     ("change", "complaint"),
     [
         (("[tests.jobs]", "[probes.jobs]"), "holds no tests"),
-        (('"female-terms"', '"females"'), "no set 'females'; there are flowers"),
+        (('"female-terms"', '"females"'), "no set 'females'; available: flowers"),
         (('b = "male-terms"', ""), "four sets: x, y, a, b"),
         (('"midwife"', "3"), "list of strings"),
         (('"midwife"', '" "'), "none of them blank"),

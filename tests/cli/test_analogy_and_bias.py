@@ -49,13 +49,13 @@ class TestAnalogy:
         assert answer["answers"][0]["word"] == "queen"
 
     def test_says_what_it_read_otherwise(self, run, words):
-        assert "read King as king" in run("analogy", "King", "-m", words)[2]
+        assert "looked up King as king" in run("analogy", "King", "-m", words)[2]
 
     @pytest.mark.parametrize("glued", ["-man", "+woman"])
     def test_a_sign_stuck_to_a_word_is_no_option(self, run, words, glued):
         code, _, err = run("analogy", "king", glued)
         assert code == 2
-        assert "space on both sides" in err
+        assert "spaces around each sign" in err
 
     def test_missing_words_end_it(self, run, words):
         code, out, err = run("analogy", "kingg", "-m", words)
@@ -67,7 +67,7 @@ class TestAnalogy:
         code, out, err = run("analogy", "--evaluate", "q.txt", "-m", words)
         assert code == 0
         assert out.splitlines()[1].split() == ["sex", "100.00%", "1", "1", "1"]
-        assert "1 questions with words" in err
+        assert "skipped 1 questions" in err
         result = json.loads(run("analogy", "--evaluate", "q.txt", "-m", words, "--json")[1])
         assert result["categories"][-1] == {
             "name": "all",

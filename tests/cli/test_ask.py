@@ -33,14 +33,14 @@ def test_an_extractive_answer(run):
     lines = result.stdout.splitlines()
     assert lines[0] == f"“{FACT}” [1]"
     assert "[1] library" in lines
-    assert "no language model was asked" in result.stdout
+    assert "no language model was used" in result.stdout
 
 
 def test_a_refusal_says_why_and_what_to_do(run):
     result = run("Who is the president of France?")
     assert result.exit_code == 0
-    assert result.stdout.startswith("Not in these documents.\nThe evidence is 0.")
-    assert "not in what was found: president, France" in result.stdout
+    assert result.stdout.startswith("Not in these documents.\nThe evidence score is 0.")
+    assert "not in the passages found: president, France" in result.stdout
     assert "--threshold 0" in result.stdout
 
 
@@ -70,7 +70,7 @@ def test_a_language_model_answers_and_everything_is_explained(run, server):  # n
     assert "dropped: It is free." in result.stdout
     assert "cites [9], and there are" in result.stdout
     assert "--- system ---" in result.stdout
-    assert "1,000 of prompts, 100 of answers" in result.stdout
+    assert "1,000 prompt, 100 completion" in result.stdout
 
 
 def test_an_endpoint_that_refuses_is_an_error(run, server):  # noqa: F811
@@ -98,9 +98,9 @@ def test_a_conversation(run):
     ("arguments", "message"),
     [
         ([], "give a QUESTION"),
-        (["--chat", "--json"], "--chat is for people"),
-        ([OPENING, "--base-url", "http://127.0.0.1:1"], "--base-url goes with --llm"),
-        ([OPENING, "--max-cost", "1"], "--max-cost goes with --llm"),
+        (["--chat", "--json"], "--chat is interactive"),
+        ([OPENING, "--base-url", "http://127.0.0.1:1"], "--base-url requires --llm"),
+        ([OPENING, "--max-cost", "1"], "--max-cost requires --llm"),
         ([OPENING, "--nonsense"], "No such option"),
     ],
 )

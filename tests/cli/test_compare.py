@@ -40,7 +40,8 @@ def test_a_table_a_recommendation_and_a_report(run, pairs, tiny_bert, tmp_path):
     assert done.stderr == ""
     assert "pairs.tsv: 24 pairs, task sts" in done.stdout
     assert "because: two texts (one, two) and a number (score, 0 to 1.5)" in done.stdout
-    for column in ("spearman", "95% interval", "texts/s", "start", "memory", "MB/million", "cut"):
+    columns = ("spearman", "95% interval", "texts/s", "start", "memory", "MB/million", "truncated")
+    for column in columns:
         assert column in done.stdout
     assert "failed  no-such-model: the model" in done.stdout
     assert "report: report.html" in done.stdout

@@ -36,7 +36,7 @@ def run(tmp_path, word_model, monkeypatch):  # noqa: F811
 
 def test_tables(run):
     shown = run("--questions", "FILE", "--threshold", "0.4").stdout
-    assert shown.startswith("1 questions that the documents answer, given; 1 that they do not")
+    assert shown.startswith("1 answerable questions (given), 1 unanswerable")
     for part in ("vector", "keyword", "hybrid", "read closely", "ndcg@10", "rightly refused"):
         assert part in shown
 
@@ -59,14 +59,14 @@ def test_a_threshold_is_found_and_kept(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set-threshold"], "--set-threshold needs --questions"),
+        (["--set-threshold"], "--set-threshold requires --questions"),
         (["--chunk-size", "128"], "--chunk-size and --documents go together"),
-        (["--chunk-size", "many", "--documents", "."], "no list of whole numbers"),
-        (["--overlap", "8"], "--overlap goes with --chunk-size"),
-        (["--max-cost", "1"], "go with --llm"),
+        (["--chunk-size", "many", "--documents", "."], "not a list of integers"),
+        (["--overlap", "8"], "--overlap requires --chunk-size"),
+        (["--max-cost", "1"], "require --llm"),
         (
             ["--questions", "FILE", "--set-threshold", "--threshold", "0.4"],
-            "--threshold has no meaning with --set-threshold",
+            "--threshold cannot be combined with --set-threshold",
         ),
     ],
 )

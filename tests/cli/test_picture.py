@@ -89,4 +89,4 @@ def test_similar_texts_are_drawn(tiny_bert, tmp_path):
     run("similar", "the cat", "a feline", "-m", tiny_bert, "-o", output)
     assert "feline" in output.read_text()
     refused = run("similar", "the cat", "--to", "x", "-o", output, fails=True)
-    assert "--output has no meaning here" in refused.output
+    assert "--output does not apply here" in refused.output

@@ -74,7 +74,7 @@ def test_what_cannot_be_done_is_said(run, path, tmp_path):
         run("search", "cat", "--store", path, "--top", "0")
     with pytest.raises(StoreError, match="there is no store"):
         run("search", "cat", "--store", tmp_path / "nothing")
-    assert "and not both" in run("migrate", "--store", path, code=2)
+    assert "give either the new model" in run("migrate", "--store", path, code=2)
 
 
 def test_looking_after_a_store(run, path, tmp_path):

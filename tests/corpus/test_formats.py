@@ -193,7 +193,7 @@ def test_the_text_column_is_text_or_the_only_strings(write):
     assert source.text_column == "body" and source.schema.names == ["n"]
 
     both = write("b.jsonl", jsonl({"body": "one", "title": "two"}))
-    assert "--column NAME; there are 'body', 'title'" in refusal(both)
+    assert "--column NAME: 'body', 'title'" in refusal(both)
     assert open_source(both, column="title").text_column == "title"
     assert "did you mean 'title'" in refusal(both, column="titel")
 

@@ -85,7 +85,7 @@ def test_steps_are_recorded_with_versions_in_the_order_they_act():
 
 
 def test_an_unknown_step_names_those_there_are():
-    with pytest.raises(InputError, match="unknown preparation: stemming; there are mojibake"):
+    with pytest.raises(InputError, match="unknown preparation: stemming; choose from mojibake"):
         Preparation.of(["stemming"])
 
 

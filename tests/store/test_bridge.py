@@ -181,7 +181,7 @@ def test_it_is_shown_checked_kept_and_removed(full, turned, address):
     assert full.place.read_file(file) is None
     with pytest.raises(SpaceMismatch):
         Store.open(address, turned)
-    with pytest.raises(StoreError, match="no other model"):
+    with pytest.raises(StoreError, match="no previous model"):
         go_back(full)
 
 
@@ -248,13 +248,15 @@ def test_the_command(full, turned, other_model, model, address, monkeypatch):
     said = run("migrate", "-m", "other", "--bridge", code=1)
     assert "refused, nothing was saved" in said
     assert "80% were asked for (--min-recall)" in said
-    assert "new queries search the old vectors" in run("migrate", "-m", "turned", "--bridge")
+    assert "queries of the new model search the old vectors" in run(
+        "migrate", "-m", "turned", "--bridge"
+    )
     assert "queries of fake:turned" in run("store", "inspect")
     assert "t3" in run("search", TEXTS[3], "-m", "turned", "--top", "1")
-    assert "no bridge any more" in run("migrate", "--back")
+    assert "the bridge was removed" in run("migrate", "--back")
     assert json.loads(run("store", "inspect", "--json"))["bridge"] is None
     built = json.loads(run("migrate", "-m", "turned", "--bridge", "--json", "--sample", "100"))
     assert built["saved"]
     assert built["passages"] == 100
-    assert "are of --bridge" in run("migrate", "-m", "turned", "--min-recall", "0.9", code=2)
+    assert "require --bridge" in run("migrate", "-m", "turned", "--min-recall", "0.9", code=2)
     assert "neither" in run("migrate", "-m", "turned", "--bridge", "--switch", code=2)

@@ -80,5 +80,5 @@ def test_without_the_old_model_nothing_is_compared_and_it_says_so(full, other_mo
 def test_what_there_is_nothing_to_do_for(full, model):
     with pytest.raises(InputError, match="already"):
         migrate(full, model)
-    with pytest.raises(StoreError, match="no other model to go back to"):
+    with pytest.raises(StoreError, match="no previous model to go back to"):
         go_back(full)

@@ -31,7 +31,7 @@ def large(store, monkeypatch):
 def test_a_large_table_is_searched_through_an_index_that_reaches_the_recall(large):
     tuning = large.state.live.tuning
     assert tuning["recall"] >= 0.99
-    assert tuning["queries_from"].startswith("sentences of passages")
+    assert tuning["queries_from"].startswith("sentences from passages")
     exact, right = 0, 0
     for query in texts(30, seed=1):
         vector = large.embed_query(query)
@@ -63,7 +63,7 @@ def test_the_users_questions_are_used_where_there_are_some(large):
     with large.writing():
         found = large.tune(texts(5, seed=4), recall=0.9)
         large.publish()
-    assert found.queries_from == "5 questions that were given"
+    assert found.queries_from == "5 given questions"
     assert large.state.live.tuning["target"] == 0.9
 
 
@@ -86,7 +86,7 @@ def test_without_the_model_stored_vectors_serve_and_it_says_so(tmp_path, model, 
     monkeypatch.setattr("veclab.model.load_for", fail)
     with Store.open(tmp_path / "store", create=True) as store:
         done = index(store, tmp_path / "v.parquet")
-    assert any("stored vectors, easier than questions" in note for note in done.notes)
+    assert any("stored vectors, which are easier than questions" in note for note in done.notes)
 
 
 def test_a_sentence_of_a_passage():

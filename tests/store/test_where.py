@@ -65,7 +65,7 @@ def test_every_form(text, tree):
         ("", "empty"),
         ("   ", "empty"),
         ("yaer = 1", "did you mean year"),
-        ("nothing_like_it = 1", "there are year"),
+        ("nothing_like_it = 1", "available: year"),
         ("year = 'x'", "whole number"),
         ("year = 1.5", "whole number"),
         ("year = 99999999999999999999", "64 bits"),

@@ -84,16 +84,16 @@ class TestBadFiles:
         path = make(50, columns=None).save(tmp_path / name)
         whole = path.read_bytes()
         path.write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(InputError, match="not a whole"):
+        with pytest.raises(InputError, match="not a complete"):
             read(path)
 
     def test_of_another_program(self, tmp_path):
         path = tmp_path / "other.parquet"
         pq.write_table(pa.table({"id": ["a"], "embedding": [[1.0]]}), path)
-        with pytest.raises(InputError, match="does not say which Space"):
+        with pytest.raises(InputError, match="does not record the Space"):
             read(path)
         np.savez(tmp_path / "other.npz", a=np.zeros(3))
-        with pytest.raises(InputError, match="does not say which Space"):
+        with pytest.raises(InputError, match="does not record the Space"):
             read(tmp_path / "other.npz")
 
     def test_with_a_pickle_inside_is_not_opened(self, tmp_path):

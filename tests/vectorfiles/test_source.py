@@ -91,7 +91,7 @@ def test_the_column_is_asked_for_where_several_would_do(tmp_path):
     with pytest.raises(InputError, match="several columns of vectors: title, body"):
         open_vectors(tmp_path / "v.parquet")
     assert open_vectors(tmp_path / "v.parquet", column="body").about.column == "body"
-    with pytest.raises(InputError, match="no column 'bdy'; there are title, body"):
+    with pytest.raises(InputError, match="no column 'bdy'; its columns are title, body"):
         open_vectors(tmp_path / "v.parquet", column="bdy")
 
 
@@ -104,7 +104,7 @@ def test_a_column_of_a_usual_name_goes_first(tmp_path):
 def test_vectors_of_two_lengths_are_refused_with_the_row(tmp_path):
     rows = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0, 7.0]]
     pq.write_table(pa.table({"v": rows}), tmp_path / "v.parquet")
-    with pytest.raises(InputError, match="row 3: a vector of 3 numbers"):
+    with pytest.raises(InputError, match="row 3: a vector of 3 dimensions"):
         whole(open_vectors(tmp_path / "v.parquet"))
 
 
@@ -113,7 +113,7 @@ def test_vectors_of_two_lengths_are_refused_with_the_row(tmp_path):
     [
         ("none.parquet", None, "there is no file"),
         ("v.csv", b"1,2", "read from .parquet, .npz and .npy"),
-        ("v.parquet", b"PAR1 not really", "not a whole Parquet file"),
+        ("v.parquet", b"PAR1 not really", "not a complete Parquet file"),
         ("v.npy", b"not numpy", "cannot be read as numpy data"),
         ("v.npz", b"not a zip", "cannot be read as numpy data"),
     ],
@@ -131,7 +131,7 @@ def test_pickled_and_flat_arrays_are_refused(tmp_path):
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="cannot be read as numpy data"):
         open_vectors(tmp_path / "p.npy")
-    with pytest.raises(InputError, match="two dimensions"):
+    with pytest.raises(InputError, match="a two-dimensional array"):
         open_vectors(tmp_path / "f.npy")
     with pytest.raises(InputError, match="no column of vectors"):
         open_vectors(tmp_path / "t.parquet")

@@ -1,7 +1,7 @@
 """An audit: what is wrong, odd or good to know about a file of vectors.
 
-Definitions and sources of the figures are at the functions that compute them: `shape` (effective
-rank, anisotropy, hubness), `origins` (two models in one file), `proof` (embedding again).
+Definitions and sources of the figures are at the functions that compute them: `geometry`
+(effective rank, anisotropy, hubness), `mixed_models` (two models in one file), `reembedding`.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def audit(
     """
     start = time.perf_counter()
     if sample < 100:
-        raise InputError(f"the sample must be 100 or more, not {sample}")
+        raise InputError(f"the sample must be at least 100, not {sample}")
     if isinstance(vectors, Vectors):
         source: VectorSource = ArrayVectors.of(vectors)
     elif isinstance(vectors, (str, Path)):

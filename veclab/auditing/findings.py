@@ -85,12 +85,12 @@ def space_finding(source: VectorSource) -> Finding:
         return Finding(
             "space",
             "warning",
-            "no Space is known: nothing in the file says which model made the vectors",
-            "A query must be embedded by the very same model, with the same prompt and "
-            "normalization. With another model of the same length search still answers, and every "
-            "answer is noise. No figure below can tell which model it was.",
-            "Find out and note it, or embed the texts again with `veclab embed`, which keeps the "
-            "Space in the file.",
+            "no Space: the file does not record which model made the vectors",
+            "Queries must be embedded with the same model, prompt and normalization. With another "
+            "model of the same dimensions, search still returns results, but they are noise. "
+            "No figure below can tell which model it was.",
+            "Find out which model it was and record it, or re-embed the texts with "
+            "`veclab embed`, which stores the Space in the file.",
         )
     return Finding("space", "ok", str(about.space), figures={"space_id": about.space.id})
 
@@ -111,23 +111,23 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
             scanned.not_finite,
             "with NaN or infinite numbers",
             "problem",
-            "A cosine with NaN is NaN: such a row sorts anywhere in a result, and many indexes "
-            "refuse it or break.",
+            "A cosine with NaN is NaN: such a row can rank anywhere, and many indexes reject it "
+            "or fail.",
         ),
         (
             "zero",
             scanned.zero,
-            "of zeros",
+            "of all zeros",
             "problem",
-            "They have no direction, so no cosine. They are often what a failed request or an "
-            "empty text left behind.",
+            "They have no direction, so their cosine is undefined. They often come from failed "
+            "requests or empty texts.",
         ),
         (
             "constant",
             scanned.constant,
-            "of one number repeated",
+            "with a single repeated value",
             "problem",
-            "They look like a placeholder: no model gives the same number in every dimension.",
+            "They look like placeholders: no model outputs the same value in every dimension.",
         ),
     ]
     findings = []
@@ -145,7 +145,7 @@ def unusable(source: VectorSource, scanned: Scan) -> list[Finding]:
                 worst,
                 found,
                 means,
-                "Embed these texts again, or take the rows out.",
+                "Re-embed these texts, or remove the rows.",
                 {"count": count, "share": count / n},
                 rows(source, positions[:SHOWN]),
             )
@@ -157,7 +157,7 @@ def norms(source: VectorSource, scanned: Scan) -> Finding:
     """Report the lengths of the vectors, and whether they are what the Space promises."""
     lengths = scanned.norms[scanned.usable]
     if not len(lengths):
-        return Finding("norms", "problem", "no vector has a length", "Nothing can be searched.")
+        return Finding("norms", "problem", "no usable vectors", "Nothing can be searched.")
     figures = {
         "min": float(lengths.min()),
         "mean": float(lengths.mean()),
@@ -175,7 +175,7 @@ def norms(source: VectorSource, scanned: Scan) -> Finding:
     why = ""
     if promised:
         why = (
-            "the Space promises unit length, and "
+            "the Space says unit length, but "
             f"{percent((~is_unit).sum(), len(is_unit))} of the vectors do not have it"
         )
     elif upper is not None:
@@ -188,10 +188,10 @@ def norms(source: VectorSource, scanned: Scan) -> Finding:
             "norms",
             "problem",
             f"{found}: {why}",
-            "A search by dot product ranks long vectors first, whatever they say. Groups of "
-            "lengths are what two ways of normalizing, or two models, leave behind.",
-            "Find out where the odd rows come from. If it is the same model, scale all vectors to "
-            "unit length; if not, embed again.",
+            "Search by dot product favors long vectors, whatever their content. Groups with "
+            "different norms indicate two ways of normalizing, or two models.",
+            "Find out where the odd rows come from. If they are from the same model, normalize all "
+            "vectors to unit length; if not, re-embed.",
             figures,
             rows(source, odd, norm=[float(scanned.norms[p]) for p in odd]),
         )
@@ -199,8 +199,8 @@ def norms(source: VectorSource, scanned: Scan) -> Finding:
         "norms",
         "note",
         found,
-        "The vectors are not of unit length, so cosine and dot product give different orders.",
-        "Search with the measure the model was trained for; most want cosine.",
+        "The vectors are not unit length, so cosine and dot product rank differently.",
+        "Search with the measure that the model was trained for, usually cosine.",
         figures,
     )
 
@@ -212,7 +212,7 @@ def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -
     repeats = int(len(digests) - len(counts))
     figures: dict[str, Any] = {"repeats": repeats, "distinct": len(counts)}
     if not repeats:
-        return Finding("duplicates", "ok", "no two vectors are the same", figures=figures)
+        return Finding("duplicates", "ok", "no two vectors are identical", figures=figures)
     largest = int(counts.max())
     figures |= {"largest_group": largest, "share": repeats / len(digests)}
     found = (
@@ -223,7 +223,7 @@ def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -
         differing = len(pairs_that_differ(scanned.digests, texts, scanned.usable & (texts != 0)))
         figures["vectors_of_several_texts"] = differing
         if differing:
-            found += f"; {differing:,} vectors stand for texts that differ"
+            found += f"; {differing:,} vectors are shared by different texts"
     usable = np.flatnonzero(scanned.usable)
     top = usable[first[np.argsort(-counts)[:SHOWN]]]
     stuck = largest > max(10, 0.1 * len(digests))
@@ -231,13 +231,13 @@ def duplicates(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) -
         "duplicates",
         "problem" if stuck else "warning" if repeats > 0.3 * len(digests) else "note",
         found,
-        "One vector stands for a large part of the file: a query that hits it gets a page of rows "
-        "that cannot be told apart. A stuck request or a broken model looks like this."
+        "One vector is shared by a large part of the file: a query that matches it gets a page of "
+        "indistinguishable rows. A repeated response or a broken model looks like this."
         if stuck
-        else "Results repeat themselves: one text can fill the whole first page. (Different texts "
-        "share a vector when they differ in what the model does not read: case, white space, "
-        "what is over its limit.)",
-        "Look at the texts; keep one row of each before indexing, or group the results.",
+        else "Results repeat: one text can fill the whole first page. (Different texts share a "
+        "vector when they differ only in what the model does not read: case, whitespace, text "
+        "beyond its limit.)",
+        "Look at the texts; deduplicate before indexing, or group the results.",
         figures,
         rows(source, top, rows=sorted(counts.tolist(), reverse=True)[: len(top)]),
     )
@@ -255,17 +255,18 @@ def same_text(source: VectorSource, scanned: Scan, texts: NDArray[np.uint64]) ->
         found = (
             f"all {repeated:,} repeated texts have the vector of their first copy"
             if repeated
-            else "no text occurs twice, so this says nothing"
+            else "no text occurs twice, so there is nothing to compare"
         )
         return Finding("same text", "ok", found, figures=figures)
     worst = [pairs[i] for i in np.argsort(alike)[:SHOWN]]
     return Finding(
         "same text",
         "problem" if lowest < 0.99 else "warning",
-        f"{len(pairs):,} texts have several vectors; they differ down to a cosine of {lowest:.3f}",
-        "One text, one model, one way to use it: one vector. So these rows were made in at least "
-        "two ways: by two models, with two prompts, or in two precisions (cosines over 0.99).",
-        "Embed everything again in one way.",
+        f"{len(pairs):,} texts have several vectors; lowest cosine {lowest:.3f}",
+        "The same text, embedded in the same way, gives the same vector. So these rows were made "
+        "in at least two ways: by two models, with two prompts, or in two precisions (cosines "
+        "over 0.99).",
+        "Re-embed everything in one way.",
         figures,
         rows(source, [b for _, b in worst], cosine=[float(c) for c in np.sort(alike)[:SHOWN]]),
     )
@@ -278,14 +279,14 @@ def truncated(source: VectorSource, scanned: Scan) -> Finding:
         return Finding(
             "truncated",
             "note",
-            "not known: the file does not say which texts were cut",
-            "What a model cut away cannot be found. Most models read 256 to 512 tokens, and most "
-            "programs truncate silently.",
-            "`veclab inspect-text` counts what a model would cut of your texts.",
+            "unknown: the file does not record which texts were truncated",
+            "Truncated text cannot be found. Most models read 256 to 512 tokens, and most tools "
+            "truncate silently.",
+            "`veclab inspect-text` counts the texts that a model would truncate.",
         )
     count = scanned.truncated
     figures: dict[str, Any] = {"count": count, "share": count / n if n else 0.0}
-    found = f"{count:,} texts ({percent(count, n)}) were cut at the model's limit"
+    found = f"{count:,} texts ({percent(count, n)}) were truncated at the model's limit"
     if about.report is not None and about.report.tokens_lost:
         figures["tokens_lost"] = lost = about.report.tokens_lost
         found += f"; {lost:,} tokens ({percent(lost, about.report.tokens)}) were never read"
@@ -295,8 +296,8 @@ def truncated(source: VectorSource, scanned: Scan) -> Finding:
         "truncated",
         "warning" if count > 0.05 * n else "note",
         found,
-        "What lies after the limit cannot be found by any query.",
-        "`veclab embed --on-long split` reads all of it; cutting long texts into passages before "
+        "Text beyond the limit cannot be found by any query.",
+        "`veclab embed --on-long split` reads all of it; splitting long texts into passages before "
         "embedding is often better still.",
         figures,
     )

@@ -22,17 +22,17 @@ def near_duplicates(source: VectorSource, near: Neighborhood) -> Finding:
     exact = m == len(near.rows)
     margin = 0.0 if exact else 1.96 * float(np.sqrt(share * (1 - share) / m))
     figures = {"share": share, "margin": margin, "threshold": NEAR, "sample": m}
-    found = f"{share:.1%} of the distinct vectors have another at a cosine of {NEAR} or more"
+    found = f"{share:.1%} of the distinct vectors have another one at a cosine of {NEAR} or more"
     if not exact:
-        found += f" (from {m:,} of them, compared with all; +-{margin:.1%})"
+        found += f" (estimated from {m:,} of them; +-{margin:.1%})"
     if share <= 0.01:
         return Finding("near-duplicates", "ok", found, figures=figures)
     return Finding(
         "near-duplicates",
         "warning" if share > 0.3 else "note",
         found,
-        "Versions of one text crowd results: the tenth result says what the first said.",
-        f"`veclab similar --within FILE --duplicates {NEAR}` lists them in groups. Keep one of "
+        "Variants of the same text fill the results: the tenth says the same as the first.",
+        f"`veclab similar --within FILE --duplicates {NEAR}` lists the groups. Keep one of "
         "each, or group the results.",
         figures,
     )
@@ -59,7 +59,7 @@ def rank(source: VectorSource, scanned: Scan) -> Finding:
     if moments.count < dim:
         found += f" (only {moments.count:,} vectors for {dim:,} dimensions)"
     if dead:
-        found += f"; {dead:,} dimension(s) never change"
+        found += f"; {dead:,} dimension(s) are constant"
     share = effective / possible
     if dead >= dim / 2 or share < 0.05:
         severity: Severity = "problem"
@@ -71,10 +71,10 @@ def rank(source: VectorSource, scanned: Scan) -> Finding:
         "rank",
         severity,
         found,
-        "The vectors lie in few directions (dimension collapse): different texts get nearly the "
-        "same vector, and most of the memory holds nothing.",
-        "Check that the right model was used and its output not padded or cut. If texts really "
-        "are this alike, fewer dimensions do the same job.",
+        "The vectors span few directions (dimensional collapse): different texts get nearly the "
+        "same vector, and most of the memory is wasted.",
+        "Check that the right model was used and that its output was not padded or truncated. If "
+        "the texts really are this similar, fewer dimensions suffice.",
         figures,
     )
 
@@ -83,8 +83,8 @@ def _dead(dead: int) -> tuple[str, str]:
     if not dead:
         return "", ""
     return (
-        "A dimension that never changes helps to tell nothing apart. A few are a habit of some "
-        "models (all-MiniLM-L6-v2 has them) and do no harm.",
+        "A constant dimension carries no information. Some models have a few (all-MiniLM-L6-v2 "
+        "does), and they do no harm.",
         "",
     )
 
@@ -102,22 +102,22 @@ def anisotropy(scanned: Scan) -> Finding:
     }
     found = f"mean cosine of two random texts {mean:.3f}, standard deviation {spread:.3f}"
     means = (
-        f'Here a cosine of {mean:.2f} means "nothing in common"; a limit taken over from another '
-        "model or corpus means something else here."
+        f'Here a cosine of {mean:.2f} means "unrelated"; a threshold from another model or corpus '
+        "means something else here."
     )
-    do = "Compare cosines with each other, or with this mean, never with a fixed limit."
+    do = "Compare cosines with each other, or with this mean, never with a fixed threshold."
     rogue = added > 0.5 * mean and mean > 0.1
     if rogue:
-        found += f"; dimension {loudest} alone makes {added / mean:.0%} of the mean"
-        means += " One dimension drowns out the others (Timkey and van Schijndel 2021)."
-        do += " Subtracting the mean vector from all vectors and queries takes it away."
+        found += f"; dimension {loudest} alone contributes {added / mean:.0%} of the mean"
+        means += " One dimension dominates the others (Timkey and van Schijndel 2021)."
+        do += " Subtracting the mean vector from all vectors and queries removes the effect."
     if mean > 0.99:
         return Finding(
             "anisotropy",
             "problem",
             found,
-            "All vectors are nearly one and the same; search orders results by rounding errors.",
-            "Check the model and the texts: this is no usable embedding.",
+            "All vectors are nearly identical; search ranks results by rounding errors.",
+            "Check the model and the texts: these embeddings are not usable.",
             figures,
         )
     if mean > 0.85 or rogue:
@@ -134,8 +134,8 @@ def hubness(source: VectorSource, near: Neighborhood) -> Finding:
     skew, most, never = skewness(times), int(times.max()), float((times == 0).mean())
     figures = {"skewness": skew, "largest": most, "never_share": never, "k": k, "sample": m}
     found = (
-        f"skewness {skew:.1f} of how often a row is among the {k} nearest of others; "
-        f"most often {most:,} times, {never:.0%} never ({m:,} rows)"
+        f"skewness {skew:.1f} of how often a row is among the {k} nearest neighbors of others; "
+        f"at most {most:,} times, {never:.0%} never ({m:,} rows)"
     )
     hubs = np.argsort(-times, kind="stable")[:SHOWN]
     examples = rows(source, near.sample[hubs], times=[int(times[h]) for h in hubs])
@@ -144,9 +144,9 @@ def hubness(source: VectorSource, near: Neighborhood) -> Finding:
             "hubness",
             "warning",
             found,
-            "A few rows (hubs) turn up in the results of many queries that have little to do with "
-            "them, and push others out (Radovanovic et al. 2010).",
-            "Read the hubs: short, empty-sounding or boilerplate texts are best taken out. "
+            "A few rows (hubs) appear in the results of many unrelated queries and displace others "
+            "(Radovanovic et al. 2010).",
+            "Read the hubs: short, generic or boilerplate texts are best removed. "
             "Subtracting the mean vector, or CSLS scoring, reduces hubness.",
             figures,
             examples,
@@ -163,7 +163,7 @@ def outliers(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding
     figures = {"count": int(lone.sum()), "limit": limit, "sample": len(near.sample)}
     found = (
         f"{lone.sum():,} distinct texts ({percent(lone.sum(), len(lone))}) have no neighbor "
-        f"over {limit:.2f}, two deviations above a random pair"
+        f"over {limit:.2f}, two standard deviations above the mean of random pairs"
     )
     if len(near.sample) < len(near.rows):
         found += f" (in a sample of {len(near.sample):,})"
@@ -171,11 +171,11 @@ def outliers(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding
         "outliers",
         "warning" if lone.mean() > 0.05 else "note" if lone.any() else "ok",
         found,
-        "They are unlike all else: rare topics, other languages, or broken texts. Harmless when "
-        "the text is good; a broken one can only be found by accident."
+        "They are unlike everything else: rare topics, other languages, or broken texts. Harmless "
+        "if the text is good; a broken one will hardly ever be found."
         if lone.any()
         else "",
-        "Read the ones below." if lone.any() else "",
+        "Read those below." if lone.any() else "",
         figures,
         rows(source, near.rows[order], nearest=[float(near.nearest[i]) for i in order])
         if lone.any()
@@ -191,7 +191,7 @@ def origins(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding:
             "mixed origins",
             "note",
             f"not tested: {len(near.sample):,} distinct vectors of {source.about.dimensions} "
-            "dimensions are too few, or every dimension varies alike",
+            "dimensions are too few, or all dimensions vary equally",
             "",
             "",
             {"tested": False},
@@ -212,7 +212,7 @@ def origins(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding:
             "mixed origins",
             "ok",
             f"no split of the rows looks like two models (lowest agreement {split.agreement:.2f}; "
-            f"sees shares from {smallest:.0%} of a sample of {len(near.sample):,})",
+            f"detects shares from {smallest:.0%} in a sample of {len(near.sample):,})",
             figures=figures,
         )
     odd = near.sample[split.side][:SHOWN]
@@ -220,14 +220,14 @@ def origins(source: VectorSource, scanned: Scan, near: Neighborhood) -> Finding:
     return Finding(
         "mixed origins",
         "problem",
-        f"about {share:.0%} of the vectors {where} look like another model's: their dimensions "
-        f"vary in another pattern (agreement {split.agreement:.2f}, where topics of one model "
-        f"stay over {agreement_limit(split.dimensions):.2f}), and they come no closer to the rest "
+        f"about {share:.0%} of the vectors {where} seem to come from another model: their "
+        f"dimensions vary in another pattern (agreement {split.agreement:.2f}; topics of one model "
+        f"stay over {agreement_limit(split.dimensions):.2f}), and they are no closer to the rest "
         "than random directions",
-        "Similarities between the two groups mean nothing. Each query finds only the rows of the "
-        "model it was embedded with; the other rows are lost.",
-        "Compare the rows below with the rest: another model, pooling or prompt, or numbers that "
-        "were scaled or reordered? Embed all of them again with one.",
+        "Similarities between the two groups are meaningless. A query finds only the rows of its "
+        "own model; the other rows are lost.",
+        "Compare the rows below with the rest: another model, pooling or prompt, or values that "
+        "were scaled or reordered? Re-embed all of them with one model.",
         figures,
         rows(source, odd),
     )
@@ -238,4 +238,4 @@ def _where(positions: NDArray[np.intp], n: int) -> str:
     low, high = int(np.quantile(positions, 0.02)), int(np.quantile(positions, 0.98))
     if high - low < 0.9 * n:
         return f"(mostly rows {low + 1:,} to {high + 1:,})"
-    return "(all over the file)"
+    return "(throughout the file)"

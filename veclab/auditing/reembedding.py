@@ -29,17 +29,17 @@ def prove(source: VectorSource, scanned: Scan, sample: int) -> Finding:
     """
     space = source.about.space
     if space is None:
-        return _not_proved("the file names no Space, so there is nothing to check it against")
+        return _not_proved("the file records no Space to check against")
     if not source.about.has_texts:
-        return _not_proved("the file holds no texts to embed again")
+        return _not_proved("the file holds no texts to re-embed")
     if space.provider != "local":
-        return _not_proved(f"the model is {space.provider}'s: embedding again would cost money")
+        return _not_proved(f"the model is {space.provider}'s: re-embedding would cost money")
     chosen = np.flatnonzero(scanned.usable)
     chosen = np.sort(np.random.default_rng(1).choice(chosen, min(sample, len(chosen)), False))
     texts = source.texts(chosen.tolist())
     kept = [i for i, text in enumerate(texts) if text and not is_blank(text)]
     if not kept:
-        return _not_proved("the rows looked at have no text")
+        return _not_proved("the sampled rows have no text")
     chosen, words = chosen[kept], [texts[i] or "" for i in kept]
     recipe = source.about.recipe
     try:
@@ -67,7 +67,7 @@ def _not_proved(reason: str) -> Finding:
         "proof",
         "note",
         f"not proved: {reason}",
-        "Nothing here was checked against a model.",
+        "The vectors were not checked against the model.",
         "",
         {"proved": None},
     )
@@ -119,11 +119,11 @@ def _verdict(
         "role": role,
     }
     found = (
-        f"{len(cosines)} texts embedded again with {space.model}: "
-        f"cosine to the file {low:.4f} at least, median {middle:.4f}"
+        f"{len(cosines)} texts re-embedded with {space.model}: "
+        f"cosine with the file at least {low:.4f}, median {middle:.4f}"
     )
     if recipe is None and space.prompts:
-        found += f" (role {role or 'none'}: the file does not say which it was)"
+        found += f" (role {role or 'none'}: the file does not record the role)"
     if low >= _SAME:
         return Finding("proof", "ok", found, figures=figures)
     order = np.argsort(cosines, kind="stable")[:SHOWN]
@@ -132,10 +132,10 @@ def _verdict(
         return Finding(
             "proof",
             "problem",
-            f"{found}; {other} of {len(cosines)} are other vectors",
-            "The file is not what its Space says: these rows come from another model, another way "
-            "to use this one, or another text. A query by the Space's model does not find them.",
-            "Embed the file's texts again with `veclab embed`.",
+            f"{found}; {other} of {len(cosines)} vectors differ",
+            "The file is not what its Space says: these rows come from another model, other "
+            "settings, or other texts. Queries embedded with the Space's model do not find them.",
+            "Re-embed the file's texts with `veclab embed`.",
             figures,
             examples,
         )
@@ -143,9 +143,9 @@ def _verdict(
         "proof",
         "warning",
         found,
-        "Close, but not the same: lower precision (int8, say), another version of the text "
-        "preparation, or texts changed a little. Ranks among near neighbors may shift.",
-        "Fine for most uses; embed again where small differences matter.",
+        "Close, but not the same: lower precision (int8, for example), another version of text "
+        "preparation, or slightly different texts. Ranks of near neighbors may shift.",
+        "Fine for most uses; re-embed if small differences matter.",
         figures,
         examples,
     )

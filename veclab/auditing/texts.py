@@ -87,7 +87,7 @@ class TextHabits:
             empty: as given, after the default preparation, and with white space evened out too.
         tokens: int32, of each text that is not empty, after the default preparation.
         tokens_lost: tokens over the limit.
-        cut: texts over the limit; `longest` has the ids and tokens of the longest ten.
+        truncated: texts over the limit; `longest` has the ids and tokens of the longest ten.
         control, surrogates: texts with control characters; with broken character pairs.
         sampled: texts in which steps, mark-up and mojibake were looked for.
         html, mojibake: of those, texts with HTML tags or entities; texts that ftfy's badness
@@ -110,8 +110,8 @@ class TextHabits:
     distinct_whitespace: int = 0
     tokens: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     tokens_lost: int = 0
-    cut: int = 0
-    cut_ids: list[str] = field(default_factory=list)
+    truncated: int = 0
+    truncated_ids: list[str] = field(default_factory=list)
     longest: list[tuple[str, int]] = field(default_factory=list)
     control: int = 0
     surrogates: int = 0
@@ -188,7 +188,7 @@ def inspect_texts(
     sample: int = SAMPLE,
     on_done: Callable[[int], None] = lambda texts: None,
 ) -> TextHabits:
-    """Look at a corpus with the eyes of a model.
+    """Inspect the texts of a corpus as a model would read them.
 
     Args:
         source: of `veclab.corpus.open_source`; it is read once.
@@ -225,7 +225,7 @@ def inspect_texts(
     tally.finish()
     if habits.sampled < habits.texts - habits.empty:
         habits.notes.append(
-            f"preparation steps, mark-up and mojibake: seen in a random sample of "
+            f"preparation steps, markup and mojibake: counted in a random sample of "
             f"{habits.sampled:,} texts"
         )
     return habits
@@ -301,9 +301,9 @@ class _Tally:
         self._tokens.append(tokens)
         if habits.max_tokens is not None:
             over = np.flatnonzero(tokens > habits.max_tokens)
-            habits.cut += len(over)
+            habits.truncated += len(over)
             habits.tokens_lost += int((tokens[over] - habits.max_tokens).sum())
-            extend_ids(habits.cut_ids, (ids[i] for i in over))
+            extend_ids(habits.truncated_ids, (ids[i] for i in over))
         longest = np.argsort(-tokens, kind="stable")[:10]
         both = habits.longest + [(ids[i], int(tokens[i])) for i in longest]
         habits.longest = sorted(both, key=lambda pair: -pair[1])[:10]

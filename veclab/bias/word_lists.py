@@ -127,7 +127,7 @@ def _tests(file: str, tables: dict[str, Any], sets: dict[str, WordSet]) -> dict[
         for side in _SIDES:
             if table[side] not in sets:
                 raise InputError(
-                    f"{where}: there is no set {table[side]!r}; there are {', '.join(sets)}"
+                    f"{where}: there is no set {table[side]!r}; available: {', '.join(sets)}"
                 )
         x, y, a, b = (sets[table[side]] for side in _SIDES)
         for one, other in ((x, y), (a, b)):

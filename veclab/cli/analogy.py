@@ -24,7 +24,7 @@ class _Signs(click.Command):
         for word in args[: args.index("--")] if "--" in args else args:
             if re.fullmatch(r"[-+][^\W\d]{2,}", word):
                 raise click.UsageError(
-                    f"{word!r}: put a space on both sides of a sign: king - man + woman",
+                    f"{word!r}: put spaces around each sign: king - man + woman",
                     ctx,
                 )
         return super().parse_args(ctx, args)
@@ -38,14 +38,14 @@ class _Signs(click.Command):
     metavar="NAME",
     default=WORD_MODEL,
     show_default=True,
-    help="Word vectors by name or path, or any other model together with --vocabulary.",
+    help="Word vectors by name or path; any other model requires --vocabulary.",
 )
 @click.option(
     "--vocabulary",
     "-v",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The words that may be an answer, one a line.",
+    help="File of candidate words, one per line.",
 )
 @click.option(
     "--method",
@@ -55,13 +55,18 @@ class _Signs(click.Command):
     help="3CosAdd (Mikolov et al. 2013) or 3CosMul (Levy and Goldberg 2014).",
 )
 @click.option(
-    "--top", "-k", type=click.IntRange(min=1), default=5, show_default=True, help="How many."
+    "--top",
+    "-k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Number of answers.",
 )
 @click.option(
     "--evaluate",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Answer a set of questions in the layout of questions-words.txt; accuracy by category.",
+    help="Evaluate on a question set in questions-words.txt format; accuracy by category.",
 )
 @click.option(
     "--restrict",
@@ -69,7 +74,7 @@ class _Signs(click.Command):
     type=click.IntRange(min=2),
     default=300_000,
     show_default=True,
-    help="With --evaluate: use only the first N words, the most frequent ones.",
+    help="With --evaluate: use only the N most frequent words.",
 )
 @picture_option
 @loading_options
@@ -88,7 +93,8 @@ def analogy(
 ) -> None:
     """Solve an analogy by adding and subtracting vectors: veclab analogy king - man + woman
 
-    The words of the question are never the answer. --evaluate FILE answers a whole set instead.
+    The words of the question are excluded from the answers. --evaluate FILE runs a whole question
+    set instead.
     """
     if (not words) == (evaluate is None):
         raise click.UsageError("give an analogy (king - man + woman), or --evaluate FILE")
@@ -96,7 +102,7 @@ def analogy(
         from veclab.pictures import check_picture
 
         if evaluate is not None or method != "add":
-            raise click.UsageError("--output draws one analogy, by --method add")
+            raise click.UsageError("--output requires a single analogy and --method add")
         check_picture(output)
     if evaluate is not None:
         _evaluate(evaluate, _vocabulary(model, vocabulary, loading), method, restrict, as_json)
@@ -126,7 +132,7 @@ def analogy(
     print_table(["score", "word"], rows, left=2)
     asked = zip([*positive, *negative], [*found.positive, *found.negative], strict=True)
     if other := [f"{mine} as {read}" for mine, read in asked if mine != read]:
-        click.echo(f"read {', '.join(other)}", err=True)
+        click.echo(f"looked up {', '.join(other)}", err=True)
     if output is not None:
         click.echo(f"\nwritten  {output}")
 
@@ -162,17 +168,17 @@ def _evaluate(
         print_json({"model": vocabulary.space.to_dict(), **result.to_dict()})
         return
     rows = [_row(category) for category in (*result.categories, *result.totals())]
-    print_table(["category", "accuracy", "right", "asked", "skipped"], rows)
+    print_table(["category", "accuracy", "correct", "answered", "skipped"], rows)
     if result.missing:
         shown = ", ".join(result.missing[:5]) + (", …" if len(result.missing) > 5 else "")
         click.echo(
-            f"skipped: {result.total().skipped:,} questions with words that are not among the "
-            f"{result.vocabulary:,} used: {shown}",
+            f"skipped {result.total().skipped:,} questions whose words are not in the vocabulary "
+            f"of {result.vocabulary:,}: {shown}",
             err=True,
         )
 
 
 def _row(category: Category) -> list[Any]:
-    accuracy = "none asked" if category.accuracy is None else f"{category.accuracy:.2%}"
+    accuracy = "none answered" if category.accuracy is None else f"{category.accuracy:.2%}"
     counts = (category.correct, category.asked, category.skipped)
     return [category.name, accuracy, *(f"{count:,}" for count in counts)]

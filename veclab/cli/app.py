@@ -46,7 +46,7 @@ def app() -> None:
 @app.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the shell code that completes veclab's commands and options.
+    """Print a shell completion script for veclab.
 
     For bash: veclab completion bash >> ~/.bashrc
     """

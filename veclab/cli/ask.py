@@ -33,32 +33,38 @@ _QUOTE = 160
 @click.option(
     "--llm",
     metavar="openai:MODEL",
-    help="A chat model that writes the answer; without one the best sentences are quoted.",
+    help="Chat model that writes the answer; without one, the best sentences are quoted.",
 )
-@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, for --llm.")
-@click.option("--top", "-n", type=int, default=8, show_default=True, help="Passages to read.")
+@click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint for --llm.")
+@click.option("--top", "-n", type=int, default=8, show_default=True, help="Passages to retrieve.")
 @click.option(
     "--mode",
     type=click.Choice(["hybrid", "vector", "keyword"]),
     default="hybrid",
     show_default=True,
-    help="Of the search.",
+    help="Search mode.",
 )
-@click.option("--where", metavar="FILTER", help="For instance \"year >= 2020 and lang = 'en'\".")
+@click.option(
+    "--where", metavar="FILTER", help="Filter, for example \"year >= 2020 and lang = 'en'\"."
+)
 @click.option(
     "--threshold",
     type=float,
-    help="Least evidence for an answer, 0 to 1; by default found on the store. 0 answers always.",
+    help="Minimum evidence for an answer, 0 to 1; 0 always answers. Default: the store's.",
 )
-@click.option("--window", type=int, metavar="TOKENS", help="Of prompt and answer, for --llm.")
+@click.option(
+    "--window", type=int, metavar="TOKENS", help="Context window of --llm: prompt and answer."
+)
 @click.option(
     "--max-cost",
     type=click.FloatRange(min=0),
     metavar="DOLLARS",
-    help="Send nothing to --llm that could bring the cost over this.",
+    help="Spend at most this much on --llm; stop before exceeding it.",
 )
-@click.option("--explain", is_flag=True, help="Show what was found, weighed, sent and dropped.")
-@click.option("--chat", is_flag=True, help="Keep a conversation; ends with an empty line.")
+@click.option(
+    "--explain", is_flag=True, help="Show passages, evidence, prompts and dropped claims."
+)
+@click.option("--chat", is_flag=True, help="Ask follow-up questions; an empty line ends the chat.")
 @json_option
 def ask(
     question: str | None,
@@ -70,14 +76,13 @@ def ask(
 ) -> None:
     """Answer QUESTION from the documents of a store, with numbered citations.
 
-    Every citation is checked: the words must stand in the source that they are taken from, or the
-    claim is left out. A claim that says something else than its source, or says it in other words,
-    is marked as unverified.
+    Every citation is checked: the quoted words must appear in the cited source, or the claim is
+    dropped. A claim that differs from its source, or paraphrases it, is marked as unverified.
     """
     from veclab.store.store import Store
 
     if chat and as_json:
-        raise click.UsageError("--chat is for people; --json answers one question")
+        raise click.UsageError("--chat is interactive and cannot be combined with --json")
     if question is None and not chat:
         raise click.UsageError("give a QUESTION, or --chat")
     options["llm"] = _language_model(options)
@@ -99,7 +104,7 @@ def _language_model(options: dict[str, Any]) -> Any:
     if llm is None:
         for name, value in given.items():
             if value is not None:
-                raise click.UsageError(f"--{name.replace('_', '-')} goes with --llm")
+                raise click.UsageError(f"--{name.replace('_', '-')} requires --llm")
         return None
     from veclab.rag.chat import ChatModel
 
@@ -112,7 +117,7 @@ def _ask(store: Store, question: str, options: dict[str, Any], say: Any, **more:
 
     if options["threshold"] is not None or not store.exists or stored(store) is not None:
         return answer(store, question, on_line=say, **options, **more)
-    with progress("finding the threshold, once for this store", SAMPLE, "questions") as advance:
+    with progress("calibrating the threshold (once per store)", SAMPLE, "questions") as advance:
         from veclab.rag.threshold import find_threshold
 
         _, notes = find_threshold(store, advance)
@@ -166,7 +171,7 @@ def _show(answer: Answer, explain: bool) -> None:
                 click.echo(textwrap.indent("\n".join(textwrap.wrap(f"“{cut}”", _WIDTH)), "    "))
     facts = [("note", printable(note)) for note in answer.notes]
     if answer.by is None and answer.lines:
-        facts.insert(0, ("extractive", "the documents' own sentences; no language model was asked"))
+        facts.insert(0, ("extractive", "the documents' own sentences; no language model was used"))
     unsure = [line for line in answer.lines if line.verdict.status == "unverified"]
     for line in unsure:
         facts.append(("unverified", f"{printable(line.text)}: {'; '.join(line.verdict.reasons)}"))
@@ -187,10 +192,10 @@ def _why_refused(answer: Answer) -> None:
         click.echo(f"{answer.by} found no answer in the passages it was given.")
         return
     absent = list(dict.fromkeys([*evidence.missing, *evidence.names]))
-    missing = f"; not in what was found: {', '.join(absent)}" if absent else ""
+    missing = f"; not in the passages found: {', '.join(absent)}" if absent else ""
     click.echo(
-        f"The evidence is {evidence.score:.3f} and has to be {threshold.value:.3f}{missing}. "
-        "--explain shows what came nearest, --threshold 0 answers from it."
+        f"The evidence score is {evidence.score:.3f}, the threshold {threshold.value:.3f}"
+        f"{missing}. --explain shows the closest passages, --threshold 0 answers from them."
     )
 
 
@@ -209,8 +214,8 @@ def _explain(answer: Answer) -> None:
     ]
     print_table(["", "passage", "score", "cosine", "BM25"], rows, left=2)
     click.echo()
-    tokens = f"{answer.tokens[0]:,} of prompts, {answer.tokens[1]:,} of answers"
-    price = "no price known" if answer.dollars is None else f"{answer.dollars:.6f} dollars"
+    tokens = f"{answer.tokens[0]:,} prompt, {answer.tokens[1]:,} completion"
+    price = "price unknown" if answer.dollars is None else f"${answer.dollars:.6f}"
     facts = [
         ("searched", printable(answer.searched)),
         (
@@ -219,7 +224,7 @@ def _explain(answer: Answer) -> None:
             f"{evidence.sentence:.3f}, words {evidence.words:.3f}",
         ),
         ("names missing", ", ".join(evidence.names) or "none"),
-        ("not in the store", ", ".join(evidence.missing) or "no word of the question"),
+        ("not in the store", ", ".join(evidence.missing) or "none"),
         ("threshold", str(answer.threshold)),
         ("answered by", answer.by or "the best sentences"),
     ]

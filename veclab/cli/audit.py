@@ -20,19 +20,24 @@ _INDENT = " " * 10
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--column", "-c", metavar="NAME", help="The column of vectors, where there are more.")
+@click.option(
+    "--column",
+    "-c",
+    metavar="NAME",
+    help="The column that holds the vectors, if there are several.",
+)
 @click.option("--text-column", metavar="NAME", help="The column that holds the texts.")
 @click.option(
     "--prove/--no-prove",
     default=True,
-    help="Embed 64 texts again with the model the file names.  [default: prove]",
+    help="Re-embed 64 texts with the file's model and compare.  [default: prove]",
 )
 @click.option(
     "--sample",
     type=click.IntRange(min=100),
     default=4096,
     show_default=True,
-    help="Vectors that are compared with each other; more is slower and finer.",
+    help="Vectors to compare with each other; more is slower and more precise.",
 )
 @json_option
 def audit(
@@ -43,12 +48,12 @@ def audit(
     sample: int,
     as_json: bool,
 ) -> int:
-    """Look for what is wrong in a file of vectors.
+    """Check a file of vectors for problems.
 
     FILE is .parquet, .npz or .npy, written by veclab or by any other tool. Each finding says what
     it means for search and what to do.
 
-    Exit code: 0 when nothing is a problem, 1 when something is, 2 when the file cannot be read.
+    Exit code: 0 if there is no problem, 1 if there is one, 2 if the file cannot be read.
     """
     from veclab.auditing.audit import audit as look_into
 

@@ -36,16 +36,16 @@ job_option = click.option(
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The job's folder. It holds the texts that are sent, readable by you alone.",
+    help="Job folder. It holds the texts that are sent, readable only by you.",
 )
 
 
 @click.group()
 def batch() -> None:
-    """Large jobs at half the price: OpenAI's Batch API, answered within 24 hours.
+    """Embed at half the price with OpenAI's Batch API, within 24 hours.
 
-    submit sends the texts whose vectors are not in the cache, status tells how far they are,
-    fetch brings their vectors into the cache, where `veclab embed` finds them.
+    submit sends the texts whose vectors are not in the cache, status shows their progress, fetch
+    downloads their vectors into the cache, where `veclab embed` finds them.
     """
 
 
@@ -58,22 +58,22 @@ def batch() -> None:
 @max_tokens_option
 @loading_options
 @max_cost_option
-@click.option("--yes", "-y", is_flag=True, help="Do not ask on a terminal.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--queue-tokens",
     type=click.IntRange(min=1),
     default=3_000_000,
     show_default=True,
-    help="Tokens the account may have waiting; the rest is sent by the next submit.",
+    help="The account's limit of enqueued tokens; the rest is sent by the next submit.",
 )
 @click.option(
     "--request-texts",
     type=click.IntRange(1, 2048),
     default=1,
     show_default=True,
-    help="Texts in a request. They cost the same, and fail together.",
+    help="Texts per request. The price is the same, but they fail together.",
 )
-@click.option("--refused", is_flag=True, help="Send also what the endpoint refused before.")
+@click.option("--refused", is_flag=True, help="Also send texts that the endpoint refused before.")
 @json_option
 def submit(
     input: str | None,
@@ -90,12 +90,12 @@ def submit(
     refused: bool,
     as_json: bool,
 ) -> None:
-    """Send a job, or go on sending it.
+    """Submit a job, or resume it.
 
-    INPUT and the options of `veclab embed` begin a job. With --job alone it goes on where it was,
-    after a kill too: what is finished is fetched, and only what lacks a vector is sent.
+    INPUT and the options of `veclab embed` start a job. --job alone resumes it, even after a crash:
+    finished batches are fetched, and only texts without a vector are sent.
 
-    What is sent, and what it costs, is printed before. OpenAI keeps the files for 30 days.
+    What will be sent, and its cost, is printed first. OpenAI keeps the files for 30 days.
     """
     from veclab.models.openai.batch.order import Order
     from veclab.models.openai.batch.pack import Packing
@@ -106,7 +106,9 @@ def submit(
         order = Order.of(input, model, reading=reading, loading=loading, policies=policies)
     elif given := [n for n in ("model", *reading, *policies, *loading) if _given(n)]:
         said = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise click.UsageError(f"{said} begins a job: give its INPUT too, or leave that out")
+        raise click.UsageError(
+            f"{said} applies only to a new job: give its INPUT too, or omit the option"
+        )
     packing = Packing(request_inputs=request_texts, batch_tokens=queue_tokens)
     _submit(job, order, packing, max_cost, yes, refused, as_json)
 
@@ -117,18 +119,18 @@ def _given(name: str) -> bool:
 
 
 @batch.command()
-@click.option("--wait", is_flag=True, help="Come back when all batches are finished.")
+@click.option("--wait", is_flag=True, help="Wait until all batches are finished.")
 @click.option(
     "--every",
     type=click.FloatRange(min=0.1),
     default=60.0,
     show_default=True,
-    help="With --wait: seconds between looks.",
+    help="With --wait: seconds between checks.",
 )
 @job_option
 @json_option
 def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
-    """Tell how far a job's batches are."""
+    """Show the progress of a job's batches."""
     from veclab.errors import ProviderError
     from veclab.models.openai.batch import jobs
     from veclab.models.openai.batch.remote import Refusal
@@ -148,7 +150,7 @@ def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
             except Refusal:
                 raise
             except ProviderError as error:  # a night has its outages
-                click.echo(f"{error}; looking again in {every:g} s", err=True)
+                click.echo(f"{error}; retrying in {every:g} s", err=True)
     if as_json:
         print_json(now.to_dict())
         return
@@ -162,15 +164,15 @@ def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
     "-o",
     metavar="OUT.parquet",
     type=click.Path(path_type=Path),
-    help="When all vectors are there: the file to write them to.",
+    help="File to write once all vectors are available.",
 )
 @job_option
 @json_option
 def fetch(output: Path | None, job: Path, as_json: bool) -> int:
-    """Bring finished vectors into the cache.
+    """Download finished vectors into the cache.
 
-    May be repeated at any time: what is there is not fetched again. Ends with 0 when nothing more
-    is to come, else with 1.
+    It can be repeated at any time: nothing is downloaded twice. Exit code: 0 if no vectors are
+    pending, 1 otherwise.
     """
     from veclab.atomic import check_output
     from veclab.models.openai.batch import jobs
@@ -199,7 +201,8 @@ def fetch(output: Path | None, job: Path, as_json: bool) -> int:
             click.echo(f"{output} was not written: vectors are missing", err=True)
         if found.settled:
             click.echo(
-                f"all others are in the cache; embed leaves these out: {now.order.command()}"
+                f"all other vectors are in the cache; embed skips these texts: "
+                f"{now.order.command()}"
             )
         else:
             _print_next(now)
@@ -268,13 +271,13 @@ def _print_parts(now: Status) -> None:
         ]
         for part in now.parts
     ]
-    header = ["file", "status", "batch", "inputs", "tokens", "done", "failed", "of requests"]
+    header = ["file", "status", "batch", "inputs", "tokens", "done", "failed", "requests"]
     print_table(header, rows, left=3)
     for part in now.parts:
         for problem in part.problems:
             click.echo(f"file {part.name}: {problem}")
     for twin in now.cancelled:
-        click.echo(f"batch {twin} was there twice and was cancelled")
+        click.echo(f"batch {twin} was a duplicate and was cancelled")
 
 
 def _print_next(now: Status) -> None:
@@ -287,10 +290,10 @@ def _print_next(now: Status) -> None:
         click.echo(f"{len(finished)} finished: veclab batch fetch --job {now.path}")
     if now.unsent and now.running:
         click.echo(
-            f"{now.unsent} wait for room in the queue (--queue-tokens): when others are finished, "
-            f"veclab batch submit --job {now.path}"
+            f"{now.unsent} waiting for room in the queue (--queue-tokens); when others are "
+            f"finished: veclab batch submit --job {now.path}"
         )
     elif now.unsent or (lacking and not now.running):
-        click.echo(f"to send what is missing: veclab batch submit --job {now.path}")
+        click.echo(f"to send the missing texts: veclab batch submit --job {now.path}")
     if all(part.read and not part.unanswered for part in now.parts):
         click.echo(f"every vector is in the cache: {now.order.command()}")

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 @click.command()
 @model_option
 @click.option(
-    "--sentences", is_flag=True, help="Put the words into plain sentences (SEAT), not alone (WEAT)."
+    "--sentences",
+    is_flag=True,
+    help="Embed the words in simple sentences (SEAT), not alone (WEAT).",
 )
 @click.option(
     "--lists",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Your own word lists, .toml or .json, in place of the published ones.",
+    help="Your own word lists (.toml or .json) instead of the published ones.",
 )
 @click.option(
     "--test", "-t", "only", metavar="NAME", multiple=True, help="Run only this test; repeatable."
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     "-o",
     metavar="PICTURE",
     type=click.Path(path_type=Path),
-    help="Draw the effect sizes to a .png, .svg or .pdf.",
+    help="Draw the effect sizes: .png, .svg or .pdf.",
 )
 @loading_options
 @json_option
@@ -96,8 +98,8 @@ def _chosen(tests: dict[str, BiasTest], only: tuple[str, ...]) -> dict[str, Bias
     for name in only:
         if name not in tests:
             near = get_close_matches(name, tests, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"there is no test {name!r}{hint} There are {', '.join(tests)}")
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise InputError(f"there is no test {name!r}{hint}; available: {', '.join(tests)}")
     return {name: tests[name] for name in only} if only else tests
 
 
@@ -112,18 +114,20 @@ def _print(results: list[BiasResult], method: str, model: str) -> None:
             rows[-1].append("" if r.published is None else f"{r.published:+.2f}")
     click.echo(f"{method} effect sizes of {model}\n")
     print_table([*header, "published"] if published else header, rows)
-    click.echo("\nd > 0 where the first goes with the first, and the second with the second:")
+    click.echo(
+        "\nd > 0: the first group is closer to the first attribute, the second to the second:"
+    )
     print_facts([(r.test, f"{r.x} / {r.y} with {r.a} / {r.b}") for r in results])
     sampled = [r for r in results if not r.exact]
     if sampled:
         click.echo(
             f"\n~ p from {sampled[0].partitions:,} partitions drawn with a fixed seed; "
-            "the others from all there are"
+            "the others from all partitions"
         )
     if published:
         click.echo("published: by Caliskan et al. 2017 on GloVe 840B, 300-d, single words")
     if method == "SEAT":
-        click.echo("sentences of one word are no independent items: p is too small rather than big")
+        click.echo("sentences built from one word are not independent: p tends to be too small")
     missing = dict.fromkeys(word for r in results for word in r.missing)
     if missing:
         click.echo(f"not in the vocabulary, left out: {', '.join(missing)}")

@@ -50,13 +50,13 @@ def _label(description: str | None) -> str:
 
 @click.group()
 def cache() -> None:
-    """The cache of vectors: what is in it, and making room."""
+    """Show, prune or clear the vector cache."""
 
 
 @cache.command()
 @json_option
 def stats(as_json: bool) -> None:
-    """Tell how many vectors are kept, of which models, and how much room they take."""
+    """Show how many vectors are cached, by model, and their size on disk."""
     from veclab.cache import Cache
 
     with Cache.open() as store:
@@ -115,12 +115,16 @@ def _by_model(recipes: Sequence[RecipeStats]) -> list[list[str]]:
 
 
 @cache.command()
-@click.option("--model", "-m", metavar="NAME", help="Only vectors of models named like this.")
-@click.option("--older-than", metavar="AGE", help="Written longer ago than 12h, 30d, 8w.")
-@click.option("--max-size", metavar="SIZE", help="The oldest, until the rest fits into 500MB, 2GB.")
+@click.option(
+    "--model", "-m", metavar="NAME", help="Only vectors of models whose name contains this."
+)
+@click.option("--older-than", metavar="AGE", help="Only vectors older than this: 12h, 30d, 8w.")
+@click.option(
+    "--max-size", metavar="SIZE", help="Remove the oldest until the cache fits: 500MB, 2GB."
+)
 @json_option
 def prune(model: str | None, older_than: str | None, max_size: str | None, as_json: bool) -> None:
-    """Remove some of the vectors and give their room back."""
+    """Remove some vectors and free their disk space."""
     from veclab.cache import Cache
 
     if model is None and older_than is None and max_size is None:
@@ -136,13 +140,15 @@ def prune(model: str | None, older_than: str | None, max_size: str | None, as_js
                 if model.lower() in _label(recipe.description).lower()
             ]
             if not recipes:
-                raise click.UsageError(f"the cache holds no vectors of a model like {model!r}")
+                raise click.UsageError(
+                    f"the cache holds no vectors of a model whose name contains {model!r}"
+                )
         result = store.prune(recipes=recipes, older_than=age, max_bytes=size)
     _removed(result, as_json)
 
 
 @cache.command()
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def clear(yes: bool, as_json: bool) -> None:
     """Remove all vectors."""
@@ -161,8 +167,6 @@ def _removed(result: PruneResult, as_json: bool) -> None:
         print_json(asdict(result))
         return
     freed = (result.bytes_before - result.bytes_after) / 1e6
-    click.echo(
-        f"removed {result.removed:,} vectors, kept {result.kept:,}; {freed:,.1f} MB given back"
-    )
+    click.echo(f"removed {result.removed:,} vectors, kept {result.kept:,}; {freed:,.1f} MB freed")
     if result.note is not None:
         click.echo(f"note: {result.note}", err=True)

@@ -32,7 +32,7 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     metavar="NAME",
     multiple=True,
     required=True,
-    help="Name or folder of a model; NAME@128 cuts its vectors, NAME+int8 and NAME+binary "
+    help="Name or folder of a model; NAME@128 truncates its vectors, NAME+int8 and NAME+binary "
     "quantize them, NAME@128+binary does both. Repeatable.",
 )
 @click.option(
@@ -41,44 +41,44 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     metavar="PATH",
     multiple=True,
     required=True,
-    help="A file of texts with scores, yes and no, classes or nothing, or a folder in BEIR "
-    "layout. Repeatable.",
+    help="File of texts, with or without scores, yes/no labels or classes; or a folder in BEIR "
+    "format. Repeatable.",
 )
-@click.option("--task", type=click.Choice(_TASKS), help="Where the shape of the data misleads.")
-@click.option("--column", "-c", metavar="NAME", multiple=True, help="A column of texts; up to two.")
-@click.option("--gold", metavar="NAME", help="The column of scores, yes and no, or classes.")
+@click.option("--task", type=click.Choice(_TASKS), help="Task, if it is not inferred correctly.")
+@click.option("--column", "-c", metavar="NAME", multiple=True, help="Text column; up to two.")
+@click.option("--gold", metavar="NAME", help="The column of scores, yes/no labels or classes.")
 @click.option(
     "--header/--no-header",
     default=None,
-    help="Whether a .csv or .tsv begins with column names; by default its first row tells.",
+    help="Whether a .csv or .tsv file starts with column names. Default: detected.",
 )
-@click.option("--sample", type=click.IntRange(min=1), help="Measure this many rows or queries.")
+@click.option("--sample", type=click.IntRange(min=1), help="Sample this many rows or queries.")
 @click.option(
     "--output",
     "-o",
     metavar="REPORT",
     type=click.Path(path_type=Path),
-    help="Write a report, .html, one file for any browser; or only its picture, .png, .svg, .pdf.",
+    help="Report to write: .html, a self-contained page; or only its chart: .png, .svg, .pdf.",
 )
 @click.option(
     "--results",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Keep the results of each model here; by default in veclab's own directory.",
+    help="Folder for the results of each model. Default: in veclab's own directory.",
 )
 @click.option(
     "--on-long",
     type=click.Choice(["truncate", "split"]),
     default="truncate",
     show_default=True,
-    help="For texts over a model's limit: read the beginning, or embed in windows.",
+    help="For texts over a model's token limit: truncate, or embed in windows.",
 )
 @click.option(
     "--role",
     type=click.Choice(["query", "document"]),
-    help="Prompt for texts compared as equals; queries and documents have theirs anyway.",
+    help="Prompt for symmetric tasks; queries and documents always get theirs.",
 )
-@click.option("--timing/--no-timing", default=True, help="Measure speed, start and memory.")
+@click.option("--timing/--no-timing", default=True, help="Measure speed, start-up time and memory.")
 @max_cost_option
 @device_option
 @no_cache_option
@@ -101,11 +101,11 @@ def compare(
     no_cache: bool,
     as_json: bool,
 ) -> None:
-    """Find the model that is best on your data: quality, speed, memory and size, side by side.
+    """Compare models on your data: quality, speed, memory and size, side by side.
 
-    The task is told from the shape of the data. Every figure comes with its 95% interval, and
-    every difference to the best with its p-value. What was measured is kept: the same command
-    with one more model measures only that one.
+    The task is inferred from the data. Every figure comes with its 95% confidence interval, and
+    every difference from the best model with its p-value. Results are kept: the same command with
+    one more model measures only that one.
     """
     from veclab.atomic import check_output
     from veclab.evaluation.compare import compare as run
@@ -203,7 +203,7 @@ def cost_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
         "memory",
         "dims",
         "MB/million",
-        "cut",
+        "truncated",
         "lost",
     ]
     header += ["$/million"]

@@ -25,10 +25,12 @@ model_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 device_option = click.option(
-    "--device", metavar="DEVICE", help="cpu, cuda or mps; by default the best there is."
+    "--device",
+    metavar="DEVICE",
+    help="cpu, cuda or mps. Default: a GPU if available, otherwise cpu.",
 )
 no_cache_option = click.option(
-    "--no-cache", is_flag=True, help="Neither read nor write the cache of vectors."
+    "--no-cache", is_flag=True, help="Do not read or write the vector cache."
 )
 
 

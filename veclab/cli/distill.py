@@ -21,16 +21,16 @@ from veclab.cli.console import (
 @click.command()
 @model_option
 @click.option(
-    "--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Folder to make."
+    "--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Folder to create."
 )
-@click.option("--name", metavar="NAME", help="Keep it under this name, for -m NAME, instead.")
+@click.option("--name", metavar="NAME", help="Save it under this name instead, for -m NAME.")
 @click.option(
     "--dimensions",
     metavar="N",
     type=click.IntRange(min=1),
     default=256,
     show_default=True,
-    help="Of the new vectors.",
+    help="Dimensions of the static model.",
 )
 @device_option
 @json_option
@@ -42,13 +42,13 @@ def distill(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Make a static model: far faster than the model it comes from, and less exact.
+    """Distill a model into a static one: far faster, less accurate.
 
-    A static model holds a vector for each token and averages them, so it knows words but not their
-    order. It needs no torch. Use it like any other: -m DIR, or -m NAME.
+    A static model holds one vector per token and averages them, so it ignores word order. It does
+    not need torch. Use it like any other model: -m DIR, or -m NAME.
     """
     if (output is None) == (name is None):
-        raise click.UsageError("give the folder to make (-o DIR), or a --name, and not both")
+        raise click.UsageError("give either -o DIR or --name NAME")
     from veclab.models.static.distill import distill as run
     from veclab.models.static.distill import named_folder
 

@@ -53,14 +53,14 @@ def embed(
 ) -> None:
     """Turn texts into vectors.
 
-    INPUT is a .txt (a text a line), .jsonl, .csv or .tsv file, each also as .gz, a .parquet file, a
-    folder of text files, or - for standard input.
+    INPUT is a .txt (one text per line), .jsonl, .csv or .tsv file, or one of these as .gz; a
+    .parquet file; a folder of text files; or - for standard input.
 
-    Texts embedded before come from the cache. A run that is interrupted goes on where it was when
-    the same command is given again.
+    Texts embedded before come from the cache. To resume an interrupted run, give the same command
+    again.
     """
     if (input is None) == (not text):
-        raise click.UsageError("give an INPUT, or --text TEXT, and not both")
+        raise click.UsageError("give either INPUT or --text TEXT")
     if not text and output is None:
         raise click.UsageError("give the file to write: -o OUT.parquet")
     loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
@@ -144,7 +144,7 @@ def _embed_texts(
                 ("vector", f"{head} …"),
                 ("dimensions", str(vectors.dimensions)),
                 ("norm", f"{np.linalg.norm(row.embedding):.4f}"),
-                ("tokens", f"{row.tokens}{limit}" + (", cut" if row.truncated else "")),
+                ("tokens", f"{row.tokens}{limit}" + (", truncated" if row.truncated else "")),
                 ("model", model.space.model),
                 ("space", model.space.id),
             ]

@@ -23,7 +23,7 @@ def _numbers(_: Any, option: click.Parameter, value: str | None) -> tuple[int, .
         return None if value is None else tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no list of whole numbers like 128,256", param=option
+            f"{value!r} is not a list of integers such as 128,256", param=option
         ) from None
 
 
@@ -33,49 +33,56 @@ def _numbers(_: Any, option: click.Parameter, value: str | None) -> tuple[int, .
     "--questions",
     metavar="FILE.jsonl",
     type=click.Path(path_type=Path),
-    help="Questions with what answers them; by default some are made of the documents' sentences.",
+    help="Questions and answers. Default: generated from the documents' sentences.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(min=10),
     default=100,
     show_default=True,
-    help="Questions to make, where no file is given.",
+    help="Number of questions to generate if no file is given.",
 )
-@click.option("--rerank", metavar="NAME", help="A cross-encoder, for one more row.")
-@click.option("--llm", metavar="openai:MODEL", help="Answer by this chat model.")
-@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, for --llm.")
-@click.option("--window", type=int, metavar="TOKENS", help="Of prompt and answer, for --llm.")
+@click.option("--rerank", metavar="NAME", help="Also evaluate with this cross-encoder.")
+@click.option("--llm", metavar="openai:MODEL", help="Chat model that writes the answers.")
+@click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint for --llm.")
+@click.option(
+    "--window", type=int, metavar="TOKENS", help="Context window of --llm: prompt and answer."
+)
 @click.option(
     "--max-cost",
     type=click.FloatRange(min=0),
     metavar="DOLLARS",
-    help="Stop before --llm could cost more than this.",
+    help="Spend at most this much on --llm; stop before exceeding it.",
 )
-@click.option("--threshold", type=float, help="Least evidence for an answer; default: the store's.")
+@click.option(
+    "--threshold", type=float, help="Minimum evidence for an answer. Default: the store's."
+)
 @click.option(
     "--set-threshold",
     is_flag=True,
-    help="Find the threshold on these questions and keep it in the store; measures nothing.",
+    help="Calibrate the threshold on these questions and save it in the store, without evaluating.",
 )
 @click.option(
     "--refused",
     type=click.FloatRange(0, 1),
     default=0.06,
     show_default=True,
-    help="With --set-threshold: share of the answerable questions that may be refused.",
+    help="With --set-threshold: maximum share of answerable questions to refuse.",
 )
 @click.option(
     "--documents",
     metavar="FOLDER",
     type=click.Path(path_type=Path, exists=True),
-    help="What the store was made of, for --chunk-size.",
+    help="The documents of the store, for --chunk-size.",
 )
 @click.option(
-    "--chunk-size", callback=_numbers, metavar="N,N,...", help="Compare chunks of these sizes."
+    "--chunk-size", callback=_numbers, metavar="N,N,...", help="Compare these chunk sizes."
 )
 @click.option(
-    "--overlap", callback=_numbers, metavar="N,N,...", help="With --chunk-size: tokens shared [0]."
+    "--overlap",
+    callback=_numbers,
+    metavar="N,N,...",
+    help="With --chunk-size: overlaps to compare [0].",
 )
 @json_option
 def evaluate_rag(
@@ -90,10 +97,10 @@ def evaluate_rag(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure what is found, cited and refused, with 95% intervals; no model judges.
+    """Evaluate retrieval, citations and refusals, with 95% intervals and no LLM as judge.
 
-    Each line of FILE.jsonl is a question with the words that answer it, or with an empty list where
-    the documents do not answer:
+    Each line of FILE.jsonl is a question with the words that answer it, or with an empty list if
+    the documents do not answer it:
 
     \b
     {"question": "Who wrote it?", "answers": [{"document": "a.html", "text": "written by Ada"}]}
@@ -104,14 +111,14 @@ def evaluate_rag(
     if (chunk_size is None) != (documents is None):
         raise click.UsageError("--chunk-size and --documents go together")
     if overlap is not None and chunk_size is None:
-        raise click.UsageError("--overlap goes with --chunk-size")
+        raise click.UsageError("--overlap requires --chunk-size")
     if set_threshold and questions is None:
-        raise click.UsageError("--set-threshold needs --questions FILE")
+        raise click.UsageError("--set-threshold requires --questions FILE")
     if chunk_size is not None or set_threshold:
         mode = "--chunk-size" if chunk_size is not None else "--set-threshold"
         for name, value in options.items():
             if value is not None:
-                raise click.UsageError(f"--{name.replace('_', '-')} has no meaning with {mode}")
+                raise click.UsageError(f"--{name.replace('_', '-')} cannot be combined with {mode}")
     asked = None if questions is None else read_questions(questions)
     with Store.open(store) as opened:
         if set_threshold:
@@ -155,7 +162,7 @@ def _measure(
 
         chat = ChatModel(llm, **given)
     elif any(value is not None for value in given.values()):
-        raise click.UsageError("--base-url, --window and --max-cost go with --llm")
+        raise click.UsageError("--base-url, --window and --max-cost require --llm")
     with progress("asking", total, "questions") as advance:
         return run(store, asked, sample=sample, llm=chat, on_done=advance, **options)
 
@@ -170,16 +177,15 @@ def _set(store: Store, asked: list[Question], refused: float, as_json: bool) -> 
     if as_json:
         print_json(threshold.to_dict())
     else:
-        print_facts([("threshold", str(threshold)), ("kept in", store.place.name)])
+        print_facts([("threshold", str(threshold)), ("saved in", store.place.name)])
 
 
 def _show(found: RagEvaluation) -> None:
     from veclab.rag.evaluate import ANSWERING, FIGURES
 
-    made = "made of the documents' sentences" if found.method != "questions" else "given"
+    made = "generated from the documents" if found.method != "questions" else "given"
     click.echo(
-        f"{found.questions} questions that the documents answer, {made}; "
-        f"{found.unanswerable} that they do not\n"
+        f"{found.questions} answerable questions ({made}), {found.unanswerable} unanswerable\n"
     )
     rows = [[row.name, *(_interval(row.figures[name]) for name in FIGURES)] for row in found.rows]
     print_table(["retrieval", *FIGURES], rows)

@@ -18,16 +18,16 @@ from veclab.cli.options import loading_options, max_cost_option, reading_options
     "--model",
     "-m",
     metavar="NAME",
-    help="Name or folder of a model; by default the store's own, all-MiniLM-L6-v2 for a new one.",
+    help="Name or folder of a model. Default: the store's own; all-MiniLM-L6-v2 for a new store.",
 )
-@click.option("--language", metavar="NAME", help="For stemming words; by default found.")
-@click.option("--chunk-size", type=click.IntRange(min=16), help="Tokens of a chunk at most [256].")
-@click.option("--overlap", type=click.IntRange(min=0), help="Tokens that chunks share [0].")
+@click.option("--language", metavar="NAME", help="Language for stemming. Default: detected.")
+@click.option("--chunk-size", type=click.IntRange(min=16), help="Maximum tokens per chunk [256].")
+@click.option("--overlap", type=click.IntRange(min=0), help="Tokens shared by adjacent chunks [0].")
 @click.option(
     "--headings/--no-headings",
     "heading_in_text",
     default=None,
-    help="Whether chunks are embedded with the headings they stand under [yes].",
+    help="Whether to embed chunks with their headings [yes].",
 )
 @reading_options
 @max_cost_option
@@ -46,14 +46,14 @@ def index(
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Make a store, or bring it up to date.
+    """Create a store, or update it.
 
-    INPUT is a folder of documents, or one document; a file of texts (.txt with a text a line,
-    .jsonl, .csv, .tsv, .parquet); or a file of vectors that veclab wrote, of which nothing is
-    embedded again.
+    INPUT is a folder of documents, or one document; a file of texts (.txt with one text per line,
+    .jsonl, .csv, .tsv, .parquet); or a file of vectors written by veclab, which are not embedded
+    again.
 
-    Given again, only what changed is embedded, and what is gone from INPUT goes from the store.
-    Whoever searches meanwhile sees the store as it was before.
+    Run again, it embeds only what changed and removes what is no longer in INPUT. Searches that
+    run meanwhile see the store as it was before.
     """
     from veclab.store.index import index as bring_up_to_date
     from veclab.store.store import Store

@@ -21,7 +21,7 @@ def vectors_of(
     if holds_vectors(file):
         if name is not None or any(value is not None for value in reading.values()):
             raise click.UsageError(
-                f"{file.name} holds vectors: leave --model and the options for reading texts out"
+                f"{file.name} holds vectors: omit --model and the options for reading texts"
             )
         return read(file)
     from veclab.corpus import open_source
@@ -69,12 +69,10 @@ def token_counts_of(
     if holds_vectors(file) and name is None:
         vectors = read(file)
         if vectors.tokens is None:
-            raise InputError(f"{file.name} does not say how many tokens its texts have")
+            raise InputError(f"{file.name} does not record the token counts of its texts")
         recipe = summarize(file).recipe
         if recipe is None:
-            click.echo(
-                f"note: {file.name} does not say which limit its texts were read with", err=True
-            )
+            click.echo(f"note: {file.name} does not record the token limit of its texts", err=True)
         return vectors.tokens.tolist(), None if recipe is None else recipe.max_tokens
     from veclab.corpus import open_source
     from veclab.model import load

@@ -14,7 +14,7 @@ from veclab.space import Space
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def inspect(file: Path, as_json: bool) -> None:
-    """Tell a vector file's Space, size and norms."""
+    """Show the Space, size and norms of a file of vectors."""
     from veclab.vectorfiles.summary import summarize
 
     summary = summarize(file)
@@ -36,7 +36,7 @@ def inspect(file: Path, as_json: bool) -> None:
     if summary.recipe is not None:
         recipe = summary.recipe
         facts += [
-            ("role", recipe.role or "none given"),
+            ("role", recipe.role or "none"),
             ("precision", recipe.precision),
             ("preparation", ", ".join(recipe.prepare)),
             ("token limit", f"{recipe.max_tokens or 'none'}, longer texts: {recipe.on_long}"),
@@ -49,5 +49,5 @@ def inspect(file: Path, as_json: bool) -> None:
 
 def _configuration(space: Space) -> str:
     if space.configuration:
-        return f"{len(space.configuration)} facts (--json lists them)"
+        return f"{len(space.configuration)} settings (--json lists them)"
     return "not recorded" if space.provider == "local" else "not known"

@@ -21,19 +21,27 @@ _BAR = 40
 @model_option
 @click.option("--column", "-c", metavar="NAME", help="The column that holds the texts.")
 @click.option(
-    "--id-column", metavar="NAME", help="The column that names the rows; # for row numbers."
+    "--id-column", metavar="NAME", help="The column that holds the ids; # for row numbers."
 )
 @click.option(
-    "--role", type=click.Choice(["query", "document"]), help="Count the model's prompt for it too."
+    "--role",
+    type=click.Choice(["query", "document"]),
+    help="Also count the model's prompt for this role.",
 )
-@click.option("--max-tokens", type=click.IntRange(min=3), help="A lower limit than the model's.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=3),
+    help="Token limit per text, if lower than the model's.",
+)
 @click.option(
     "--format",
     type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-    help="Of the input, where its name does not tell.",
+    help="Input format, if the file name does not show it.",
 )
 @click.option(
-    "--header/--no-header", default=True, help="Whether a .csv or .tsv begins with column names."
+    "--header/--no-header",
+    default=True,
+    help="Whether a .csv or .tsv file starts with column names.",
 )
 @json_option
 def inspect_text(
@@ -47,10 +55,10 @@ def inspect_text(
     header: bool,
     as_json: bool,
 ) -> None:
-    """Look at texts with the eyes of a model: what it would cut, and what is odd.
+    """Check texts before embedding: what would be truncated, and what is unusual.
 
-    INPUT is what `veclab embed` takes. Nothing is embedded. The last line says which options to
-    embed with.
+    INPUT is the same as for `veclab embed`. Nothing is embedded. The last line suggests options
+    for `veclab embed`.
     """
     from veclab.auditing.texts import inspect_texts
     from veclab.corpus import open_source
@@ -59,7 +67,7 @@ def inspect_text(
         source = open_source(
             input, column=column, id_column=id_column, format=format, header=header
         )
-    with progress("looking", source.rows) as advance:
+    with progress("checking", source.rows) as advance:
         habits = inspect_texts(
             source,
             model,
@@ -83,15 +91,15 @@ def inspect_text(
 def _print_lengths(habits: TextHabits) -> None:
     """Print tokens against the limit, as bars."""
     limit = habits.max_tokens
-    what = "no limit" if limit is None else f"reads {limit:,} tokens"
-    click.echo(f"tokens of a text, as {habits.model} counts them ({what})\n")
+    what = "no limit" if limit is None else f"limit {limit:,} tokens"
+    click.echo(f"tokens per text, counted by {habits.model} ({what})\n")
     rows = habits.histogram()
     most = max((count for *_, count in rows), default=0)
     width = max(len(f"{high:,}") for _, high, _ in rows)
     counts = max(len(f"{count:,}") for *_, count in rows)
     for low, high, count in rows:
         bar = _bar(count / most if most else 0)
-        over = "  cut" if limit is not None and low > limit and count else ""
+        over = "  truncated" if limit is not None and low > limit and count else ""
         line = f"{low:>{width},} to {high:>{width},}  {count:>{counts},}  {bar}"
         click.echo(f"{line}{click.style(over, fg='yellow')}".rstrip())
         if high == limit:
@@ -113,18 +121,19 @@ def _print_contents(habits: TextHabits) -> None:
     total = habits.total_tokens
     facts = [("texts", f"{habits.texts:,}"), ("tokens", _tokens(habits, total, whole))]
     if habits.max_tokens is not None:
-        facts.append(("cut", _cut(habits, total, whole)))
+        facts.append(("truncated", _truncated(habits, total, whole)))
     names = f": {', '.join(habits.empty_ids[:5])}" if habits.empty else ""
     facts.append(("empty", f"{habits.empty:,}{names}"))
     facts.append(("duplicates", _duplicates(habits, whole)))
     facts.append(("languages", _languages(habits)))
     of_sample = f"{habits.html:,} {_share(habits.html, habits.sampled)}"
-    facts.append(("HTML", f"{of_sample} have tags or entities"))
+    facts.append(("HTML", f"{of_sample} contain tags or entities"))
     if habits.mojibake is not None:
         share = _share(habits.mojibake, habits.sampled)
-        facts.append(("mojibake", f"{habits.mojibake:,} {share} look wrongly decoded (ftfy)"))
+        facts.append(("mojibake", f"{habits.mojibake:,} {share} appear wrongly decoded (ftfy)"))
     if habits.control or habits.surrogates:
-        found = f"{habits.control:,} have control characters, {habits.surrogates:,} broken pairs"
+        found = f"{habits.control:,} contain control characters, "
+        found += f"{habits.surrogates:,} unpaired surrogates"
         facts.append(("characters", found))
     print_facts(facts)
 
@@ -136,16 +145,16 @@ def _share(part: int, whole: int) -> str:
 def _tokens(habits: TextHabits, total: int, whole: int) -> str:
     mean = total / whole if whole else 0
     longest = ", ".join(f"{name} ({count:,})" for name, count in habits.longest[:3])
-    return f"{total:,}, {mean:,.0f} a text; longest: {longest or 'none'}"
+    return f"{total:,}, mean {mean:,.0f} per text; longest: {longest or 'none'}"
 
 
-def _cut(habits: TextHabits, total: int, whole: int) -> str:
-    if not habits.cut:
+def _truncated(habits: TextHabits, total: int, whole: int) -> str:
+    if not habits.truncated:
         return "0"
-    ids = ", ".join(habits.cut_ids[:5]) + (", …" if habits.cut > 5 else "")
+    ids = ", ".join(habits.truncated_ids[:5]) + (", …" if habits.truncated > 5 else "")
     return (
-        f"{habits.cut:,} {_share(habits.cut, whole)} would lose {habits.tokens_lost:,} tokens "
-        f"{_share(habits.tokens_lost, total)}: {ids}"
+        f"{habits.truncated:,} {_share(habits.truncated, whole)} would lose "
+        f"{habits.tokens_lost:,} tokens {_share(habits.tokens_lost, total)}: {ids}"
     )
 
 
@@ -154,14 +163,14 @@ def _duplicates(habits: TextHabits, whole: int) -> str:
     prepared = whole - habits.distinct_prepared
     evened = whole - habits.distinct_whitespace
     return (
-        f"{exact:,} {_share(exact, whole)} repeat another; {prepared:,} after the default "
-        f"preparation, {evened:,} with white space evened out"
+        f"{exact:,} {_share(exact, whole)} exact copies; {prepared:,} after the default "
+        f"preparation, {evened:,} after normalizing whitespace"
     )
 
 
 def _languages(habits: TextHabits) -> str:
     if habits.languages is None:
-        return "not told"
+        return "not detected"
     if not habits.language_sample:
         return "none"
     parts = [
@@ -173,14 +182,14 @@ def _languages(habits: TextHabits) -> str:
     if habits.language_sample < habits.texts - habits.empty:
         said += f" (of {habits.language_sample:,} texts)"
     if habits.model_languages:
-        said += f"; the model was made for {', '.join(habits.model_languages)}"
+        said += f"; the model card lists {', '.join(habits.model_languages)}"
     return said
 
 
 def _print_steps(habits: TextHabits) -> None:
-    click.echo("\nwhat each step of preparation would change:")
+    click.echo("\nWhat each preparation step would change:")
     for change in habits.changes:
-        always = " (always done)" if change.default else ""
+        always = " (always applied)" if change.default else ""
         share = _share(change.changed, habits.sampled)
         click.echo(f"  {change.step + always:<24} {change.changed:>8,} {share}")
         if change.changed:

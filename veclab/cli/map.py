@@ -28,14 +28,14 @@ _FILE = click.Path(path_type=Path)
     metavar="FILE",
     type=_FILE,
     required=True,
-    help="Where to: .html (interactive), .png, .svg, or .parquet (x and y).",
+    help="File to write: .html (interactive), .png, .svg, or .parquet (x and y).",
 )
-@click.option("--store", metavar="STORE", help="Map a store's passages instead of a file.")
+@click.option("--store", metavar="STORE", help="Map the passages of a store instead of a file.")
 @click.option(
     "--overlay",
     metavar="OTHER",
     type=_FILE,
-    help="Put the vectors of this file, of the same Space, into the finished map.",
+    help="Add the vectors of this file, of the same Space, to the finished map.",
 )
 @click.option(
     "--compare",
@@ -50,12 +50,12 @@ _FILE = click.Path(path_type=Path)
     type=click.Choice(["tsne", "umap", "pca"]),
     default="tsne",
     show_default=True,
-    help="t-SNE keeps most neighbors.",
+    help="Projection; t-SNE preserves the most neighbors.",
 )
-@click.option("--seed", type=int, default=42, show_default=True, help="Of all that is random.")
-@click.option("--title", help="Of the map; by default the file's name.")
+@click.option("--seed", type=int, default=42, show_default=True, help="Random seed.")
+@click.option("--title", help="Title of the map. Default: the file name.")
 @click.option(
-    "--atlas", is_flag=True, help="Add true neighbors to a .parquet, as Embedding Atlas reads them."
+    "--atlas", is_flag=True, help="Add nearest neighbors to the .parquet, for Embedding Atlas."
 )
 @json_option
 def map_(
@@ -71,10 +71,10 @@ def map_(
     atlas: bool,
     as_json: bool,
 ) -> None:
-    """Lay vectors out in two dimensions, and say how far the picture is to be believed.
+    """Draw a two-dimensional map of vectors, and measure how faithful it is.
 
-    VECTORS is a file that `veclab embed` wrote. The page is one file: it opens by itself, without
-    a network or a server.
+    VECTORS is a file written by `veclab embed`. The .html page is self-contained: it needs no
+    network and no server.
     """
     from veclab.atomic import check_output
     from veclab.maps.map import check_format
@@ -99,13 +99,15 @@ def _check(given: dict[str, Any]) -> None:
     if sum(source is not None for source in sources) != 1:
         raise click.UsageError("give a file of vectors, or --store STORE, or --compare A B")
     if given["compare"] and given["overlay"]:
-        raise click.UsageError("--overlay has no meaning with --compare")
+        raise click.UsageError("--overlay cannot be combined with --compare")
     if given["compare"] and given["title"]:
-        raise click.UsageError("--title has no meaning with --compare: the models' names are shown")
+        raise click.UsageError(
+            "--title cannot be combined with --compare, which shows the models' names"
+        )
     if given["compare"] and given["output"].suffix != ".html":
-        raise click.UsageError("--compare writes a page: end the output's name in .html")
+        raise click.UsageError("--compare writes a page: the output name must end in .html")
     if given["atlas"] and given["output"].suffix != ".parquet":
-        raise click.UsageError("--atlas writes a table: end the output's name in .parquet")
+        raise click.UsageError("--atlas writes a table: the output name must end in .parquet")
 
 
 def _make(

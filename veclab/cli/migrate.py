@@ -20,28 +20,30 @@ if TYPE_CHECKING:
 @store_option
 @click.option("--model", "-m", metavar="NAME", help="The new model.")
 @click.option(
-    "--back", is_flag=True, help="Undo the last change: remove the bridge, or search as before."
+    "--back",
+    is_flag=True,
+    help="Undo the last change: remove the bridge, or return to the previous model.",
 )
 @click.option(
     "--bridge",
     is_flag=True,
-    help="Embed a sample only, and learn a map by which the new model searches the old vectors.",
+    help="Embed only a sample, and learn a map that lets the new model search the old vectors.",
 )
 @click.option(
     "--min-recall",
     type=click.FloatRange(0, 1),
-    help="Of --bridge: the least share of the old model's top 10 it must keep, else it is refused; "
-    "0.8 by default.",
+    help="With --bridge: minimum share of the old model's top 10 to keep, or the bridge is "
+    "refused [0.8].",
 )
 @click.option(
     "--sample",
     type=click.IntRange(60, 50_000),
-    help="Of --bridge: passages that both models embed; 2000 by default.",
+    help="With --bridge: number of passages to embed with both models [2000].",
 )
 @click.option(
     "--switch/--no-switch",
     default=None,
-    help="Whether to switch; by default unless the new model is clearly worse.",
+    help="Whether to switch. Default: unless the new model is clearly worse.",
 )
 @loading_options
 @json_option
@@ -56,12 +58,12 @@ def migrate(
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Change a store's model: embed again, compare old and new, switch in one step.
+    """Change a store's model: re-embed, compare old and new, switch in one step.
 
-    Searches go on meanwhile. Both models are asked for the passages of 200 sentences from the
-    store; the old vectors are kept, and `--back` searches them again.
+    Searches continue meanwhile. Both models search for the passages of 200 sentences from the
+    store. The old vectors are kept, and `--back` returns to them.
 
-    With `--bridge` nothing is switched: `veclab search -m NEWMODEL` searches the old vectors.
+    With `--bridge`, nothing is switched: `veclab search -m NEWMODEL` searches the old vectors.
     """
     from veclab.model import load
     from veclab.store.bridge import MIN_RECALL, SAMPLE, build_bridge
@@ -70,16 +72,18 @@ def migrate(
     from veclab.store.store import Store
 
     if back == (model is not None):
-        raise click.UsageError("give the new model (-m NAME), or --back, and not both")
+        raise click.UsageError("give either the new model (-m NAME) or --back")
     if bridge and (back or switch is not None):
-        raise click.UsageError("--bridge goes with neither --back nor --switch")
+        raise click.UsageError("--bridge cannot be combined with --back or --switch")
     if not bridge and (min_recall is not None or sample is not None):
-        raise click.UsageError("--min-recall and --sample are of --bridge")
+        raise click.UsageError("--min-recall and --sample require --bridge")
     with Store.open(store) as opened:
         if back:
             removed = go_back(opened) == "bridge"
-            now = "has no bridge any more: only" if removed else "is searched again by"
-            click.echo(f"the store {store} {now} {opened.space}{' searches it' * removed}")
+            click.echo(
+                f"{'the bridge was removed: ' * removed}the store {store} is searched "
+                f"{'only' if removed else 'again'} with {opened.space}"
+            )
             return
         assert model is not None
         loaded = load(model, **loading)
@@ -109,7 +113,7 @@ def migrate(
         [
             *compared,
             ("new", f"{done.new}: {_quality(done.new_quality)}"),
-            ("measured", f"{done.questions} sentences of passages, asked for their passage"),
+            ("measured", f"on {done.questions} sentences, each searching for its own passage"),
             ("seconds", f"{done.seconds:,.1f}"),
             *[("note", note) for note in done.report.notes],
             ("result", _result(done, store)),
@@ -130,7 +134,7 @@ def _show_bridge(built: Bridging, model: str, store: str, as_json: bool) -> None
                 ("keeps", f"{_share(built.old_kept)} of the old model's own top 10 in the store"),
                 ("", f"{_share(built.new_kept)} {top} among {built.passages:,} passages"),
                 ("", f"(the old model itself {_share(built.old_of_new)} of those)"),
-                ("measured", f"on {built.questions} sentences that it was not learned from"),
+                ("measured", f"on {built.questions} held-out sentences"),
                 ("seconds", f"{built.seconds:,.1f}"),
                 ("result", _bridge_result(built, model, store)),
             ]
@@ -146,21 +150,22 @@ def _share(value: tuple[float, float, float]) -> str:
 def _bridge_result(built: Bridging, model: str, store: str) -> str:
     if built.saved:
         return (
-            f"new queries search the old vectors, as {built.space}: "
+            f"queries of the new model search the old vectors, as {built.space}: "
             f"veclab search QUESTION --store {store} -m {model}; "
             f"remove: veclab migrate --store {store} --back"
         )
     return (
-        f"refused, nothing was saved: it keeps {built.old_kept[0]:.1%}, and {built.min_recall:.0%} "
-        "were asked for (--min-recall); a larger --sample may do, or embed anew, without --bridge"
+        f"refused, nothing was saved: it keeps {built.old_kept[0]:.1%}, less than the required "
+        f"{built.min_recall:.0%} (--min-recall); try a larger --sample, or re-embed without "
+        "--bridge"
     )
 
 
 def _quality(quality: Quality) -> str:
-    return f"finds {quality.found:.1%} in its first ten, MRR {quality.mrr:.3f}"
+    return f"recall@10 {quality.found:.1%}, MRR {quality.mrr:.3f}"
 
 
 def _result(done: Migration, store: str) -> str:
     if done.switched:
-        return f"the new vectors are searched now; back: veclab migrate --store {store} --back"
-    return "the old vectors stay: the new ones are worse, or --no-switch was given (--switch)"
+        return f"the new vectors are now in use; to go back: veclab migrate --store {store} --back"
+    return "the old vectors stay in use: the new ones are worse, or --no-switch was given"

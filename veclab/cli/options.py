@@ -21,7 +21,7 @@ max_cost_option = click.option(
     "--max-cost",
     type=click.FloatRange(min=0),
     metavar="DOLLARS",
-    help="Refuse to buy vectors for more than this.",
+    help="Spend at most this much on embeddings; stop before exceeding it.",
 )
 
 store_option = click.option(
@@ -29,7 +29,7 @@ store_option = click.option(
     "-s",
     metavar="PATH",
     required=True,
-    help="Folder of the store, or postgresql://...",
+    help="Store folder, or postgresql://... for PostgreSQL.",
 )
 
 
@@ -57,7 +57,7 @@ picture_option = click.option(
     "-o",
     metavar="PICTURE",
     type=click.Path(path_type=Path),
-    help="Draw it, too: .png, .svg or .pdf.",
+    help="Also draw a picture: .png, .svg or .pdf.",
 )
 
 # How a model is loaded: arguments of `veclab.load`.
@@ -66,27 +66,27 @@ loading_options = _group(
     click.option(
         "--dimensions",
         type=click.IntRange(min=1),
-        help="Shorter vectors than the model's own.",
+        help="Truncate vectors to this many dimensions.",
     ),
     click.option(
         "--base-url",
         metavar="URL",
-        help="An OpenAI-compatible endpoint, for openai:MODEL; by default OpenAI's own.",
+        help="OpenAI-compatible endpoint for openai:MODEL. Default: OpenAI's own.",
     ),
     click.option(
         "--engine",
         type=click.Choice(["openvino", "torch"]),
-        help="What computes; by default an accelerator by torch, else OpenVINO if installed.",
+        help="Inference engine. Default: torch with a GPU, otherwise OpenVINO if installed.",
     ),
     click.option(
         "--precision",
         type=click.Choice(["f32", "bf16", "f16", "int8"]),
-        help="Of the arithmetic; by default bf16 where the hardware has it, else f32.",
+        help="Numeric precision. Default: bf16 if the hardware supports it, otherwise f32.",
     ),
     click.option(
         "--threads",
         type=click.IntRange(min=1),
-        help="Processor cores to use; by default all this process may use.",
+        help="Number of CPU threads. Default: all cores available to this process.",
     ),
     device_option,
     click.option(
@@ -95,11 +95,13 @@ loading_options = _group(
         is_flag=True,
         flag_value=False,
         default=True,
-        help="Neither read nor write the cache of vectors.",
+        help="Do not read or write the vector cache.",
     ),
 )
 max_tokens_option = click.option(
-    "--max-tokens", type=click.IntRange(min=3), help="Read fewer tokens of each text than could be."
+    "--max-tokens",
+    type=click.IntRange(min=3),
+    help="Token limit per text, if lower than the model's.",
 )
 
 # How an input is read: arguments of `veclab.corpus.open_source`.
@@ -107,18 +109,18 @@ reading_options = _group(
     "reading",
     click.option("--column", "-c", metavar="NAME", help="The column that holds the texts."),
     click.option(
-        "--id-column", metavar="NAME", help="The column that names the rows; # for row numbers."
+        "--id-column", metavar="NAME", help="The column that holds the ids; # for row numbers."
     ),
-    click.option("--drop", metavar="NAME", multiple=True, help="Leave a column out; repeatable."),
+    click.option("--drop", metavar="NAME", multiple=True, help="Ignore this column; repeatable."),
     click.option(
         "--format",
         type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-        help="Of the input, where its name does not tell.",
+        help="Input format, if the file name does not show it.",
     ),
     click.option(
         "--header/--no-header",
         default=True,
-        help="Whether a .csv or .tsv begins with column names.",
+        help="Whether a .csv or .tsv file starts with column names.",
     ),
 )
 
@@ -135,19 +137,19 @@ policy_options = _group(
         type=click.Choice(["truncate", "error", "split"]),
         default="truncate",
         show_default=True,
-        help="For texts over the model's limit: read the beginning, stop, or embed in windows.",
+        help="For texts over the token limit: truncate, stop, or embed in windows.",
     ),
     click.option(
         "--on-empty",
         type=click.Choice(["skip", "error"]),
         default="skip",
         show_default=True,
-        help="For texts that are missing or blank: leave them out, or stop.",
+        help="For missing or blank texts: skip them, or stop.",
     ),
     click.option(
         "--prepare",
         type=click.Choice(OPTIONAL_STEPS),
         multiple=True,
-        help="A further step of text preparation; repeatable.",
+        help="Additional text preparation step; repeatable.",
     ),
 )

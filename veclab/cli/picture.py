@@ -23,10 +23,10 @@ _FILE = click.Path(path_type=Path)
 
 @click.group()
 def picture() -> None:
-    """Draw vectors as a .png, .svg or .pdf.
+    """Draw charts of vectors: .png, .svg or .pdf.
 
-    INPUT is a file of vectors, or of texts, which are then embedded. There are more pictures on
-    other commands: `veclab similar TEXT TEXT ... -o`, `analogy ... -o`, `bias -o`, `compare -o`.
+    INPUT is a file of vectors, or of texts, which are embedded first. Other commands draw
+    pictures, too: `veclab similar TEXT TEXT ... -o`, `analogy ... -o`, `bias -o`, `compare -o`.
     """
 
 
@@ -41,25 +41,25 @@ def _shared(command: Command) -> Command:
                 metavar="PICTURE",
                 type=_FILE,
                 required=True,
-                help="Where to: .png, .svg or .pdf.",
+                help="File to write: .png, .svg or .pdf.",
             ),
-            click.option("--title", help="Above the picture."),
+            click.option("--title", help="Title of the picture."),
             click.option(
                 "--model",
                 "-m",
                 metavar="NAME",
-                help=f"For a file of texts; {DEFAULT_MODEL} by default.",
+                help=f"Model for a file of texts [{DEFAULT_MODEL}].",
             ),
-            click.option("--column", "-c", metavar="NAME", help="The column of texts."),
+            click.option("--column", "-c", metavar="NAME", help="The column that holds the texts."),
             click.option(
                 "--header/--no-header",
                 default=None,
-                help="Whether a .csv or .tsv begins with column names.",
+                help="Whether a .csv or .tsv file starts with column names.",
             ),
             click.option(
                 "--format",
                 type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-                help="Of a file of texts, where its name does not tell.",
+                help="Format of a file of texts, if its name does not show it.",
             ),
             loading_options,
             json_option,
@@ -70,10 +70,10 @@ def _shared(command: Command) -> Command:
 
 
 _sample_option = click.option(
-    "--sample", type=click.IntRange(min=1), metavar="N", help="Draw this many, chosen by chance."
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Draw a random sample of this size."
 )
 _seed_option = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the choice by chance."
+    "--seed", type=int, default=0, show_default=True, help="Random seed of the sample."
 )
 
 
@@ -83,7 +83,7 @@ _seed_option = click.option(
 @_seed_option
 @click.option("--no-order", is_flag=True, help="Keep the order of the file.")
 def heatmap(sample: int | None, seed: int, no_order: bool, **given: Any) -> None:
-    """Similarity of each text with each, like beside like."""
+    """Pairwise similarity, with similar texts next to each other."""
 
     def draw(vectors: Vectors) -> Picture:
         from veclab.pictures import heatmap
@@ -106,11 +106,11 @@ def heatmap(sample: int | None, seed: int, no_order: bool, **given: Any) -> None
     default=2000,
     show_default=True,
     metavar="N",
-    help="Look for the nearest neighbor of this many texts, among all.",
+    help="Find the nearest neighbors of this many texts, among all.",
 )
 @_seed_option
 def similarities(sample: int, seed: int, **given: Any) -> None:
-    """Cosines of random pairs beside those of nearest neighbors."""
+    """Cosine similarity of random pairs and of nearest neighbors."""
 
     def draw(vectors: Vectors) -> Picture:
         from veclab.pictures import similarities
@@ -136,7 +136,7 @@ def spectrum(**given: Any) -> None:
 @picture.command()
 @_shared
 def lengths(**given: Any) -> None:
-    """Tokens of each text, and which are over the limit; embeds nothing."""
+    """Token counts, and the texts over the limit; nothing is embedded."""
 
     def draw(counted: tuple[Any, int | None]) -> Picture:
         from veclab.pictures import lengths

@@ -39,7 +39,7 @@ def plan(
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Tell what `veclab embed` would do with the same options, and what it would cost.
+    """Show what `veclab embed` would do with the same options, and its cost.
 
     Nothing is sent or bought, and no key is needed.
     """

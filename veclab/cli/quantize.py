@@ -24,17 +24,17 @@ from veclab.cli.options import reading_options
 @reading_options
 @json_option
 def quantize(input: str, model: str, reading: dict[str, Any], as_json: bool) -> None:
-    """Make a model's int8 form from texts like yours: faster on processors with VNNI or AMX.
+    """Quantize a model to int8, calibrated on your texts: faster on CPUs with VNNI or AMX.
 
-    INPUT is a file of texts as for `veclab embed`; 300 of them are drawn. The loss against f32 is
-    measured on them and told. What is made replaces the model's int8 form, and is what
-    --precision int8 uses from then on; its vectors have a cache of their own.
+    INPUT is a file of texts as for `veclab embed`; 300 of them are sampled. The loss against f32
+    is measured on them and printed. The result replaces the model's previous int8 version and is
+    what --precision int8 uses from then on; its vectors are cached separately.
     """
     from veclab.models.catalog import find_transformer
     from veclab.models.local.openvino.int8 import find_or_quantize
 
     start = time.perf_counter()
-    folder = find_transformer(model, "have an int8 form")
+    folder = find_transformer(model, "be quantized to int8")
     source = read_source(input, reading)
     texts = (text for block in source.blocks() for text in block.texts if text)
     with progress("calibrating", None):

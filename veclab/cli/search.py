@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("query")
 @store_option
-@click.option("--top", "-n", type=int, default=10, show_default=True, help="Passages to find.")
+@click.option("--top", "-n", type=int, default=10, show_default=True, help="Number of passages.")
 @click.option(
     "--mode",
     type=click.Choice(["hybrid", "vector", "keyword"]),
     default="hybrid",
     show_default=True,
-    help="By meaning and words, by meaning, or by words.",
+    help="By meaning and keywords, by meaning, or by keywords.",
 )
-@click.option("--where", metavar="FILTER", help="For instance \"year >= 2020 and lang = 'en'\".")
 @click.option(
-    "--min-score", type=float, help="Leave out what has a lower cosine (keyword: a lower BM25)."
+    "--where", metavar="FILTER", help="Filter, for example \"year >= 2020 and lang = 'en'\"."
 )
-@click.option("--mmr", type=float, help="Prefer passages unlike each other: 0.5, say; 1 is off.")
+@click.option("--min-score", type=float, help="Omit passages with a lower cosine (keyword: BM25).")
+@click.option("--mmr", type=float, help="Diversify results by MMR: 0.5, for example; 1 is off.")
 @click.option(
     "--fusion",
     type=click.Choice(["minmax", "rrf"]),
     default="minmax",
     show_default=True,
-    help="How hybrid joins its two scores.",
+    help="How hybrid search combines its two scores.",
 )
 @click.option(
     "--weight",
     type=float,
     default=0.5,
     show_default=True,
-    help="Of vectors against words in hybrid, from 0 to 1.",
+    help="Hybrid: weight of vectors against keywords, 0 to 1.",
 )
-@click.option("--rerank", metavar="NAME", help="A cross-encoder that reads the best 50 again.")
-@click.option("--model", "-m", metavar="NAME", help="By default the store's own.")
-@click.option("--full", is_flag=True, help="Show passages whole.")
-@click.option("--no-merge", is_flag=True, help="Do not join passages that follow one another.")
-@click.option("--open", "open_first", is_flag=True, help="Open the best passage's file.")
+@click.option("--rerank", metavar="NAME", help="Cross-encoder that reranks the best 50.")
+@click.option("--model", "-m", metavar="NAME", help="Default: the store's own model.")
+@click.option("--full", is_flag=True, help="Show passages in full.")
+@click.option("--no-merge", is_flag=True, help="Do not merge adjacent passages.")
+@click.option("--open", "open_first", is_flag=True, help="Open the file of the best passage.")
 @loading_options
 @json_option
 def search(
@@ -65,7 +65,7 @@ def search(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the passages of a store that answer QUERY."""
+    """Find the passages of a store that match QUERY."""
     from veclab.store.links import link
     from veclab.store.neighbors import join_neighbors
     from veclab.store.store import Store
@@ -84,7 +84,7 @@ def search(
             _show(rank, hit, full)
     if open_first and hits:
         if (address := link(hits[0].passage)) is None:
-            raise click.UsageError("the best passage came from no file that could be opened")
+            raise click.UsageError("the best passage does not come from a file that can be opened")
         click.launch(address)
 
 

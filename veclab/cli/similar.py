@@ -33,8 +33,7 @@ _FILE = click.Path(path_type=Path)
     "--model",
     "-m",
     metavar="NAME",
-    help="Name or path of a model, or openai:MODEL; by default the file's own, or "
-    f"{DEFAULT_MODEL}.",
+    help=f"Name or path of a model, or openai:MODEL. Default: the file's own, or {DEFAULT_MODEL}.",
 )
 @click.option(
     "--to", metavar="FILE", type=_FILE, help="Find the nearest texts in this file of vectors."
@@ -43,34 +42,38 @@ _FILE = click.Path(path_type=Path)
     "--within",
     metavar="FILE",
     type=_FILE,
-    help="Find each text's nearest others in this file, of texts or of vectors.",
+    help="Find the nearest neighbors of each text within this file of texts or vectors.",
 )
 @click.option(
     "--duplicates",
     metavar="COSINE",
     type=click.FloatRange(min=0, min_open=True, max=1),
-    help="With --within: find groups of texts linked by this cosine or more, 0.95 for instance.",
+    help="With --within: find groups of near-duplicates, linked by this cosine or more: 0.95, say.",
 )
 @click.option("--pairs", metavar="FILE", type=_FILE, help="Score the pairs of texts in this file.")
-@click.option("--top", "-k", type=click.IntRange(min=1), help="How many nearest.  [default: 5]")
+@click.option(
+    "--top", "-k", type=click.IntRange(min=1), help="Number of nearest texts.  [default: 5]"
+)
 @click.option(
     "--measure",
     type=click.Choice(["cosine", "dot", "euclidean"]),
     default="cosine",
     show_default=True,
-    help="What to score by; euclidean is a distance, with a minus sign: more is more alike.",
+    help="Similarity measure; euclidean is the negative distance, so that higher is more similar.",
 )
-@click.option("--column", "-c", metavar="NAME", multiple=True, help="Of texts; for pairs twice.")
-@click.option("--gold", metavar="NAME", help="With --pairs: the column of scores by people.")
+@click.option(
+    "--column", "-c", metavar="NAME", multiple=True, help="Text column; twice for --pairs."
+)
+@click.option("--gold", metavar="NAME", help="With --pairs: the column of human scores.")
 @click.option(
     "--header/--no-header",
     default=None,
-    help="Whether a .csv or .tsv begins with column names; for pairs its first row tells.",
+    help="Whether a .csv or .tsv file starts with column names. Default for --pairs: detected.",
 )
 @click.option(
     "--format",
     type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-    help="Of a file of texts or pairs, where its name does not tell.",
+    help="Format of a file of texts or pairs, if its name does not show it.",
 )
 @picture_option
 @loading_options
@@ -92,11 +95,11 @@ def similar(
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Print how similar texts are: cosine similarity, 1 for the same meaning.
+    """Show how similar texts are: cosine similarity, 1 for the same meaning.
 
-    Give two texts or more; or a text and --to FILE; or --within FILE, to compare its texts with
-    each other; or --pairs FILE (.csv, .tsv, .jsonl, .parquet: two columns of texts, and scores if
-    there are any, with which the correlation is told).
+    Give two or more texts; or a text and --to FILE; or --within FILE, to compare its texts with
+    each other; or --pairs FILE (.csv, .tsv, .jsonl, .parquet), two columns of texts, and a third of
+    scores to correlate with, if there is one.
     """
     _check(locals())
     if pairs is not None:
@@ -123,12 +126,12 @@ def _check(given: dict[str, Any]) -> None:
     mode = modes[0] if modes else None
     if mode in (None, "to") and len(given["texts"]) < (1 if mode else 2):
         raise click.UsageError(
-            "give a text to look for"
+            "give a text to search for"
             if mode
-            else "give two texts or more; or --to FILE, --within FILE or --pairs FILE"
+            else "give two or more texts; or --to FILE, --within FILE or --pairs FILE"
         )
     if mode in ("within", "pairs") and given["texts"]:
-        raise click.UsageError(f"--{mode} takes its texts from the file; leave TEXT out")
+        raise click.UsageError(f"--{mode} takes its texts from the file: omit TEXT")
     allowed = {
         "top": mode == "to" or (mode == "within" and given["duplicates"] is None),
         "duplicates": mode == "within",
@@ -140,9 +143,9 @@ def _check(given: dict[str, Any]) -> None:
     }
     for name, fits in allowed.items():
         if not fits and given[name] not in (None, ()):
-            raise click.UsageError(f"--{name} has no meaning here; see veclab similar --help")
+            raise click.UsageError(f"--{name} does not apply here; see veclab similar --help")
     if given["duplicates"] is not None and given["measure"] != "cosine":
-        raise click.UsageError("--duplicates goes by cosine; leave --measure out")
+        raise click.UsageError("--duplicates uses cosine: omit --measure")
     if mode == "within" and len(given["column"]) > 1:
         raise click.UsageError("--within reads one column of texts")
 

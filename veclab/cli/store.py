@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def store() -> None:
-    """Look into a store, tidy it, take it elsewhere, check it."""
+    """Inspect, check, compact, export or tune a store."""
 
 
 @store.command()
 @store_option
 @json_option
 def inspect(store: str, as_json: bool) -> None:
-    """Show what a store is and holds."""
+    """Show a store's model, contents and settings."""
     from veclab.store.maintain import inspect as look
     from veclab.store.store import Store
 
@@ -40,7 +40,7 @@ def inspect(store: str, as_json: bool) -> None:
         ("documents", f"{facts['documents']:,}: {'; '.join(sources[:5])}"),
         ("fields", ", ".join(f"{n} ({k})" for n, k in facts["fields"].items()) or "none"),
         ("language", facts["language"]),
-        ("cutting", ", ".join(f"{n} {v}" for n, v in facts["settings"].items())),
+        ("chunking", ", ".join(f"{n} {v}" for n, v in facts["settings"].items())),
         ("search", _search(facts)),
         ("files", f"{facts['files']:,} in {facts['bytes'] / 1e6:,.1f} MB"),
         ("version", f"{facts['table_version']}, {facts['versions_kept']} kept"),
@@ -48,7 +48,7 @@ def inspect(store: str, as_json: bool) -> None:
     if bridge is not None:
         lines.append(("bridge", bridge))
     if facts["previous_space_id"] is not None:
-        lines.append(("before", f"space {facts['previous_space_id']}: veclab migrate --back"))
+        lines.append(("previous", f"space {facts['previous_space_id']}: veclab migrate --back"))
     print_facts(lines)
 
 
@@ -57,7 +57,7 @@ def _bridge(info: BridgeInfo | None) -> str | None:
         return None
     (old, low, high), questions = info.measured["old_kept"], info.measured["questions"]
     return (
-        f"queries of {info.source} search it, too, as {info.space}: {info.kind}, keeps "
+        f"queries of {info.source} also search it, as {info.space}: {info.kind}, keeps "
         f"{old:.1%} of the top 10 (95% from {low:.1%} to {high:.1%}, {questions} sentences); "
         "remove it: veclab migrate --back"
     )
@@ -69,7 +69,7 @@ def _search(facts: dict[str, Any]) -> str:
         return str(facts["vector_search"])
     options = ", ".join(f"{name} {value}" for name, value in tuning["search"].items())
     return (
-        f"index, recall@10 {tuning['recall']:.3f} (asked for {tuning['target']}), measured on "
+        f"index, recall@10 {tuning['recall']:.3f} (target {tuning['target']}), measured on "
         f"{tuning['queries']} queries ({tuning['queries_from']}) at {tuning['rows']:,} passages: "
         f"{options}"
     )
@@ -82,11 +82,11 @@ def _search(facts: dict[str, Any]) -> str:
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="Keep versions this young, for those who are reading.",
+    help="Keep versions newer than this, for searches in progress.",
 )
 @json_option
 def compact(store: str, keep_hours: float, as_json: bool) -> None:
-    """Put small files together and drop old versions."""
+    """Merge small files and remove old versions."""
     from datetime import timedelta
 
     from veclab.store.maintain import compact as tidy
@@ -122,7 +122,7 @@ def export(output: Path, store: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def check(context: click.Context, store: str, as_json: bool) -> None:
-    """Read all of a store and look for damage; exit code 1 where there is some."""
+    """Read a whole store and report damage; exit code 1 if there is any."""
     from veclab.store.maintain import check as look
     from veclab.store.store import Store
 
@@ -137,15 +137,15 @@ def check(context: click.Context, store: str, as_json: bool) -> None:
 
 @store.command()
 @store_option
-@click.option("--recall", type=click.FloatRange(0.5, 1), help="Of the first ten; at first 0.99.")
+@click.option("--recall", type=click.FloatRange(0.5, 1), help="Target recall@10 [0.99].")
 @click.option(
     "--questions",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with a question a line to measure on; by default sentences of passages.",
+    help="File of queries to measure on, one per line. Default: sentences from passages.",
 )
 @json_option
 def tune(store: str, recall: float | None, questions: Path | None, as_json: bool) -> None:
-    """Find how thoroughly a large store has to be searched for a recall."""
+    """Tune the search of a large store for a target recall."""
     from veclab.store.store import Store
 
     lines = None

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @store_option
-@click.option("--model", "-m", metavar="NAME", help="By default the store's own.")
+@click.option("--model", "-m", metavar="NAME", help="Default: the store's own model.")
 @loading_options
 def watch(folder: Path, store: str, model: str | None, loading: dict[str, Any]) -> None:
     """Keep a store up to date with FOLDER until Ctrl-C.
 
-    What is added or changed is embedded, what is deleted goes from the store.
+    New and changed files are embedded; deleted files are removed from the store.
     """
     from veclab.store.store import Store
     from veclab.store.watch import watch as keep

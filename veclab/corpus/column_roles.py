@@ -175,7 +175,7 @@ def settle_roles(
 def which_column(name: str, names: Iterable[str]) -> InputError:
     """Return the error for an input whose text column the caller must name."""
     return InputError(
-        f"{name}: which column holds the texts? Say --column NAME; there are {listed(names)}. "
+        f"{name}: which column holds the texts? Choose one with --column NAME: {listed(names)}. "
         "(A .csv or .tsv without column names: --no-header)"
     )
 

@@ -106,7 +106,7 @@ def read_dataset(path: str | Path, choice: Choice | None = None) -> Dataset:
     columns, reason = _read(target, choice)
     for wanted in (*choice.columns, *([choice.gold] if choice.gold else [])):
         if wanted not in columns:
-            raise InputError(f"{path} has no column {wanted!r}; there are {listed(columns)}")
+            raise InputError(f"{path} has no column {wanted!r}; its columns are {listed(columns)}")
     return _choose(target.name, columns, choice, reason)
 
 

@@ -54,7 +54,7 @@ def make_map(
         MissingExtra: the extra `map` is not installed.
     """
     if method not in METHODS:
-        raise InputError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
+        raise InputError(f"method cannot be {method!r}; choose from {', '.join(METHODS)}")
     require_scipy()
     tell = on_stage or (lambda _: None)
     started = time.perf_counter()

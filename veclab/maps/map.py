@@ -134,7 +134,7 @@ class Map:
         found = [column for column in self.columns(name) if column.name == name]
         if not found:
             known = ", ".join(repr(c.name) for c in self.columns() if c.kind != "text")
-            raise InputError(f"there is no column {name!r} to color by; there are {known}")
+            raise InputError(f"there is no column {name!r} to color by; available: {known}")
         if found[0].kind == "text":
             raise InputError(
                 f"column {name!r} has more than 65,534 different values: too many to color by"

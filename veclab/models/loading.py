@@ -163,7 +163,7 @@ def _check(
         ("precision", precision, get_args(Precision)),
     ):
         if value is not None and value not in known:
-            raise InputError(f"{name} cannot be {value!r}; there are {', '.join(known)}")
+            raise InputError(f"{name} cannot be {value!r}; choose from {', '.join(known)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, not {threads}")
 
@@ -172,7 +172,7 @@ def _from_environment() -> EngineName | None:
     chosen = os.environ.get("VECLAB_ENGINE") or None
     if chosen is not None and chosen not in get_args(EngineName):
         known = ", ".join(get_args(EngineName))
-        raise InputError(f"VECLAB_ENGINE is {chosen!r}; there are {known}")
+        raise InputError(f"VECLAB_ENGINE cannot be {chosen!r}; choose from {known}")
     return cast(EngineName | None, chosen)
 
 

@@ -128,7 +128,7 @@ class Preparation:
         if unknown := wanted - set(_ORDER):
             raise InputError(
                 f"unknown preparation: {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(OPTIONAL_STEPS)}"
+                f"choose from {', '.join(OPTIONAL_STEPS)}"
             )
         steps = tuple(step for step in _ORDER if step in wanted)
         return cls(steps, tuple(_step_label(step) for step in steps))

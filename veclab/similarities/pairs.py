@@ -170,7 +170,7 @@ def _roles(
 ) -> tuple[str, str, str | None]:
     """Return the two columns of texts and the column of scores."""
     if unknown := [name for name in (*columns, gold) if name is not None and name not in table]:
-        raise InputError(f"{path} has no column {listed(unknown)}; there are {listed(table)}")
+        raise InputError(f"{path} has no column {listed(unknown)}; its columns are {listed(table)}")
     free = [n for n in table if n not in (*columns, gold) and n.lower() not in ("id", "_id")]
     numeric = [n for n in free if all(_number(value) for value in table[n])]
     texts = list(columns) or [
@@ -179,7 +179,7 @@ def _roles(
     if len(texts) != 2 or (gold is None and not columns and len(numeric) > 1):
         raise InputError(
             f"{path}: which two columns hold the texts, and which the scores? Say --column NAME "
-            f"twice, and --gold NAME if there are scores; there are {listed(table)}"
+            f"twice, and --gold NAME if there are scores; its columns are {listed(table)}"
         )
     if gold is None and len(numeric) == 1:
         gold = numeric[0]

@@ -37,7 +37,7 @@ def stemmer(name: str) -> str:
     known = {n.lower(): n for n in LANGUAGES.values()} | LANGUAGES | {NO_LANGUAGE: NO_LANGUAGE}
     if name.lower() not in known:
         raise InputError(
-            f"there is no stemmer for the language {name!r}; there are "
+            f"there is no stemmer for the language {name!r}; available: "
             f"{', '.join(sorted(LANGUAGES.values()))}, and {NO_LANGUAGE} for none"
         )
     return known[name.lower()]

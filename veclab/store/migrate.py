@@ -1,4 +1,4 @@
-"""Migrate: change a store's model. New vectors are built beside the old ones, compared, switched.
+"""Change a store's model. New vectors are built beside the old ones, compared, switched.
 
 Searches go on meanwhile, in the old vectors. The switch replaces the store's state in one step, and
 so does going back; the old table stays until it is dropped.
@@ -67,7 +67,7 @@ class Migration:
         old, new: the two Spaces, in words.
         questions: how many were asked of both.
         old_quality, new_quality: how well each found the passages; None where the old model is
-            not to be had any more.
+            no longer available.
         difference: of `mrr`, new less old, and its 95% interval over the questions; or None.
         switched: whether the new vectors are searched now.
         report: of embedding.
@@ -115,7 +115,7 @@ def migrate(
     with store.writing():
         state = store.state
         if model.space.id == state.live.space.id:
-            raise InputError(f"the store's vectors are of {model.space} already")
+            raise InputError(f"the store's vectors are already those of {model.space}")
         old = store.table
         info = TableInfo(table_name(model.space), model.space, name, state.live.language)
         own = own_fields(old.schema)
@@ -134,7 +134,7 @@ def migrate(
             before = _ranks(old, _queries(store.model, texts), ids, state.live.tuning)
             difference = interval(after - before, -1.0)
         except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
-            report.note(f"not compared: the store's own model is not to be had here ({error})")
+            report.note(f"not compared: the store's own model is not available here ({error})")
         worse = difference is not None and difference[2] < 0
         switched = not worse if switch is None else switch
         if switched:
@@ -172,12 +172,12 @@ def go_back(store: Store) -> str:
             store.place.keep_files(())
             return "bridge"
         if state.previous is None:
-            raise StoreError(f"the store {store.place.name} has had no other model to go back to")
+            raise StoreError(f"the store {store.place.name} has no previous model to go back to")
         old = store.place.open(state.previous.name)
         if _digests(old) != _digests(store.table):
             raise StoreError(
-                "documents have changed since the model was changed, and the old vectors lack "
-                f"them: migrate instead, which embeds only what is new: veclab migrate --store "
+                "documents have changed since the migration and have no old vectors; migrate back "
+                f"instead, which embeds only what is new: veclab migrate --store "
                 f"{store.place.name} -m {state.previous.model or state.previous.space.model}"
             )
         store.place.write(State(state.previous, state.live, _kept(state.settings)))

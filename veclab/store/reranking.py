@@ -33,7 +33,7 @@ def cross_encoder(name: str) -> CrossEncoder:
     """Load a cross-encoder by name or path, once a process.
 
     Raises:
-        ModelUnavailable: it is not to be had, or gives more than one score for a pair.
+        ModelUnavailable: it is not available, or gives more than one score for a pair.
         MissingExtra: Sentence Transformers is not installed.
     """
     try:
@@ -46,6 +46,7 @@ def cross_encoder(name: str) -> CrossEncoder:
         raise ModelUnavailable(f"the cross-encoder {name!r} cannot be loaded: {error}") from None
     if getattr(model, "num_labels", 1) != 1:
         raise ModelUnavailable(
-            f"{name!r} gives {model.num_labels} scores a pair; a cross-encoder for search gives one"
+            f"{name!r} gives {model.num_labels} scores per pair; a cross-encoder for search "
+            "gives one"
         )
     return CrossEncoder(model)

@@ -86,7 +86,7 @@ def sample_queries(
     """Sentences of passages as queries, spread over the whole table."""
     keys, rows = table.sample(count, ["text"])
     texts = [sentence_of(text, i) for i, text in enumerate(rows["text"].to_pylist())]
-    source = "sentences of passages, their own passage left out"
+    source = "sentences from passages, excluding their own passage"
     return Sample(embed(texts), keys, source)
 
 
@@ -137,13 +137,15 @@ def tune(
     if questions:
         vectors = embed(questions)
         nothing = np.full(len(vectors), -1, np.int64)
-        sample = Sample(vectors, nothing, f"{len(vectors)} questions that were given")
+        sample = Sample(vectors, nothing, f"{len(vectors)} given questions")
         return find_tuning(table, sample, target)
     try:
         sample = sample_queries(table, embed)
     except (MissingExtra, ModelUnavailable, ProviderError) as error:
         keys, rows = table.sample(QUERIES, ["embedding"])
-        why = f"stored vectors, easier than questions: the model is not to be had ({error})"
+        why = (
+            f"stored vectors, which are easier than questions: the model is not available ({error})"
+        )
         sample = Sample(vectors_of(rows), keys, why)
     return find_tuning(table, sample, target)
 

@@ -238,7 +238,7 @@ class _Parser:
             close = difflib.get_close_matches(name, self.fields, 1)
             there = f"did you mean {close[0]}?" if close else ""
             known = ", ".join(self.fields)
-            raise self.error(f"there is no such field ({there or f'there are {known}'})", token)
+            raise self.error(f"there is no such field ({there or f'available: {known}'})", token)
         self.place += 1
         return self.fields[name]
 

@@ -109,7 +109,9 @@ def to_table(vectors: Vectors) -> pa.Table:
         return table
     for field, column in zip(vectors.columns.schema, vectors.columns.columns, strict=True):
         if field.name in OWN_COLUMNS:
-            raise InputError(f"the column name {field.name!r} is veclab's own; rename yours")
+            raise InputError(
+                f"the column name {field.name!r} is reserved by veclab: rename the column"
+            )
         table = table.append_column(field, column)
     return table
 
@@ -135,7 +137,7 @@ def save(vectors: Vectors, path: Path) -> Path:
 
 def _npz_parts(vectors: Vectors) -> dict[str, Any]:
     if vectors.columns is not None:
-        raise InputError("an .npz cannot hold your own columns: save as .parquet")
+        raise InputError("an .npz file cannot hold extra columns: save as .parquet")
     parts: dict[str, Any] = {
         "embedding": vectors.array,
         "id": np.array(vectors.ids, dtype=np.str_),
@@ -178,13 +180,13 @@ def holds_vectors(path: Path) -> bool:
 
 def _not_ours(path: Path) -> InputError:
     return InputError(
-        f"{path} does not say which Space its vectors belong to, so nothing can be compared with "
-        "them safely. Embed its texts with `veclab embed`"
+        f"{path} does not record the Space of its vectors, so they cannot be compared safely. "
+        "Embed its texts with `veclab embed`"
     )
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} is not a whole Parquet file (cut short or damaged?): {error}")
+    return InputError(f"{path} is not a complete Parquet file (truncated or damaged?): {error}")
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -259,7 +261,7 @@ def _read_npz(path: Path) -> Vectors:
         with np.load(path, allow_pickle=False) as file:
             parts = dict(file)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise InputError(f"{path} is not a whole .npz file: {error}") from None
+        raise InputError(f"{path} is not a complete .npz file: {error}") from None
     if not {"embedding", "id", "space"} <= set(parts):
         raise _not_ours(path)
     texts = None

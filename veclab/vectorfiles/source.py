@@ -116,8 +116,8 @@ def open_vectors(
     if path.suffix == ".npz":
         return _npz(path, column)
     raise InputError(
-        f"{path.name}: vectors are read from .parquet, .npz and .npy files; most tools that hold "
-        "vectors export one of these"
+        f"{path.name}: vectors are read from .parquet, .npz and .npy files; most vector tools "
+        "export one of these"
     )
 
 
@@ -203,8 +203,8 @@ def _load(path: Path) -> Any:
 def _matrix(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] < 1:
         raise InputError(
-            f"{name} holds an array of shape {array.shape} and type {array.dtype}; vectors are "
-            "numbers in two dimensions: (n, dim)"
+            f"{name} holds an array of shape {array.shape} and type {array.dtype}; expected is "
+            "a two-dimensional array of numbers, (n, dim)"
         )
     return array
 
@@ -213,7 +213,7 @@ def _choose(name: str, fitting: list[str], every: list[str], asked: str | None) 
     """Choose the column of vectors."""
     if asked is not None:
         if asked not in every:
-            raise InputError(f"{name} has no column {asked!r}; there are {', '.join(every)}")
+            raise InputError(f"{name} has no column {asked!r}; its columns are {', '.join(every)}")
         return asked
     usual = [n for n in fitting if n.lower() in _VECTOR_NAMES]
     chosen = usual if len(usual) == 1 else fitting
@@ -221,11 +221,12 @@ def _choose(name: str, fitting: list[str], every: list[str], asked: str | None) 
         return chosen[0]
     if chosen:
         raise InputError(
-            f"{name} has several columns of vectors: {', '.join(chosen)}; say --column NAME"
+            f"{name} has several columns of vectors: {', '.join(chosen)}; choose one with "
+            "--column NAME"
         )
     raise InputError(
         f"{name} has no column of vectors (a list of numbers in each row); "
-        f"there are {', '.join(every) or 'no columns'}"
+        f"its columns are {', '.join(every) or 'none'}"
     )
 
 
@@ -243,7 +244,7 @@ class ParquetVectors:
                 # The report is written last, so it is in the file's metadata, not the schema's.
                 meta = {**(schema.metadata or {}), **(file.metadata.metadata or {})}
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} is not a whole Parquet file: {error}") from None
+            raise InputError(f"{path} is not a complete Parquet file: {error}") from None
         chosen = _choose(path.name, _list_columns(schema), schema.names, column)
         self._column, self._schema = chosen, schema
         self._id = next((n for n in _ID_NAMES if n in schema.names), None)
@@ -273,7 +274,7 @@ class ParquetVectors:
             with pq.ParquetFile(self._path) as file:
                 yield from file.iter_batches(_BATCH, columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{self._path} is damaged or cut short: {error}") from None
+            raise InputError(f"{self._path} is truncated or damaged: {error}") from None
 
     def _first_length(self) -> int:
         """Return the length of the first vector; 0 where there is none."""
@@ -299,9 +300,9 @@ class ParquetVectors:
             if (odd := np.flatnonzero(lengths != dim)).size:
                 row = done + int(np.flatnonzero(~missing)[odd[0]]) + 1
                 raise InputError(
-                    f"{self.about.name}, row {row}: a vector of {lengths[odd[0]]} numbers, where "
-                    f"those before have {dim}; one model gives vectors of one length, so these "
-                    "come from several"
+                    f"{self.about.name}, row {row}: a vector of {lengths[odd[0]]} dimensions, but "
+                    f"the rows before have {dim}; the vectors of one model all have the same "
+                    "length, so these come from several models"
                 )
             array = np.full((len(lists), dim), np.nan, dtype=np.float32)
             flat = lists.drop_null().flatten().to_numpy(zero_copy_only=False)
@@ -371,7 +372,9 @@ def _text_column(schema: Any, asked: str | None, name: str, id_column: str | Non
     import pyarrow as pa
 
     if asked is not None and asked not in schema.names:
-        raise InputError(f"{name} has no column {asked!r}; there are {', '.join(schema.names)}")
+        raise InputError(
+            f"{name} has no column {asked!r}; its columns are {', '.join(schema.names)}"
+        )
     strings = [
         f.name
         for f in schema
@@ -379,7 +382,7 @@ def _text_column(schema: Any, asked: str | None, name: str, id_column: str | Non
     ]
     if asked is not None:
         if asked not in strings:
-            raise InputError(f"{name}: the column {asked!r} does not hold texts")
+            raise InputError(f"{name}: the column {asked!r} does not contain texts")
         return asked
     usual = [n for n in _TEXT_NAMES if n in strings]
     return usual[0] if usual else strings[0] if len(strings) == 1 else None

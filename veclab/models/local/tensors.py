@@ -31,7 +31,8 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
         for name in names:
             if (kind := file.get_slice(name).get_dtype()) not in _TYPES:
                 raise ModelUnavailable(
-                    f"the tensor {name} in {path} is of type {kind}; there are {', '.join(_TYPES)}"
+                    f"the tensor {name} in {path} is of type {kind}; "
+                    f"supported are {', '.join(_TYPES)}"
                 )
         return {name: file.get_tensor(name) for name in names}
 

@@ -79,7 +79,7 @@ def test_failures_are_listed_with_the_way_out(run, server, corpus, job):
     server.finish()
     said = run("fetch", "--job", job).stdout  # there is nothing more to come
     assert "1 (400: '$.input' is invalid.): 8" in said
-    assert "all others are in the cache; embed leaves these out" in said
+    assert "all other vectors are in the cache; embed skips these texts" in said
     said = run("submit", "--job", job).stdout
     assert "1 left out (--refused sends them again)" in said
     assert re.search(r"to send +nothing", said)
@@ -95,7 +95,9 @@ def test_options_of_a_job_go_with_an_input(run, corpus, job, server):
     import click
 
     run("submit", corpus(TEXTS), "-m", MODEL, "--job", job)
-    with pytest.raises(click.UsageError, match="--on-long begins a job: give its INPUT"):
+    with pytest.raises(
+        click.UsageError, match="--on-long applies only to a new job: give its INPUT"
+    ):
         run("submit", "--job", job, "--on-long", "split")
 
 
