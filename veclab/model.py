@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Never, cast
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
 from veclab.hints import missing_attribute, refuse_unknown
-from veclab.models.names import DEFAULT_MODEL, OPENAI
+from veclab.models.names import DEFAULT_MODEL
 from veclab.pipeline.collect import Gathered
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.prepare import Preparation
@@ -257,31 +257,27 @@ def load(
     return Model(provider, store, notes + more)
 
 
-def load_for(space: Space, *, base_url: str | None = None, **options: Any) -> Model:
+def load_for(
+    space: Space, *, name: str | None = None, base_url: str | None = None, **options: Any
+) -> Model:
     """Load the model that makes vectors of a Space, for instance of a file's.
+
+    Nothing is fetched, and no endpoint is used for the first time, on the word of a file.
 
     Args:
         space: of `Vectors.space`.
+        name: what is written beside it, where the Space's own name does not tell (a folder).
         base_url: confirms an endpoint that only the Space names.
         options: of `load`.
 
     Raises:
-        InputError: the Space names an endpoint that this user has never used: whoever wrote it
-            there would get the key.
+        ModelUnavailable: the model is not on this machine, or runs at an endpoint that this user
+            has never used: name it yourself, with `load`.
         And what `load` raises.
     """
-    name = space.model
-    if space.provider == OPENAI.rstrip(":"):
-        from veclab.models.openai.endpoint import DEFAULT_URL, is_known
+    from veclab.models.named import named_model
 
-        name, endpoint = OPENAI + name, space.endpoint or DEFAULT_URL
-        if base_url is None and space.endpoint is not None and not is_known(endpoint):
-            raise InputError(
-                f"these vectors come from {endpoint}, where you have not embedded anything yet. "
-                f"Your key would go there; if that is right, say so: --base-url {endpoint} "
-                "(base_url=...)"
-            )
-        base_url = base_url or endpoint
+    name, base_url = named_model(space, name, base_url)
     model = load(name, base_url=base_url, **options)
     if options.get("dimensions") is None and model.space.dimensions != space.dimensions:
         model = load(name, base_url=base_url, **options | {"dimensions": space.dimensions})

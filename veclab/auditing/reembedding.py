@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from veclab.auditing.findings import SHOWN, Finding, rows
 from veclab.auditing.scan import Scan, gather
 from veclab.errors import VeclabError
+from veclab.models.names import OPENAI
 from veclab.pipeline.prepare import OPTIONAL_STEPS, is_blank
 from veclab.space import Recipe, Role, Space, require_same
 from veclab.vectorfiles.source import VectorSource
@@ -32,8 +33,8 @@ def prove(source: VectorSource, scanned: Scan, sample: int) -> Finding:
         return _not_proved("the file records no Space to check against")
     if not source.about.has_texts:
         return _not_proved("the file holds no texts to re-embed")
-    if space.provider != "local":
-        return _not_proved(f"the model is {space.provider}'s: re-embedding would cost money")
+    if space.provider == OPENAI.rstrip(":"):
+        return _not_proved("the model runs at an endpoint: re-embedding would cost money")
     chosen = np.flatnonzero(scanned.usable)
     chosen = np.sort(np.random.default_rng(1).choice(chosen, min(sample, len(chosen)), False))
     texts = source.texts(chosen.tolist())
@@ -75,10 +76,10 @@ def _not_proved(reason: str) -> Finding:
 
 def _embed(texts: list[str], space: Space, recipe: Recipe | None) -> dict[Role | None, Vectors]:
     """Return the texts embedded as the recipe says; in every role where no recipe tells which."""
-    from veclab.model import load
+    from veclab.model import load_for
 
-    model = load(
-        space.model,
+    model = load_for(
+        space,
         max_tokens=None if recipe is None else recipe.max_tokens,
         normalize=space.normalized,
         cache=False,
@@ -91,10 +92,7 @@ def _embed(texts: list[str], space: Space, recipe: Recipe | None) -> dict[Role |
         steps = [label.split(".")[0] for label in recipe.prepare]
         options["prepare"] = [step for step in steps if step in OPTIONAL_STEPS]
         options["on_long"] = recipe.on_long
-    shorter = space.dimensions < model.space.dimensions
     made = {role: model.embed(texts, role=role, **options) for role in roles}
-    if shorter:
-        made = {role: vectors.truncate(space.dimensions) for role, vectors in made.items()}
     require_same(space, next(iter(made.values())).space, names=("file", "model here"))
     return made
 

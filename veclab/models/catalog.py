@@ -102,7 +102,7 @@ def find_model(name: str) -> ModelFolder:
     """
     if Path(name).is_dir():
         return read_folder(Path(name), name=Path(name).resolve().name)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if _is_path(name):
         raise ModelUnavailable(f"there is no model folder {name!r}")
     if "/" not in name and (home() / NAMED / name).is_dir():
         return read_folder(home() / NAMED / name, name=name)
@@ -113,6 +113,28 @@ def find_model(name: str) -> ModelFolder:
         if packaged.name == full and (path := _package_path(packaged)) is not None:
             return _checked(read_folder(path, name=full, license=packaged.license), packaged)
     return read_folder(_from_hub(full), name=full)
+
+
+def is_here(name: str) -> bool:
+    """Return whether a name of `veclab.load` is one of a model that lies on this machine.
+
+    A share of another machine (`//host/share`) does not: opening it would sign in there.
+    """
+    if name.startswith(OPENAI) or name.replace("\\", "/").startswith("//"):
+        return False
+    if is_words(name) or Path(name).is_dir() or (home() / NAMED / name).is_dir():
+        return True
+    if name == WORDLLAMA:
+        return _module_folder(WORDLLAMA) is not None
+    if _is_path(name):
+        return False
+    full = full_name(name)
+    packaged = any(known.name == full and is_installed(known) for known in PACKAGED)
+    return packaged or _in_hub_cache(full) is not None
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
 def find_transformer(name: str, purpose: str) -> ModelFolder:
@@ -236,20 +258,33 @@ def _from_hub(name: str) -> Path:
         from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
     except ImportError:
         raise MissingExtra("local", f"the model {name}") from None
-    wanted = {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_IGNORED}
-    if find_spec("torch") is None and find_spec("openvino") is not None:
-        wanted = {"allow_patterns": [*_HUB_FILES, *_HUB_CONVERTED], "ignore_patterns": []}
-    try:
-        return Path(snapshot_download(name, local_files_only=True, **wanted))
-    except Exception as missing:
-        if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-            raise ModelUnavailable(_cannot_get(name, "HF_HUB_OFFLINE is set")) from missing
+    if (there := _in_hub_cache(name)) is not None:
+        return there
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise ModelUnavailable(_cannot_get(name, "HF_HUB_OFFLINE is set"))
     try:
         enable_progress_bars() if os.isatty(2) else disable_progress_bars()
-        return Path(snapshot_download(name, **wanted))
+        return Path(snapshot_download(name, **_wanted()))
     except Exception as error:  # the hub's client raises a dozen kinds; the reason is in the text
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelUnavailable(_cannot_get(name, reason[0])) from error
+
+
+def _in_hub_cache(name: str) -> Path | None:
+    """Find the files of a model that was downloaded before."""
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name, local_files_only=True, **_wanted()))
+    except Exception:  # not installed, not downloaded, or no name of the hub at all
+        return None
+
+
+def _wanted() -> dict[str, list[str]]:
+    """Return which files of a model to download."""
+    if find_spec("torch") is None and find_spec("openvino") is not None:
+        return {"allow_patterns": [*_HUB_FILES, *_HUB_CONVERTED], "ignore_patterns": []}
+    return {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_IGNORED}
 
 
 def _cannot_get(name: str, reason: str) -> str:

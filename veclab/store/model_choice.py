@@ -21,9 +21,7 @@ def load_model(given: Model | str | None, state: State | None, loading: Mapping[
         return load(given, **loading)
     if state is None:
         return load(**loading)
-    if state.live.model is not None:
-        return load(state.live.model, **loading)
-    return load_for(state.live.space, **loading)
+    return load_for(state.live.space, name=state.live.model, **loading)
 
 
 def role_of(model: Model, role: Role) -> Role | None:

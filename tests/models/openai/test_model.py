@@ -130,7 +130,9 @@ class TestSpace:
 
     def test_a_file_cannot_send_the_key_to_an_endpoint_never_used(self, server):
         stranger = veclab.Space("openai", SMALL, 1536, endpoint=server.url)
-        with pytest.raises(InputError, match=f"Your key would go there.*--base-url {server.url}"):
+        with pytest.raises(
+            ModelUnavailable, match=f"Your key would go there.*--base-url {server.url}"
+        ):
             veclab.load_for(stranger)
         assert server.asked == []
         assert veclab.load_for(stranger, base_url=server.url).space == stranger

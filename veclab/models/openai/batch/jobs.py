@@ -12,6 +12,7 @@ from typing import Any
 
 from veclab.cache import Cache
 from veclab.errors import CostTooHigh, InputError, VeclabError
+from veclab.models.named import require_used
 from veclab.models.names import OPENAI
 from veclab.models.openai.batch import fetch as answers
 from veclab.models.openai.batch.job_folder import JobFolder, Manifest, Part
@@ -28,7 +29,7 @@ from veclab.models.openai.batch.submit import (
     send,
     settle,
 )
-from veclab.models.openai.endpoint import find_access
+from veclab.models.openai.endpoint import find_access, normal_url
 from veclab.models.openai.model import OpenAIModel
 from veclab.models.openai.prices import find_price
 from veclab.report import Report
@@ -174,8 +175,8 @@ def submit(
     """
     packing = packing or Packing()
     with _job(path, order) as folder:
-        order = Order.from_dict(folder.manifest.request)
-        remote = _connect(folder, order)
+        said, order = order, Order.from_dict(folder.manifest.request)
+        remote = _connect(folder, order, said)
         again = left = 0
         with Cache.open() as cache:
             if not folder.manifest.packed:
@@ -240,6 +241,7 @@ def write(path: Path, output: Path, on_done: Callable[[int], None] | None = None
         with Cache.open() as cache:
             if not survey(folder, cache).complete:
                 raise VeclabError(f"{output} was not written: vectors are still missing")
+    _trust(order)
     model, source = order.load(), order.open()
     return embed_file(model, source, output, **order.policies, max_cost=0.0, on_done=on_done)
 
@@ -268,7 +270,15 @@ def _job(path: Path, order: Order | None) -> Iterator[JobFolder]:
         yield folder
 
 
-def _connect(folder: JobFolder, order: Order) -> Remote:
+def _trust(order: Order, said: Order | None = None) -> None:
+    """Refuse an endpoint that only the job names, and neither the user (`said`) nor earlier use."""
+    url = order.loading.get("base_url")
+    if url is not None and (said is None or said.loading.get("base_url") != url):
+        require_used(normal_url(url), "this job takes its vectors")
+
+
+def _connect(folder: JobFolder, order: Order, said: Order | None = None) -> Remote:
+    _trust(order, said)
     access = find_access(order.loading.get("base_url"))
     access.key()  # without one it fails here, before any work
     recorded = folder.manifest.endpoint
