@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_json, print_table, progress, shorten
+from veclab.cli.console import echo, json_option, print_json, print_table, progress, shorten
 from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import WORD_MODEL
 
@@ -127,14 +127,14 @@ def analogy(
             }
         )
         return
-    click.echo(f"{' '.join(words)} =")
+    echo(f"{' '.join(words)} =")
     rows = [[f"{score:.4f}", shorten(word)] for word, score in answers]
     print_table(["score", "word"], rows, left=2)
     asked = zip([*positive, *negative], [*found.positive, *found.negative], strict=True)
     if other := [f"{mine} as {read}" for mine, read in asked if mine != read]:
-        click.echo(f"looked up {', '.join(other)}", err=True)
+        echo(f"looked up {', '.join(other)}", err=True)
     if output is not None:
-        click.echo(f"\nwritten  {output}")
+        echo(f"\nwritten  {output}")
 
 
 def _vocabulary(name: str, file: Path | None, loading: dict[str, Any]) -> Vocabulary:
@@ -171,7 +171,7 @@ def _evaluate(
     print_table(["category", "accuracy", "correct", "answered", "skipped"], rows)
     if result.missing:
         shown = ", ".join(result.missing[:5]) + (", …" if len(result.missing) > 5 else "")
-        click.echo(
+        echo(
             f"skipped {result.total().skipped:,} questions whose words are not in the vocabulary "
             f"of {result.vocabulary:,}: {shown}",
             err=True,

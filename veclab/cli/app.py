@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import os
 import sys
+import traceback
 import warnings
+from io import StringIO, TextIOWrapper
 from typing import Any
 
 import click
@@ -18,6 +20,7 @@ from veclab.cli.batch import batch
 from veclab.cli.bias import bias
 from veclab.cli.cache import cache
 from veclab.cli.compare import compare
+from veclab.cli.console import echo
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
 from veclab.cli.evaluate_rag import evaluate_rag
@@ -52,7 +55,7 @@ def completion(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
+    echo(kind(app, {}, "veclab", "_VECLAB_COMPLETE").source())
 
 
 for command in (
@@ -95,6 +98,9 @@ def main(arguments: list[str] | None = None) -> None:
     Exit codes: 0 done; 1 something failed; 2 wrong usage or input; 130 interrupted.
     """
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal without UTF-8 shows an escape for what it has no character for.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(_run(arguments))
 
 
@@ -104,19 +110,24 @@ def _run(arguments: list[str] | None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except VeclabError as error:
-        print(f"veclab: {error}", file=sys.stderr)
+        echo(f"veclab: {error}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        echo(shown.getvalue().rstrip("\n"), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        print("veclab: interrupted", file=sys.stderr)
+        echo("veclab: interrupted", err=True)
         return 130
     except BrokenPipeError:
         # The reader (`head`, say) has seen enough. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:  # a fault of ours: its message may hold a text of others
+        echo(traceback.format_exc().rstrip(), err=True)
+        return 1
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"veclab: {message}", file=sys.stderr)
+    echo(f"veclab: {message}", err=True)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
+    ask_line,
+    echo,
     json_option,
+    linked,
+    one_line,
     print_facts,
     print_json,
+    print_note,
     print_table,
-    printable,
     progress,
 )
 from veclab.cli.options import store_option
@@ -122,7 +126,7 @@ def _ask(store: Store, question: str, options: dict[str, Any], say: Any, **more:
 
         _, notes = find_threshold(store, advance)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        print_note(note)
     return answer(store, question, on_line=say, **options, **more)
 
 
@@ -131,21 +135,21 @@ def _converse(store: Store, question: str | None, explain: bool, options: dict[s
     while True:
         if question is None:
             try:
-                question = click.prompt("?", prompt_suffix=" ", default="", show_default=False)
+                question = ask_line("?")
             except click.Abort:
                 break
         if not question.strip():
             break
         answer = _ask(store, question, options, _say, earlier=tuple(turns))
         _show(answer, explain)
-        click.echo()
+        echo()
         turns.append((answer.searched, "\n".join(line.text for line in answer.lines)))
         question = None
 
 
 def _say(line: Line) -> None:
-    for row in textwrap.wrap(printable(str(line)), _WIDTH):
-        click.echo(row)
+    for row in textwrap.wrap(one_line(str(line)), _WIDTH):
+        echo(row)
     sys.stdout.flush()
 
 
@@ -154,32 +158,29 @@ def _show(answer: Answer, explain: bool) -> None:
     from veclab.store.links import link
 
     if not answer.lines:
-        click.echo(answer.text)
+        echo(answer.text)
         if answer.outcome == "refused" and answer.threshold is not None:
             _why_refused(answer)
     for reference in answer.references:
-        click.echo()
-        address = link(reference.passage)
-        place = printable(reference.passage.place)
-        if address is not None and sys.stdout.isatty():
-            place = f"\x1b]8;;{address}\x1b\\{place}\x1b]8;;\x1b\\"
-        click.echo(f"[{reference.number}] {place}")
+        echo()
+        place = one_line(reference.passage.place)
+        echo(f"[{reference.number}] ", linked(place, link(reference.passage)))
         if answer.by is not None:
             for _, _, text in reference.quotes:
-                quote = printable(text)
+                quote = one_line(text)
                 cut = quote if len(quote) <= _QUOTE else quote[: _QUOTE - 1] + "…"
-                click.echo(textwrap.indent("\n".join(textwrap.wrap(f"“{cut}”", _WIDTH)), "    "))
-    facts = [("note", printable(note)) for note in answer.notes]
+                echo(textwrap.indent("\n".join(textwrap.wrap(f"“{cut}”", _WIDTH)), "    "))
+    facts = [("note", one_line(note)) for note in answer.notes]
     if answer.by is None and answer.lines:
         facts.insert(0, ("extractive", "the documents' own sentences; no language model was used"))
     unsure = [line for line in answer.lines if line.verdict.status == "unverified"]
     for line in unsure:
-        facts.append(("unverified", f"{printable(line.text)}: {'; '.join(line.verdict.reasons)}"))
+        facts.append(("unverified", f"{one_line(line.text)}: {'; '.join(line.verdict.reasons)}"))
     if answer.dropped:
         said = f"{len(answer.dropped)} claim(s) whose quotations are not in the sources"
         facts.append(("dropped", said if explain else f"{said} (--explain shows them)"))
     if facts:
-        click.echo()
+        echo()
         print_facts(facts)
     if explain:
         _explain(answer)
@@ -189,11 +190,11 @@ def _why_refused(answer: Answer) -> None:
     evidence, threshold = answer.evidence, answer.threshold
     assert threshold is not None
     if evidence.score >= threshold.value:
-        click.echo(f"{answer.by} found no answer in the passages it was given.")
+        echo(f"{answer.by} found no answer in the passages it was given.")
         return
     absent = list(dict.fromkeys([*evidence.missing, *evidence.names]))
     missing = f"; not in the passages found: {', '.join(absent)}" if absent else ""
-    click.echo(
+    echo(
         f"The evidence score is {evidence.score:.3f}, the threshold {threshold.value:.3f}"
         f"{missing}. --explain shows the closest passages, --threshold 0 answers from them."
     )
@@ -201,11 +202,11 @@ def _why_refused(answer: Answer) -> None:
 
 def _explain(answer: Answer) -> None:
     evidence = answer.evidence
-    click.echo("\nFound:")
+    echo("\nFound:")
     rows = [
         [
             str(rank),
-            printable(hit.passage.place)[:80],
+            one_line(hit.passage.place)[:80],
             f"{hit.score:.3f}",
             "" if hit.vector is None else f"{hit.vector:.3f}",
             "" if hit.keyword is None else f"{hit.keyword:.1f}",
@@ -213,11 +214,11 @@ def _explain(answer: Answer) -> None:
         for rank, hit in enumerate(answer.hits, 1)
     ]
     print_table(["", "passage", "score", "cosine", "BM25"], rows, left=2)
-    click.echo()
+    echo()
     tokens = f"{answer.tokens[0]:,} prompt, {answer.tokens[1]:,} completion"
     price = "price unknown" if answer.dollars is None else f"${answer.dollars:.6f}"
     facts = [
-        ("searched", printable(answer.searched)),
+        ("searched", one_line(answer.searched)),
         (
             "evidence",
             f"{evidence.score:.3f}: passage {evidence.passage:.3f}, sentence "
@@ -232,10 +233,10 @@ def _explain(answer: Answer) -> None:
         facts += [("tokens", tokens), ("cost", price)]
     print_facts(facts)
     for verdict in answer.dropped:
-        click.echo(f"\ndropped: {printable(verdict.claim.text)}")
+        echo(f"\ndropped: {one_line(verdict.claim.text)}")
         for reason in verdict.reasons:
-            click.echo(f"    {printable(reason)}")
+            echo(f"    {one_line(reason)}")
     for message in answer.messages:
-        click.echo(f"\n--- {message['role']} ---")
+        echo(f"\n--- {message['role']} ---")
         for line in message["content"].splitlines():
-            click.echo(printable(line))
+            echo(one_line(line))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from veclab.cli.console import json_option, print_json, progress, shorten
+from veclab.cli.console import echo, json_option, print_json, progress, shorten, styled
 
 if TYPE_CHECKING:
     from veclab.auditing.audit import Audit
@@ -68,7 +68,7 @@ def audit(
 
 def _print(audit: Audit) -> None:
     about = audit.about
-    click.echo(
+    echo(
         f"{about.name}: {about.rows:,} vectors of {about.dimensions:,} dimensions "
         f"(column {about.column}, {about.dtype})\n"
     )
@@ -77,18 +77,18 @@ def _print(audit: Audit) -> None:
     counts = ", ".join(
         f"{count} {severity}" for severity, count in reversed(audit.count().items()) if count
     )
-    click.echo(f"\n{counts}; {audit.seconds:.1f} s")
+    echo(f"\n{counts}; {audit.seconds:.1f} s")
 
 
 def _print_finding(finding: Finding) -> None:
-    label = click.style(f"{finding.severity:>8}", fg=_COLORS[finding.severity])
-    click.echo(f"{label}  {_wrapped(f'{finding.name}: {finding.found}')}")
+    label = styled(f"{finding.severity:>8}", _COLORS[finding.severity])
+    echo(label, f"  {_wrapped(f'{finding.name}: {finding.found}')}")
     if finding.severity == "ok":
         return
     if finding.means:
-        click.echo(f"{_INDENT}{_wrapped(finding.means)}")
+        echo(f"{_INDENT}{_wrapped(finding.means)}")
     if finding.do:
-        click.echo(f"{_INDENT}{_wrapped(f'What to do: {finding.do}')}")
+        echo(f"{_INDENT}{_wrapped(f'What to do: {finding.do}')}")
     for example in finding.examples:
         more = [
             f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value:,}"
@@ -96,7 +96,7 @@ def _print_finding(finding: Finding) -> None:
             if key not in ("id", "text")
         ]
         text = f": {shorten(example['text'], 50)}" if example["text"] else ""
-        click.echo(f"{_INDENT}- {' '.join([example['id'], *more])}{text}")
+        echo(f"{_INDENT}- {' '.join([example['id'], *more])}{text}")
 
 
 def _wrapped(text: str) -> str:

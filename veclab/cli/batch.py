@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
+    confirm,
+    echo,
     json_option,
     model_option,
     print_facts,
@@ -150,7 +152,7 @@ def status(wait: bool, every: float, job: Path, as_json: bool) -> None:
             except Refusal:
                 raise
             except ProviderError as error:  # a night has its outages
-                click.echo(f"{error}; retrying in {every:g} s", err=True)
+                echo(f"{error}; retrying in {every:g} s", err=True)
     if as_json:
         print_json(now.to_dict())
         return
@@ -195,12 +197,12 @@ def fetch(output: Path | None, job: Path, as_json: bool) -> int:
     if report is not None:
         print_facts([*report.lines(), ("written", str(output))])
     elif found.complete:
-        click.echo(f"every vector is in the cache: {now.order.command()}")
+        echo(f"every vector is in the cache: {now.order.command()}")
     else:
         if output is not None:
-            click.echo(f"{output} was not written: vectors are missing", err=True)
+            echo(f"{output} was not written: vectors are missing", err=True)
         if found.settled:
-            click.echo(
+            echo(
                 f"all other vectors are in the cache; embed skips these texts: "
                 f"{now.order.command()}"
             )
@@ -227,14 +229,14 @@ def _submit(
         if not as_json:
             print_facts(plan.lines())
 
-    def confirm() -> bool:
+    def agreed() -> bool:
         if yes or as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return True
-        return click.confirm("Send it?", err=True)
+        return confirm("Send it?")
 
     def sent(part: Part) -> None:
         if sys.stderr.isatty():
-            click.echo(f"file {part.name}: batch {part.batch_id}", err=True)
+            echo(f"file {part.name}: batch {part.batch_id}", err=True)
 
     with progress("packing", None) as advance:
         now = jobs.submit(
@@ -244,7 +246,7 @@ def _submit(
             max_cost=max_cost,
             refused=refused,
             on_plan=show,
-            confirm=confirm,
+            confirm=agreed,
             on_done=advance,
             on_part=sent,
         )
@@ -275,9 +277,9 @@ def _print_parts(now: Status) -> None:
     print_table(header, rows, left=3)
     for part in now.parts:
         for problem in part.problems:
-            click.echo(f"file {part.name}: {problem}")
+            echo(f"file {part.name}: {problem}")
     for twin in now.cancelled:
-        click.echo(f"batch {twin} was a duplicate and was cancelled")
+        echo(f"batch {twin} was a duplicate and was cancelled")
 
 
 def _print_next(now: Status) -> None:
@@ -285,15 +287,15 @@ def _print_next(now: Status) -> None:
     finished = [part for part in now.parts if part.final and not part.read]
     lacking = [part for part in now.parts if part.final and part.read and part.unanswered]
     if now.running:
-        click.echo(f"{now.running} running: veclab batch status --wait --job {now.path}")
+        echo(f"{now.running} running: veclab batch status --wait --job {now.path}")
     if finished:
-        click.echo(f"{len(finished)} finished: veclab batch fetch --job {now.path}")
+        echo(f"{len(finished)} finished: veclab batch fetch --job {now.path}")
     if now.unsent and now.running:
-        click.echo(
+        echo(
             f"{now.unsent} waiting for room in the queue (--queue-tokens); when others are "
             f"finished: veclab batch submit --job {now.path}"
         )
     elif now.unsent or (lacking and not now.running):
-        click.echo(f"to send the missing texts: veclab batch submit --job {now.path}")
+        echo(f"to send the missing texts: veclab batch submit --job {now.path}")
     if all(part.read and not part.unanswered for part in now.parts):
-        click.echo(f"every vector is in the cache: {now.order.command()}")
+        echo(f"every vector is in the cache: {now.order.command()}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
+    echo,
     json_option,
     model_option,
     print_facts,
@@ -89,9 +90,9 @@ def bias(
         )
         return
     _print(results, method, loaded.space.model)
-    click.echo(f"\n{STATEMENT}")
+    echo(f"\n{STATEMENT}")
     if output is not None:
-        click.echo(f"\nwritten  {output}")
+        echo(f"\nwritten  {output}")
 
 
 def _chosen(tests: dict[str, BiasTest], only: tuple[str, ...]) -> dict[str, BiasTest]:
@@ -112,27 +113,25 @@ def _print(results: list[BiasResult], method: str, model: str) -> None:
         rows.append([r.test, f"{r.effect:+.2f}", interval, _p(r), f"{r.sizes[0]}+{r.sizes[1]}"])
         if published:
             rows[-1].append("" if r.published is None else f"{r.published:+.2f}")
-    click.echo(f"{method} effect sizes of {model}\n")
+    echo(f"{method} effect sizes of {model}\n")
     print_table([*header, "published"] if published else header, rows)
-    click.echo(
-        "\nd > 0: the first group is closer to the first attribute, the second to the second:"
-    )
+    echo("\nd > 0: the first group is closer to the first attribute, the second to the second:")
     print_facts([(r.test, f"{r.x} / {r.y} with {r.a} / {r.b}") for r in results])
     sampled = [r for r in results if not r.exact]
     if sampled:
-        click.echo(
+        echo(
             f"\n~ p from {sampled[0].partitions:,} partitions drawn with a fixed seed; "
             "the others from all partitions"
         )
     if published:
-        click.echo("published: by Caliskan et al. 2017 on GloVe 840B, 300-d, single words")
+        echo("published: by Caliskan et al. 2017 on GloVe 840B, 300-d, single words")
     if method == "SEAT":
-        click.echo("sentences built from one word are not independent: p tends to be too small")
+        echo("sentences built from one word are not independent: p tends to be too small")
     missing = dict.fromkeys(word for r in results for word in r.missing)
     if missing:
-        click.echo(f"not in the vocabulary, left out: {', '.join(missing)}")
+        echo(f"not in the vocabulary, left out: {', '.join(missing)}")
     if sources := list(dict.fromkeys(r.source for r in results if r.source)):
-        click.echo(f"words: {'; '.join(sources)}")
+        echo(f"words: {'; '.join(sources)}")
 
 
 def _p(result: BiasResult) -> str:

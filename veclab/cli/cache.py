@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_facts, print_json, print_table
+from veclab.cli.console import (
+    confirm,
+    echo,
+    json_option,
+    print_facts,
+    print_json,
+    print_note,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from veclab.cache import PruneResult, RecipeStats
@@ -93,7 +101,7 @@ def stats(as_json: bool) -> None:
         ]
     )
     if found.entries:
-        click.echo()
+        echo()
         print_table(["model", "vectors", "size", "last written"], _by_model(found.recipes))
 
 
@@ -157,7 +165,7 @@ def clear(yes: bool, as_json: bool) -> None:
     with Cache.open() as store:
         entries = store.stats().entries
         if entries and not yes:
-            click.confirm(f"remove all {entries:,} vectors in {store.path}?", abort=True, err=True)
+            confirm(f"remove all {entries:,} vectors in {store.path}?", abort=True)
         result = store.clear()
     _removed(result, as_json)
 
@@ -167,6 +175,6 @@ def _removed(result: PruneResult, as_json: bool) -> None:
         print_json(asdict(result))
         return
     freed = (result.bytes_before - result.bytes_after) / 1e6
-    click.echo(f"removed {result.removed:,} vectors, kept {result.kept:,}; {freed:,.1f} MB freed")
+    echo(f"removed {result.removed:,} vectors, kept {result.kept:,}; {freed:,.1f} MB freed")
     if result.note is not None:
-        click.echo(f"note: {result.note}", err=True)
+        print_note(result.note)

@@ -9,6 +9,7 @@ import click
 
 from veclab.cli.console import (
     device_option,
+    echo,
     json_option,
     no_cache_option,
     print_json,
@@ -153,23 +154,23 @@ def compare(
 
 def _print(found: Comparison, output: Path | None) -> None:
     for board in found.boards:
-        click.echo(f"{board.name}: {board.n:,} {board.units}, task {board.task}")
-        click.echo(f"  because: {board.reason}\n")
+        echo(f"{board.name}: {board.n:,} {board.units}, task {board.task}")
+        echo(f"  because: {board.reason}\n")
         good = [row for row in board.rows if row.figures]
         if good:
             print_table(*quality_table(board, good))
-            click.echo()
+            echo()
             print_table(*cost_table(good))
-            click.echo()
+            echo()
         for row in board.rows:
             if row.error:
-                click.echo(f"failed  {row.label}: {row.error}")
+                echo(f"failed  {row.label}: {row.error}")
         for note in board.notes:
-            click.echo(f"note  {note}")
-        click.echo()
-    click.echo(found.recommendation)
+            echo(f"note  {note}")
+        echo()
+    echo(found.recommendation)
     if output is not None:
-        click.echo(f"\nreport: {output}")
+        echo(f"\nreport: {output}")
 
 
 def quality_table(board: Board, rows: list[Row]) -> tuple[list[str], list[list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,27 +35,96 @@ no_cache_option = click.option(
 )
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON document on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+# What a terminal obeys or hides instead of showing it: control characters (C0 but for tab and line
+# feed, DEL, C1), marks that turn the direction of writing, characters of no width, and halves of
+# surrogate pairs. Joiners stay: emoji and Persian need them.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+class Markup(str):
+    """Text with our own terminal codes around parts that are harmless already."""
+
+    __slots__ = ()
+
+
+def harmless(text: str) -> str:
+    """Return what a terminal shows and does not obey: unsafe characters as escapes, `\\x1b`.
+
+    Texts, ids, names of files and models, and messages of servers come from others: printed as
+    they are, they could rewrite the screen, the clipboard or the window's title.
+    """
+    if isinstance(text, Markup):
+        return text
+    return _UNSAFE.sub(
+        lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n")
+    )
+
+
+def styled(text: str, color: str) -> Markup:
+    """Return a text in one of the terminal's colors, for `echo`."""
+    return Markup(click.style(harmless(text), fg=color))
+
+
+def linked(text: str, address: str | None) -> str:
+    """Return a text that a terminal opens the address of, for `echo`; in a pipe only the text."""
+    if address is None or not sys.stdout.isatty():
+        return text
+    return Markup(f"\x1b]8;;{harmless(address)}\x1b\\{harmless(text)}\x1b]8;;\x1b\\")
+
+
+def echo(*pieces: str, err: bool = False) -> None:
+    """Print a line for people, harmless; all that the command line prints goes through here."""
+    click.echo("".join(map(harmless, pieces)), err=err)
+
+
+def print_note(note: object) -> None:
+    """Print on standard error what the user should know."""
+    echo("note: " + str(note).replace("\n", "\n      "), err=True)
+
+
+def ask_line(label: str) -> str:
+    """Ask for a line on the terminal; click.Abort at its end."""
+    return str(click.prompt(harmless(label), prompt_suffix=" ", default="", show_default=False))
+
+
+def confirm(question: str, *, abort: bool = False) -> bool:
+    """Ask for a yes or no on standard error."""
+    return click.confirm(harmless(question), abort=abort, err=True)
+
+
+def print_json(value: Any, default: Callable[[Any], Any] | None = None) -> None:
+    """Print one JSON document on standard output, for programs: nothing in it is changed."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, ensure_ascii=not utf8, indent=2, default=default)
+    # A half of a surrogate pair has no UTF-8; JSON writes it as an escape.
+    click.echo(re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text))
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, err: bool = False) -> None:
-    """Print aligned `label  value` lines."""
+    """Print aligned `label  value` lines; further lines of a value stand under its first."""
     width = max((len(label) for label, _ in facts), default=0)
     for label, value in facts:
-        click.echo(f"{label:>{width}}  {value}", err=err)
+        echo(f"{label:>{width}}  ", value.replace("\n", "\n" + " " * (width + 2)), err=err)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
     """Print a plain table; the first `left` columns are text, the others numbers set right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
+    lines = [[_cell(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for row in lines:
         cells = [
             cell.ljust(width) if i < left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
+
+
+def _cell(text: str) -> str:
+    """Return a text that stands in one line of a table."""
+    return harmless(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def shorten(text: str, width: int = 60) -> str:
@@ -63,9 +133,9 @@ def shorten(text: str, width: int = 60) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def printable(text: str) -> str:
-    """Return one line without control characters: a document must not steer the terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+def one_line(text: str) -> str:
+    """Return a text of any length without line ends and runs of white space."""
+    return " ".join(text.split())
 
 
 @contextmanager
@@ -96,7 +166,7 @@ def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Cal
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else f"{speed:,.0f} {unit}/s")
 
-    columns: list[ProgressColumn] = [TextColumn("{task.description}")]
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
     if total is None:
         columns += [SpinnerColumn(), TextColumn("{task.completed:,.0f} " + unit)]
     else:
@@ -106,7 +176,7 @@ def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Cal
         *columns, console=Console(stderr=True), transient=total is None, speed_estimate_period=60
     )
     with bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(harmless(label), total=total)
         yield lambda texts: bar.advance(task, texts)
 
 

@@ -13,6 +13,7 @@ from veclab.cli.console import (
     model_option,
     print_facts,
     print_json,
+    print_note,
     progress,
     read_source,
     shorten,
@@ -150,4 +151,4 @@ def _embed_texts(
             ]
         )
     for note in cast(Any, vectors.report).notes:
-        click.echo(f"note: {note}", err=True)
+        print_note(note)

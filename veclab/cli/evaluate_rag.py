@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_facts, print_json, print_table, progress
+from veclab.cli.console import echo, json_option, print_facts, print_json, print_table, progress
 from veclab.cli.options import store_option
 
 if TYPE_CHECKING:
@@ -184,23 +184,21 @@ def _show(found: RagEvaluation) -> None:
     from veclab.rag.evaluate import ANSWERING, FIGURES
 
     made = "generated from the documents" if found.method != "questions" else "given"
-    click.echo(
-        f"{found.questions} answerable questions ({made}), {found.unanswerable} unanswerable\n"
-    )
+    echo(f"{found.questions} answerable questions ({made}), {found.unanswerable} unanswerable\n")
     rows = [[row.name, *(_interval(row.figures[name]) for name in FIGURES)] for row in found.rows]
     print_table(["retrieval", *FIGURES], rows)
     if found.answering:
-        click.echo()
+        echo()
         print_table(
             ["answers", "share", "of"],
             [[name, _interval(value), ANSWERING[name]] for name, value in found.answering.items()],
             left=3,
         )
-        click.echo()
+        echo()
         facts = [(name, f"{value:,}") for name, value in found.counts.items()]
         print_facts([*facts, ("threshold", str(found.threshold))])
     for note in found.notes:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def _interval(value: Estimate) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from veclab.cli.console import json_option, print_facts, print_json, progress
+from veclab.cli.console import echo, json_option, print_facts, print_json, progress
 from veclab.cli.options import loading_options, max_cost_option, reading_options, store_option
 
 
@@ -78,4 +78,4 @@ def index(
         print_json({"store": store, "space_id": space.id, **done.to_dict()})
         return
     print_facts([*done.lines(), ("model", str(space)), ("store", store)])
-    click.echo(f'\nSearch it: veclab search "your question" --store {store}')
+    echo(f'\nSearch it: veclab search "your question" --store {store}')

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from veclab.cli.console import progress
+from veclab.cli.console import echo, print_note, progress
 from veclab.models.names import DEFAULT_MODEL
 from veclab.vectors import Vectors
 
@@ -37,7 +37,7 @@ def vectors_of(
     with progress("embedding", len(texts)) as advance:
         vectors = model.embed(texts, ids=ids, on_empty="skip", on_done=advance)  # type: ignore[arg-type]
     for note in source.notes:
-        click.echo(f"note: {note}", err=True)
+        print_note(note)
     print_notes(vectors)
     return vectors
 
@@ -45,7 +45,7 @@ def vectors_of(
 def print_notes(vectors: Vectors) -> None:
     """Print on standard error what the user must know of how the vectors were made."""
     for note in remarks(vectors.report):
-        click.echo(f"note: {note}", err=True)
+        print_note(note)
 
 
 def remarks(report: Any) -> list[str]:
@@ -72,7 +72,7 @@ def token_counts_of(
             raise InputError(f"{file.name} does not record the token counts of its texts")
         recipe = summarize(file).recipe
         if recipe is None:
-            click.echo(f"note: {file.name} does not record the token limit of its texts", err=True)
+            echo(f"note: {file.name} does not record the token limit of its texts", err=True)
         return vectors.tokens.tolist(), None if recipe is None else recipe.max_tokens
     from veclab.corpus import open_source
     from veclab.model import load
@@ -86,5 +86,5 @@ def token_counts_of(
             counts += model.count_tokens(texts)
             advance(len(block.texts))
     for note in source.notes:
-        click.echo(f"note: {note}", err=True)
+        print_note(note)
     return counts, model.max_tokens

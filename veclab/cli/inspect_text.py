@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from veclab.cli.console import json_option, model_option, print_facts, print_json, progress, shorten
+from veclab.cli.console import (
+    echo,
+    json_option,
+    model_option,
+    print_facts,
+    print_json,
+    progress,
+    shorten,
+    styled,
+)
 
 if TYPE_CHECKING:
     from veclab.auditing.texts import Change, TextHabits
@@ -82,17 +91,17 @@ def inspect_text(
     _print_contents(habits)
     _print_steps(habits)
     for note in (*source.notes, *habits.notes):
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     named = [] if column is None else ["--column", column]
     words = ["veclab", "embed", input, *named, "-m", model, "-o", "vectors.parquet"]
-    click.echo("\nTo embed them:\n  " + " ".join([shlex.join(words), *habits.options()]))
+    echo("\nTo embed them:\n  " + " ".join([shlex.join(words), *habits.options()]))
 
 
 def _print_lengths(habits: TextHabits) -> None:
     """Print tokens against the limit, as bars."""
     limit = habits.max_tokens
     what = "no limit" if limit is None else f"limit {limit:,} tokens"
-    click.echo(f"tokens per text, counted by {habits.model} ({what})\n")
+    echo(f"tokens per text, counted by {habits.model} ({what})\n")
     rows = habits.histogram()
     most = max((count for *_, count in rows), default=0)
     width = max(len(f"{high:,}") for _, high, _ in rows)
@@ -101,10 +110,10 @@ def _print_lengths(habits: TextHabits) -> None:
         bar = _bar(count / most if most else 0)
         over = "  truncated" if limit is not None and low > limit and count else ""
         line = f"{low:>{width},} to {high:>{width},}  {count:>{counts},}  {bar}"
-        click.echo(f"{line}{click.style(over, fg='yellow')}".rstrip())
+        echo(line.rstrip() if not over else line, styled(over, "yellow"))
         if high == limit:
-            click.echo(click.style(f"{'-' * (2 * width + 4)}  limit", fg="yellow"))
-    click.echo()
+            echo(styled(f"{'-' * (2 * width + 4)}  limit", "yellow"))
+    echo()
 
 
 def _bar(share: float) -> str:
@@ -187,21 +196,22 @@ def _languages(habits: TextHabits) -> str:
 
 
 def _print_steps(habits: TextHabits) -> None:
-    click.echo("\nWhat each preparation step would change:")
+    echo("\nWhat each preparation step would change:")
     for change in habits.changes:
         always = " (always applied)" if change.default else ""
         share = _share(change.changed, habits.sampled)
-        click.echo(f"  {change.step + always:<24} {change.changed:>8,} {share}")
+        echo(f"  {change.step + always:<24} {change.changed:>8,} {share}")
         if change.changed:
             _print_example(change)
 
 
 def _print_example(change: Change) -> None:
     """Print the two versions with what cannot be seen made visible."""
-    click.echo(f"      {shorten(str(change.id), 30)}")
-    click.echo(f"      before  {_visible(change.before)}")
-    click.echo(f"      after   {_visible(change.after)}")
+    echo(f"      {shorten(str(change.id), 30)}")
+    echo(f"      before  {_visible(change.before)}")
+    echo(f"      after   {_visible(change.after)}")
 
 
 def _visible(text: str) -> str:
+    """Return a text with all that cannot be seen as escapes, line ends and joiners, too."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_facts, print_json
+from veclab.cli.console import echo, json_option, print_facts, print_json
 from veclab.errors import InputError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _read(file: Path) -> Vectors:
 def _stage(name: str) -> None:
     """Print a line for each stage on a terminal; a pipe gets none."""
     if sys.stderr.isatty():
-        click.echo(f"{name} ...", err=True)
+        echo(f"{name} ...", err=True)
 
 
 def _tell(
@@ -211,8 +211,8 @@ def _tell(
         return
     print_facts([*facts, ("time", f"{seconds:.1f} s in all"), ("size", f"{size / 1e6:.1f} MB")])
     if atlas:
-        click.echo(
+        echo(
             f"\nembedding-atlas {output} --x x --y y --neighbors neighbors --text text\n"
             "(--text only where the file keeps texts)"
         )
-    click.echo(f"\n{output.resolve().as_uri()}")
+    echo(f"\n{output.resolve().as_uri()}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_facts, print_json, progress
+from veclab.cli.console import echo, json_option, print_facts, print_json, progress
 from veclab.cli.options import loading_options, store_option
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def migrate(
     with Store.open(store) as opened:
         if back:
             removed = go_back(opened) == "bridge"
-            click.echo(
+            echo(
                 f"{'the bridge was removed: ' * removed}the store {store} is searched "
                 f"{'only' if removed else 'again'} with {opened.space}"
             )

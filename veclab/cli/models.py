@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from veclab.cli.console import json_option, print_json, print_table
+from veclab.cli.console import echo, json_option, print_json, print_table
 from veclab.models.names import DEFAULT_MODEL
 
 
@@ -68,11 +68,11 @@ def models(as_json: bool) -> None:
     for packaged in PACKAGED:
         if packaged.name not in {folder.name for folder in found}:
             ready = "installed; assembled on first use"
-            click.echo(f"{packaged.name}: {ready if is_installed(packaged) else packaged.install}")
+            echo(f"{packaged.name}: {ready if is_installed(packaged) else packaged.install}")
     for words in PACKAGED_WORDS:
         if package_path(words) is None:
-            click.echo(f"{words.name}: pip install 'veclab[{words.extra}]'")
-    click.echo(
+            echo(f"{words.name}: pip install 'veclab[{words.extra}]'")
+    echo(
         "Any other Sentence Transformers model loads by the path of its folder, or by its name if "
         "its hub can be reached; word vector files load by their path.",
         err=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_json
+from veclab.cli.console import echo, json_option, print_json
 from veclab.cli.inputs import token_counts_of, vectors_of
 from veclab.cli.options import loading_options
 from veclab.models.names import DEFAULT_MODEL
@@ -169,4 +169,4 @@ def _draw(
     if as_json:
         print_json({"written": str(path)})
     else:
-        click.echo(f"written  {path}")
+        echo(f"written  {path}")

@@ -12,6 +12,7 @@ from veclab.cli.console import (
     model_option,
     print_facts,
     print_json,
+    print_note,
     progress,
     read_source,
 )
@@ -62,4 +63,4 @@ def quantize(input: str, model: str, reading: dict[str, Any], as_json: bool) -> 
         ]
     )
     for note in made.notes:
-        click.echo(f"note: {note}", err=True)
+        print_note(note)

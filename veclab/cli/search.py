@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option
+from veclab.cli.console import echo, json_option, linked, one_line, print_json
 from veclab.cli.options import loading_options, store_option
 
 if TYPE_CHECKING:
@@ -76,9 +74,9 @@ def search(
         hits = join_neighbors(hits)
     if as_json:
         rows = [{"rank": i, "link": link(h.passage), **h.to_dict()} for i, h in enumerate(hits, 1)]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
+        print_json(rows, default=str)
     elif not hits:
-        click.echo("nothing found", err=True)
+        echo("nothing found", err=True)
     else:
         for rank, hit in enumerate(hits, 1):
             _show(rank, hit, full)
@@ -96,18 +94,11 @@ def _show(rank: int, hit: Hit, full: bool) -> None:
     parts += [f"cosine {hit.vector:.3f}"] if hit.vector is not None else []
     parts += [f"BM25 {hit.keyword:.1f}"] if hit.keyword is not None else []
     parts += [f"reranker {hit.rerank:.3f}"] if hit.rerank is not None else []
-    place, address = _plain(hit.passage.place), link(hit.passage)
-    if address is not None and sys.stdout.isatty():
-        place = f"\x1b]8;;{address}\x1b\\{place}\x1b]8;;\x1b\\"
-    click.echo(f"{rank:>2}  {place}  ({', '.join(parts)})")
+    place = linked(one_line(hit.passage.place), link(hit.passage))
+    echo(f"{rank:>2}  ", place, f"  ({', '.join(parts)})")
     width = min(100, shutil.get_terminal_size().columns)
-    lines = textwrap.wrap(_plain(hit.passage.text), width - 4)
+    lines = textwrap.wrap(one_line(hit.passage.text), width - 4)
     for line in lines if full else lines[:3]:
-        click.echo(f"    {line}")
+        echo(f"    {line}")
     if not full and len(lines) > 3:
-        click.echo(f"    … {len(lines) - 3} more lines")
-
-
-def _plain(text: str) -> str:
-    """Return one line without control characters: a document must not steer the terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        echo(f"    … {len(lines) - 3} more lines")

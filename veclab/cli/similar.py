@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
+    echo,
     json_option,
     print_facts,
     print_json,
@@ -189,7 +190,7 @@ def _matrix(
     ]
     print_table(header, rows, left=2)
     if output is not None:
-        click.echo(f"\nwritten  {output}")
+        echo(f"\nwritten  {output}")
 
 
 def _nearest(
@@ -250,7 +251,7 @@ def _print_nearest(
         return
     for q, query in enumerate(queries):
         label = "" if ids is None or ids[q] == query else f" {ids[q]}:"
-        click.echo(f"nearest to{label or ':'} {shorten(query)}")
+        echo(f"nearest to{label or ':'} {shorten(query)}")
         rows = [
             [f"{s:z.3f}", vectors.ids[i], "" if texts is None else shorten(texts[i])]
             for i, s in zip(found.positions[q], found.scores[q], strict=True)
@@ -288,13 +289,13 @@ def _duplicates(vectors: Vectors, threshold: float, as_json: bool) -> None:
         )
         return
     for number, group in enumerate(rows, start=1):
-        click.echo(f"group {number}: {len(group)} texts")
+        echo(f"group {number}: {len(group)} texts")
         print_table(
             ["cosine with first", "id", "text"],
             [[f"{score:z.3f}", name, shorten(text or "")] for name, score, text in group],
             left=3,
         )
-    click.echo(
+    echo(
         f"{len(groups):,} group(s) of {inside:,} of {len(vectors):,} texts, "
         f"linked by a cosine of {threshold} or more"
     )
@@ -344,7 +345,7 @@ def _pairs(
         facts += [("Spearman", _times_100(found.spearman)), ("Pearson", _times_100(found.pearson))]
         if len(pairs) < 10:
             facts.append(("note", f"a correlation over {len(pairs)} pairs means little"))
-    click.echo()
+    echo()
     print_facts([*facts, *(("note", note) for note in remarks(found.report))])
 
 

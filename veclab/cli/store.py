@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import json_option, print_facts, print_json
+from veclab.cli.console import echo, json_option, print_facts, print_json
 from veclab.cli.options import store_option
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def compact(store: str, keep_hours: float, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(f"{done['bytes_before'] / 1e6:,.1f} MB before, {done['bytes_after'] / 1e6:,.1f} now")
+    echo(f"{done['bytes_before'] / 1e6:,.1f} MB before, {done['bytes_after'] / 1e6:,.1f} now")
 
 
 @store.command()
@@ -114,7 +114,7 @@ def export(output: Path, store: str, as_json: bool) -> None:
     if as_json:
         print_json({"output": str(output), "passages": count})
     else:
-        click.echo(f"{count:,} passages written to {output}")
+        echo(f"{count:,} passages written to {output}")
 
 
 @store.command()
@@ -160,6 +160,6 @@ def tune(store: str, recall: float | None, questions: Path | None, as_json: bool
     if as_json:
         print_json(None if found is None else found.to_dict())
     elif found is None:
-        click.echo("the store is small: every search is exact")
+        echo("the store is small: every search is exact")
     else:
         print_facts([(n.replace("_", " "), str(v)) for n, v in found.to_dict().items()])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.console import echo
 from veclab.cli.options import loading_options, store_option
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ def watch(folder: Path, store: str, model: str | None, loading: dict[str, Any]) 
             opened,
             folder,
             on_indexed=_tell,
-            on_error=lambda error: click.echo(f"veclab: {error}", err=True),
+            on_error=lambda error: echo(f"veclab: {error}", err=True),
         )
 
 
 def _tell(done: Indexed) -> None:
-    click.echo(
+    echo(
         f"{done.added:,} added, {done.changed:,} changed, {done.removed:,} removed, "
         f"{done.unchanged:,} unchanged; {done.passages:,} passages ({done.seconds:.1f} s)"
     )
     for file, reason in done.skipped:
-        click.echo(f"  skipped {file}: {reason}")
+        echo(f"  skipped {file}: {reason}")
