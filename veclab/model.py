@@ -115,7 +115,7 @@ class Model:
                 run.report.note(
                     f"the cache has vectors of {self.space.model} from before a Space held the "
                     "configuration of the model; they may be those of another one and are not "
-                    "used (`veclab cache prune --model 'space version 1'` gives their room back)"
+                    "used (`veclab cache prune --model 'space version 1'` frees their disk space)"
                 )
         return run
 

@@ -81,7 +81,7 @@ def truncated_length(tokens: int, limit: int | None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BatchResult:
     """A batch of vectors with what it took to get them, from a provider that buys them.
 
     Attributes:
@@ -104,7 +104,7 @@ class Refused(Exception):
     texts, and not every batch.
 
     Attributes:
-        requests, tokens: what finding that out took, as in `Answer`.
+        requests, tokens: what finding that out took, as in `BatchResult`.
     """
 
     def __init__(self, reason: str, requests: int = 0, tokens: int = 0) -> None:
@@ -144,14 +144,14 @@ class EmbeddingProvider(ABC):
     @abstractmethod
     def embed_batch(
         self, batch: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32] | Answer:
+    ) -> NDArray[np.float32] | BatchResult:
         """Compute float32 (len(batch), dimensions), in order; they need not be normalized.
 
         Of a text over `limits.max_tokens` it reads the first `max_tokens` tokens. It is called
         from `limits.concurrency` threads at once, never with an empty batch, and never with a
         text of 0 tokens.
 
-        A provider that buys vectors gives an `Answer`, and may raise `Refused`.
+        A provider that buys vectors gives an `BatchResult`, and may raise `Refused`.
         """
 
     def pop_warnings(self) -> list[str]:
@@ -159,7 +159,10 @@ class EmbeddingProvider(ABC):
         return []
 
     def explain_unread(self, texts: Sequence[str]) -> str:
-        """Say why `tokenize` gives these texts 0 tokens, in a sentence; empty where it cannot."""
+        """Say why `tokenize` gives these texts 0 tokens, in a sentence; empty where it cannot.
+
+        The sentence is part of an error, or a note of the report where texts are skipped.
+        """
         return ""
 
     def stop(self) -> None:  # noqa: B027  # nothing waits in most providers

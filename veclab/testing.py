@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from veclab.cache import Cache
 from veclab.model import Model
-from veclab.provider import Answer, EmbeddingProvider, Limits, TokenizedText
+from veclab.provider import BatchResult, EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role, Space
 from veclab.unit_length import normalize
 
@@ -76,7 +76,7 @@ class Subject:
         unread = [one.text for one in batch if one.tokens == 0]
         _require(not unread, f"tokenize gives 0 tokens for {unread}: give check_provider `texts`")
         given = self.provider.embed_batch(list(batch), role)
-        if isinstance(given, Answer):
+        if isinstance(given, BatchResult):
             _require(not given.refused, f"embed_batch refused texts: {given.refused}")
             given = given.vectors
         vectors = np.asarray(given, np.float32)

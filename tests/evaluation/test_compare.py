@@ -15,7 +15,7 @@ from veclab.evaluation.leaderboard import Board, Row, recommend
 from veclab.evaluation.page import page
 from veclab.evaluation.timing import measure_cold_start, speed_sample, this_machine
 from veclab.model import Model
-from veclab.provider import Answer
+from veclab.provider import BatchResult
 from veclab.space import Space
 
 pytest.importorskip("pytrec_eval")
@@ -44,7 +44,7 @@ class Paid(Knowing):
 
     def embed_batch(self, batch, role):
         vectors = super().embed_batch(batch, role)
-        return Answer(vectors, requests=1, tokens=sum(one.tokens for one in batch))
+        return BatchResult(vectors, requests=1, tokens=sum(one.tokens for one in batch))
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ class TestKept:
 
     def test_a_folder_that_cannot_be_made_is_an_error(self, scored, tmp_path):
         (tmp_path / "file").write_text("not a folder")
-        with pytest.raises(OutputError, match="for results cannot be made"):
+        with pytest.raises(OutputError, match=r"the results folder .* cannot be created"):
             compare([model("a")], [scored], results=tmp_path / "file" / "r", timing=False)
 
     def test_timings_of_another_machine_are_taken_again(self, scored, home):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.fakes import FakeProvider
 from veclab import InputError, Model
-from veclab.provider import Answer
+from veclab.provider import BatchResult
 from veclab.similarities.embed_all import embed_all
 
 
@@ -14,7 +14,7 @@ class Choosy(FakeProvider):
 
     def embed_batch(self, batch, role):
         refused = {i: "no" for i, one in enumerate(batch) if one.text == "bad"}
-        return Answer(np.ones((len(batch), 8), np.float32), refused)
+        return BatchResult(np.ones((len(batch), 8), np.float32), refused)
 
 
 def test_rows_follow_the_texts(model):

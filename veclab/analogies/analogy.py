@@ -74,14 +74,14 @@ def vocabulary_of(
         if not isinstance(model.provider, WordModel):
             raise InputError(
                 f"{model.space.model} reads any text and so has no vocabulary to choose an answer "
-                "from; give one: words=[...] (--vocabulary FILE, a word a line)"
+                "from; give one: words=[...] (--vocabulary FILE, one word per line)"
             )
         own = model.provider.vectors
         unit = WordVectors(own.name, own.words, normalize(own.array), own.notes)
         return Vocabulary(unit, model.space)
     distinct = list(dict.fromkeys(word for w in words if (word := w.strip())))
     if len(distinct) < 2:
-        raise InputError(f"a vocabulary needs two words or more, not {len(distinct)}")
+        raise InputError(f"a vocabulary needs at least two words, not {len(distinct)}")
     vectors = embed_all(model, distinct, distinct, on_done)
     array = vectors.array if model.space.normalized else normalize(vectors.array)
     name = f"the words given for {model.space.model}"

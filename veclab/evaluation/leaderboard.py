@@ -230,7 +230,9 @@ def make_board(dataset: Dataset, outcomes: Sequence[Outcome]) -> Board:
         )
     for outcome, value in zip([o for o, _ in usable], mains, strict=True):
         if math.isnan(value):
-            notes.append(f"{outcome.label}: it gives every unit the same score, so nothing ranks")
+            notes.append(
+                f"{outcome.label}: it gives every unit the same score, so there is no ranking"
+            )
     return Board(
         name=dataset.name,
         task=dataset.task,

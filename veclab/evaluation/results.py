@@ -99,8 +99,8 @@ class Results:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"the folder {path.parent} for results cannot be made: {error.strerror or error}; "
-                "name another one (--out)"
+                f"the results folder {path.parent} cannot be created: {error.strerror or error}; "
+                "choose another (--results)"
             ) from error
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(result.to_dict(), ensure_ascii=False), encoding="utf-8")

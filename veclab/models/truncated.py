@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
-from veclab.provider import Answer, EmbeddingProvider, TokenizedText
+from veclab.provider import BatchResult, EmbeddingProvider, TokenizedText
 from veclab.space import Role
 
 
@@ -42,10 +42,10 @@ class TruncatedModel(EmbeddingProvider):
 
     def embed_batch(
         self, batch: Sequence[TokenizedText], role: Role | None
-    ) -> NDArray[np.float32] | Answer:
+    ) -> NDArray[np.float32] | BatchResult:
         """Embed a batch: float32 (len(batch), dimensions)."""
         given, size = self.inner.embed_batch(batch, role), self.space.dimensions
-        if isinstance(given, Answer):
+        if isinstance(given, BatchResult):
             return replace(given, vectors=given.vectors[:, :size])
         return given[:, :size]
 

@@ -42,7 +42,7 @@ def lengths(
     if isinstance(tokens, Vectors):
         if tokens.tokens is None:
             raise InputError(
-                "these vectors do not know how many tokens their texts have; count them with "
+                "these vectors do not record the token counts of their texts; count them with "
                 "model.count_tokens(texts)"
             )
         tokens = tokens.tokens
@@ -83,7 +83,7 @@ def lengths(
         axes.grid(axis="y")
         beyond = int((counts > top).sum())
         last = f"\nthe last bar holds {beyond:,} of up to {counts.max():,}" if beyond else ""
-        axes.set_xlabel(f"tokens of a text, median {np.median(counts):,.0f}{last}")
+        axes.set_xlabel(f"tokens per text, median {np.median(counts):,.0f}{last}")
         axes.set_ylabel("texts")
         if title:
             axes.set_title(title)

@@ -25,7 +25,7 @@ def check_picture(path: Path) -> None:
         MissingExtra: matplotlib is not installed.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"a picture ends in {', '.join(ENDINGS)}, not {path.name!r}")
+        raise InputError(f"a picture's name must end in {', '.join(ENDINGS)}, not {path.name!r}")
     if not path.absolute().parent.is_dir():
         raise InputError(f"there is no folder {path.absolute().parent}")
     require_matplotlib()

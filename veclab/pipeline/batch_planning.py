@@ -133,7 +133,7 @@ def refuse_long(run: Run, over: list[str]) -> None:
     raise TextTooLong(
         f"{len(over):,} text(s) are over the limit of {run.recipe.max_tokens:,} tokens: "
         f"{shorten(over)}. Shorten them, embed them in windows (on_long='split', "
-        "--on-long split), or cut them and have it reported (on_long='truncate')"
+        "--on-long split), or have them truncated and reported (on_long='truncate')"
     )
 
 

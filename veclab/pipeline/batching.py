@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.provider import Answer, EmbeddingProvider, Limits, Refused, TokenizedText
+from veclab.provider import BatchResult, EmbeddingProvider, Limits, Refused, TokenizedText
 from veclab.space import Role
 
 # What `EmbeddingProvider.embed_batch` gives.
-Batch = NDArray[np.float32] | Answer
+Batch = NDArray[np.float32] | BatchResult
 
 
 class Window(NamedTuple):
@@ -113,7 +113,7 @@ def batch_size(items: Sequence[BatchItem], limits: Limits) -> tuple[int, int]:
 
 
 class Answers:
-    """Batches with their answers as they arrive; see `run_batches`."""
+    """Batches with their results as they arrive; see `run_batches`."""
 
     def __init__(
         self, provider: EmbeddingProvider, role: Role | None, batches: Iterable[list[BatchItem]]
@@ -128,7 +128,7 @@ class Answers:
         self._aloft: dict[Future[Batch], int] = {}  # tokens of each
         self._error: BaseException | None = None
 
-    def __iter__(self) -> Iterator[tuple[list[BatchItem], Answer]]:
+    def __iter__(self) -> Iterator[tuple[list[BatchItem], BatchResult]]:
         width = self._limits.concurrency
         with ThreadPoolExecutor(max_workers=width, thread_name_prefix="veclab") as pool:
             try:
@@ -152,7 +152,7 @@ class Answers:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Put an error off until the answers under way have come in too.
+        """Put an error off until the results under way have come in too.
 
         The loop then ends with it; of several errors the first counts.
         """
@@ -172,11 +172,11 @@ class Answers:
             future = pool.submit(self._provider.embed_batch, batch, self._role)
             self._flying[future], self._aloft[future] = items, tokens
 
-    def _land(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[BatchItem], Answer]]:
-        """Wait for an answer, give out all that are there, and ask again what was refused."""
+    def _land(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[BatchItem], BatchResult]]:
+        """Wait for a result, give out all that are there, and ask again what was refused."""
         failed = self._error
         for future in wait(self._flying, return_when=FIRST_COMPLETED).done:
-            # Until the answer is stored, which the caller does before asking for the next one.
+            # Until the result is stored, which the caller does before asking for the next one.
             with _uninterrupted():
                 items = self._flying.pop(future)
                 del self._aloft[future]
@@ -187,7 +187,7 @@ class Answers:
                         self._ask(pool, part, batch_size(part, self._limits)[1])
                 elif error is None:
                     given = future.result()
-                    yield items, given if isinstance(given, Answer) else Answer(given)
+                    yield items, given if isinstance(given, BatchResult) else BatchResult(given)
                 elif failed is None:
                     raise error
             if self._error is not failed:
@@ -198,7 +198,7 @@ class Answers:
 def run_batches(
     provider: EmbeddingProvider, role: Role | None, batches: Iterable[list[BatchItem]]
 ) -> Answers:
-    """Embed batches, `provider.limits.concurrency` at once; iterate over (items, answer).
+    """Embed batches, `provider.limits.concurrency` at once; iterate over (items, result).
 
     The next batches are prepared (tokenized) in the calling thread while the model works. No more
     than `limits.flight_tokens` are under way, so that many long texts at once do not use up the
@@ -207,18 +207,18 @@ def run_batches(
     A batch that the provider refuses is halved until the text at fault is alone, and comes as
     refused. When anything fails, Ctrl-C included, batches not yet begun are dropped, and those in
     flight are waited for and come as ever before the error is raised, so that nothing computed or
-    paid for is lost. For that, what stores an answer stands in a `with answers.shielded():`, which
-    puts its own errors off; Ctrl-C waits from an answer's arrival to the call for the next one.
+    paid for is lost. For that, what stores a result stands in a `with results.shielded():`, which
+    puts its own errors off; Ctrl-C waits from a result's arrival to the call for the next one.
     """
     return Answers(provider, role, batches)
 
 
-def _refused(items: list[BatchItem], refused: Refused) -> tuple[list[BatchItem], Answer]:
+def _refused(items: list[BatchItem], refused: Refused) -> tuple[list[BatchItem], BatchResult]:
     """What it took to have a batch refused; a text alone is itself refused for good."""
     alone = items if len(items) == 1 else []
     reasons = {0: str(refused)} if alone else {}
     nothing = np.zeros((len(alone), 0), np.float32)
-    return alone, Answer(nothing, reasons, refused.requests, refused.tokens)
+    return alone, BatchResult(nothing, reasons, refused.requests, refused.tokens)
 
 
 def _halves(items: list[BatchItem]) -> list[list[BatchItem]]:
@@ -228,7 +228,7 @@ def _halves(items: list[BatchItem]) -> list[list[BatchItem]]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put a Ctrl-C off until the end of the block: an answer that was paid for is stored whole."""
+    """Put a Ctrl-C off until the end of the block: a result that was paid for is stored whole."""
     pressed: list[tuple[int, FrameType | None]] = []
     if threading.current_thread() is not threading.main_thread():
         yield

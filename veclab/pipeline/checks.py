@@ -21,7 +21,7 @@ def check_vectors(
     """
     vectors: NDArray[np.float32] = np.asarray(raw, dtype=np.float32)
     if vectors.shape != (n, dim):
-        raise BadVectors(f"the model gave an array {vectors.shape} for {n} texts of {dim} numbers")
+        raise BadVectors(f"the model gave an array of shape {vectors.shape}, not {(n, dim)}")
     for fault, bad in (
         ("values that are not finite", ~np.isfinite(vectors).all(axis=1)),
         ("a vector of zeros", ~vectors.any(axis=1)),

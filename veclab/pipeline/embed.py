@@ -32,8 +32,11 @@ from veclab.pipeline.prepare import (
     text_digests,
 )
 from veclab.pipeline.run import DistinctTexts, EmbeddedBlock, PlannedBlock, PreparedTexts, Run
-from veclab.provider import Answer
+from veclab.provider import BatchResult
 from veclab.report import extend_ids, shorten
+
+# Unread texts whose reason is asked for in a report.
+_EXPLAINED = 5
 
 
 def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> EmbeddedBlock:
@@ -54,11 +57,11 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     distinct = deduplicate(run, prepared)
     vectors = look_up(run, distinct)
     batches = within_cost(run, plan_batches(run, distinct, vectors))
-    answers = run_batches(run.provider, run.recipe.role, batches)
-    for items, answer in answers:
-        with answers.shielded():  # nothing that was computed or paid for is lost
-            taken = leave_out_refused(run, distinct, vectors, items, answer)
-            checked = check_answer(run, distinct, taken, answer)
+    results = run_batches(run.provider, run.recipe.role, batches)
+    for items, result in results:
+        with results.shielded():  # nothing that was computed or paid for is lost
+            taken = leave_out_refused(run, distinct, vectors, items, result)
+            checked = check_result(run, distinct, taken, result)
             finished = vectors.add(taken, checked)
             write_cache(run, distinct, vectors, finished)
     if run.cache is not None:
@@ -105,8 +108,7 @@ def prepare(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Prepar
         if run.on_empty == "error":
             raise EmptyText(
                 f"{len(empty):,} text(s) are empty or blank: {shorten(empty)}. "
-                "Take them out, or leave them out and have them reported with on_empty='skip' "
-                "(--on-empty skip)"
+                "Remove them, or have them skipped and reported: on_empty='skip' (--on-empty skip)"
             )
         run.report.empty += len(empty)
         extend_ids(run.report.empty_ids, empty)
@@ -179,31 +181,31 @@ def leave_out_refused(
     distinct: DistinctTexts,
     vectors: BlockVectors,
     items: list[BatchItem],
-    answer: Answer,
+    result: BatchResult,
 ) -> list[BatchItem]:
-    """Count what was bought; the items for which there are vectors in the answer."""
+    """Count what was bought; the items for which there are vectors in the result."""
     report, price = run.report, run.provider.limits.price
-    report.requests += answer.requests
-    report.tokens_bought += answer.tokens
+    report.requests += result.requests
+    report.tokens_bought += result.tokens
     report.dollars = None if price is None else report.tokens_bought * price / 1e6
-    if not answer.refused:
+    if not result.refused:
         return items
-    report.note(*(f"refused: {reason}" for reason in answer.refused.values()))
-    run.on_done(distinct.count(vectors.refuse([items[row].text for row in answer.refused])))
-    return [item for row, item in enumerate(items) if row not in answer.refused]
+    report.note(*(f"refused: {reason}" for reason in result.refused.values()))
+    run.on_done(distinct.count(vectors.refuse([items[row].text for row in result.refused])))
+    return [item for row, item in enumerate(items) if row not in result.refused]
 
 
-def check_answer(
-    run: Run, distinct: DistinctTexts, items: list[BatchItem], answer: Answer
+def check_result(
+    run: Run, distinct: DistinctTexts, items: list[BatchItem], result: BatchResult
 ) -> NDArray[np.float32]:
-    """Check the answer: the vectors of the items, float32 (n, dim), each sound.
+    """Check the result: the vectors of the items, float32 (n, dim), each sound.
 
     Raises:
         BadVectors: they are not.
     """
-    raw, dim = answer.vectors, run.recipe.space.dimensions
-    if answer.refused:
-        taken = [row for row in range(len(raw)) if row not in answer.refused]
+    raw, dim = result.vectors, run.recipe.space.dimensions
+    if result.refused:
+        taken = [row for row in range(len(raw)) if row not in result.refused]
         raw = raw[taken]
     if not items:
         return np.zeros((0, dim), np.float32)
@@ -272,14 +274,17 @@ def _report_unknown(
     run: Run, prepared: PreparedTexts, distinct: DistinctTexts, unknown: NDArray[np.bool_]
 ) -> None:
     ids = [prepared.ids[i] for i in np.flatnonzero(unknown[distinct.place]).tolist()]
+    texts = [distinct.texts[i] for i in np.flatnonzero(unknown).tolist()]
     if run.on_empty == "error":
-        texts = [distinct.texts[i] for i in np.flatnonzero(unknown).tolist()]
         reason = run.provider.explain_unread(texts)
         raise EmptyText(
             f"the model {run.recipe.space.model} knows no token in {len(ids):,} text(s), so "
-            f"they have no vector: {shorten(ids)}. {reason}{' ' if reason else ''}Take them out, "
-            "or leave them out and have them reported with on_empty='skip' (--on-empty skip)"
+            f"they have no vector: {shorten(ids)}. {reason}{' ' if reason else ''}Remove them, "
+            "or have them skipped and reported with on_empty='skip' (--on-empty skip)"
         )
+    # Of the first texts of a run only: a search for near spellings reads a whole vocabulary.
+    if not run.report.unknown and (reason := run.provider.explain_unread(texts[:_EXPLAINED])):
+        run.report.note(reason)
     run.report.unknown += len(ids)
     extend_ids(run.report.unknown_ids, ids)
     run.on_done(len(ids))

@@ -81,9 +81,11 @@ def test_a_text_without_a_known_word_is_an_error_with_near_spellings(model):
 
 
 def test_a_text_without_a_known_word_is_left_out_where_the_policy_says_so(model):
-    vectors = model.embed(["king", "zork", "queen"], on_empty="skip")
+    vectors = model.embed(["king", "qeen", "queen", "zork"], on_empty="skip")
     assert list(vectors.ids) == ["0", "2"]
-    assert vectors.report.unknown_ids == ["1"]
+    assert vectors.report.unknown_ids == ["1", "3"]
+    (note,) = vectors.report.notes
+    assert "'qeen' (near: queen), 'zork'" in note
 
 
 def test_options_that_have_no_meaning_are_refused(file):

@@ -53,7 +53,9 @@ class TorchModel(EmbeddingProvider):
             self._model.max_seq_length = limit
         dimensions = self._model.get_embedding_dimension() or folder.dimensions
         if dimensions is None:
-            raise ModelUnavailable(f"the model {folder.name} does not say how long its vectors are")
+            raise ModelUnavailable(
+                f"the model {folder.name} does not declare the dimensions of its vectors"
+            )
         self.space = folder.space(dimensions, normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.notes: list[str] = []

@@ -18,7 +18,7 @@ from veclab.models.openai.requests import PROBE, TRIES_FAULT, URL_HINT, Requests
 from veclab.models.openai.responses import Fault
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
 from veclab.provider import (
-    Answer,
+    BatchResult,
     EmbeddingProvider,
     Limits,
     Refused,
@@ -162,7 +162,7 @@ class OpenAIModel(EmbeddingProvider):
             body["dimensions"] = self.asked_dimensions
         return body
 
-    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> Answer:
+    def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> BatchResult:
         """Send one request, repeated while that may help.
 
         Raises:
@@ -181,7 +181,7 @@ class OpenAIModel(EmbeddingProvider):
         """Let batches that wait for their turn fail; those on their way are answered as usual."""
         self.requests.stop()
 
-    async def _embed(self, texts: list[str], counts: list[int], dim: int) -> Answer:
+    async def _embed(self, texts: list[str], counts: list[int], dim: int) -> BatchResult:
         tally = Tally()
         left = list(range(len(texts)))
         refused: dict[int, str] = {}
@@ -205,7 +205,7 @@ class OpenAIModel(EmbeddingProvider):
             whole = np.zeros((len(texts), dim), np.float32)
             whole[left] = vectors
             vectors = whole
-        return Answer(vectors, refused, tally.requests, tally.tokens)
+        return BatchResult(vectors, refused, tally.requests, tally.tokens)
 
     async def _probe(self) -> int:
         """Ask one short text to learn the model's dimensions."""

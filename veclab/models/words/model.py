@@ -246,7 +246,8 @@ class WordModel(EmbeddingProvider):
 
     def explain_unread(self, texts: Sequence[str]) -> str:
         """Return which texts hold no word of the vocabulary, with near spellings."""
-        return f"They are {not_known(self.vectors.name, self.vectors.words, texts)}."
+        reason = not_known(self.vectors.name, self.vectors.words, texts)
+        return f"{reason[0].upper()}{reason[1:]}."
 
     def pop_warnings(self) -> list[str]:
         """Return what to report of the texts since the last call: words that were not known."""

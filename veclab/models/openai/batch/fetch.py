@@ -19,7 +19,7 @@ from veclab.errors import BadVectors, ProviderError, VeclabError
 from veclab.models.openai.batch.job_folder import Failure, Input, JobFolder, Part, move
 from veclab.models.openai.batch.progress import CHUNK, Progress, absent, chunks, recipe_of, survey
 from veclab.models.openai.batch.remote import Remote, labels
-from veclab.models.openai.batch.results import Answer, failed, read_answers
+from veclab.models.openai.batch.results import RequestResult, failed, read_answers
 from veclab.pipeline.lookup import find_vectors, keep_vectors
 from veclab.pipeline.windows import pool
 from veclab.space import Recipe
@@ -157,7 +157,9 @@ def _read(
     return notes
 
 
-def _kept(cache: Cache, recipe: Recipe, answers: Iterable[Answer]) -> Iterator[Answer]:
+def _kept(
+    cache: Cache, recipe: Recipe, answers: Iterable[RequestResult]
+) -> Iterator[RequestResult]:
     """Yield the answers; their vectors are written to the cache some thousand at a time."""
     good: list[Input] = []
     rows: list[NDArray[np.float32]] = []

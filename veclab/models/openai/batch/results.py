@@ -17,7 +17,7 @@ from veclab.report import shorten
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RequestResult:
     """What became of one request.
 
     Attributes:
@@ -37,7 +37,7 @@ class Answer:
 
 def read_answers(
     path: Path, asked: Mapping[str, Sequence[Input]], dim: int, notes: list[str]
-) -> Iterator[Answer]:
+) -> Iterator[RequestResult]:
     """Read the lines of an output or error file, in whatever order they come.
 
     Lines that are no answer to what was asked are skipped, with a note: the others were paid
@@ -72,28 +72,28 @@ def read_answers(
         )
 
 
-def _read(name: str, line: Mapping[str, Any], inputs: Sequence[Input], dim: int) -> Answer:
+def _read(name: str, line: Mapping[str, Any], inputs: Sequence[Input], dim: int) -> RequestResult:
     response = _object(line.get("response"))
     body = _object(response.get("body"))
     if response.get("status_code") != 200:
         error = _object(line.get("error")) or _object(body.get("error"))
         code = str(response.get("status_code") or error.get("code") or "unknown")
         reason = str(error.get("message") or "no reason given")
-        return Answer(name, [], None, failed(inputs, code, reason), 0)
+        return RequestResult(name, [], None, failed(inputs, code, reason), 0)
     try:
         vectors, tokens = check_answer(body, len(inputs), dim)
-        return Answer(name, list(inputs), vectors, [], tokens or 0)
+        return RequestResult(name, list(inputs), vectors, [], tokens or 0)
     except Fault as fault:
         bad = set(fault.rows) or set(range(len(inputs)))
         reason, tokens = str(fault), fault.tokens
     failures = failed([inputs[i] for i in sorted(bad)], "bad_vectors", reason)
     good = [i for i in range(len(inputs)) if i not in bad]
     if not good:
-        return Answer(name, [], None, failures, tokens)
+        return RequestResult(name, [], None, failures, tokens)
     # The others were paid for and are sound.
     rest = [body["data"][i] | {"index": place} for place, i in enumerate(good)]
     vectors, _ = check_answer(body | {"data": rest}, len(good), dim)
-    return Answer(name, [inputs[i] for i in good], vectors, failures, tokens)
+    return RequestResult(name, [inputs[i] for i in good], vectors, failures, tokens)
 
 
 def _object(value: Any) -> dict[str, Any]:
