@@ -1,5 +1,7 @@
 """The torch engine gives what sentence-transformers gives."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,38 @@ class TestOutOfMemory:
         self.limit(monkeypatch, model.provider, 0, RuntimeError("CUDA out of memory"))
         with pytest.raises(ModelUnavailable, match=r"9 tokens does not fit .*--max-tokens"):
             model.embed(["the cat sits on the mat z"])
+
+    def test_the_message_counts_what_the_model_would_read(self, tiny_bert, monkeypatch):
+        model = veclab.load(str(tiny_bert), engine="torch", cache=False, max_tokens=8)
+        self.limit(monkeypatch, model.provider, 0, RuntimeError("CUDA out of memory"))
+        with pytest.raises(ModelUnavailable, match="a text of 8 tokens does not fit"):
+            model.embed(["the cat sits on the mat " * 20])
+
+    def test_a_text_that_had_no_room_beside_another_batch_is_computed_alone(
+        self, model, monkeypatch
+    ):
+        provider = model.provider
+        [one], [other] = provider.tokenize(TEXTS[:1], None), provider.tokenize(TEXTS[1:2], None)
+        expected = provider.embed_batch([other], None)
+        real, inside, refused = provider._model.forward, threading.Event(), threading.Event()
+
+        def forward(features, **more):
+            if threading.current_thread().name == "first":
+                inside.set()
+                assert refused.wait(600)
+            elif not refused.is_set():
+                refused.set()
+                raise RuntimeError("CUDA out of memory")
+            return real(features, **more)
+
+        monkeypatch.setattr(provider._model, "forward", forward)
+        first = threading.Thread(target=provider.embed_batch, args=([one], None), name="first")
+        first.start()
+        assert inside.wait(600)
+        with pytest.warns(UserWarning, match="for a text beside another batch: it is computed alone"):
+            vectors = provider.embed_batch([other], None)
+        first.join()
+        np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
     def test_other_errors_are_not_taken_for_it(self, model, monkeypatch):
         asked = self.limit(monkeypatch, model.provider, 0, RuntimeError("shapes do not match"))
