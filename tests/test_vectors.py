@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import veclab
 from veclab import InputError, SpaceMismatch, Vectors, concatenate
 from veclab.space import Space
 
@@ -140,3 +141,28 @@ class TestDataFrames:
         assert plain.to_arrow().column_names == ["id", "embedding"]
         assert list(plain.ids) == [str(i) for i in range(len(plain))]
         assert plain.shape == plain.array.shape
+
+
+def test_an_array_in_place_of_vectors_is_told_how_to_get_a_space(model):
+    """In every function that takes Vectors."""
+    vectors = model.embed(["a", "b"])
+    array = np.asarray(vectors)
+    calls = [
+        lambda: veclab.similarity(vectors, array),
+        lambda: veclab.similarity(array, vectors),
+        lambda: veclab.pairwise(vectors, array),
+        lambda: veclab.nearest(array, vectors),
+        lambda: veclab.nearest(vectors, array),
+        lambda: veclab.neighbors(array),
+        lambda: veclab.near_duplicates(array),
+        lambda: vectors + array,
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match=r"an array has no Space.*veclab\.Vectors\(array, "):
+            call()
+
+
+def test_what_is_printed_of_rows_and_vectors_is_short(model):
+    vectors = model.embed(["word " * 1000, "b"])
+    assert len(repr(vectors[0])) < 200
+    assert len(repr(vectors)) < 200

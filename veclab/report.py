@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 # A report must stay printable: of long lists it keeps the first ids, and the count beside them.
 MAX_IDS = 1000
+# Of notes that differ only in numbers and names a person reads a few; the JSON has all.
+_FEW, _MOST_KINDS = 3, 20
+_VARYING = re.compile(r"\d[\d,.]*|'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(slots=True, repr=False)
@@ -64,23 +69,31 @@ class Report:
     unknown_ids: list[str] = field(default_factory=list)
     refused_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _noted: set[str] = field(default_factory=set, init=False, compare=False)
 
     def note(self, *texts: str) -> None:
         """Add notes, each once."""
-        self.notes.extend(text for text in texts if text not in self.notes)
+        if len(self._noted) != len(self.notes):  # changed by other hands
+            self._noted = set(self.notes)
+        for text in texts:
+            if text not in self._noted:
+                self._noted.add(text)
+                self.notes.append(text)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
+        """Return plain JSON values, every note among them."""
+        plain = asdict(self)
+        del plain["_noted"]
+        return plain
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote; fields of a newer version are ignored."""
-        known = {f.name for f in fields(cls)}
+        known = {f.name for f in fields(cls) if f.init}
         return cls(**{name: v for name, v in value.items() if name in known})
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return (label, value) pairs for people; lines about nothing are left out."""
+        """Return (label, value) pairs for people: no lines about nothing, few of many notes."""
         rate = f" ({self.texts / self.seconds:,.0f} texts/s)" if self.seconds > 0 else ""
         rows = [
             ("texts", f"{self.texts:,}"),
@@ -106,7 +119,7 @@ class Report:
         if self.repaired:
             rows.append(("repaired", f"{self.repaired:,} had lone surrogates, now U+FFFD"))
         rows.append(("seconds", f"{self.seconds:,.2f}{rate}"))
-        rows.extend(("note", note) for note in self.notes)
+        rows.extend(("note", note) for note in group_notes(self.notes))
         return rows
 
     @property
@@ -154,3 +167,32 @@ def extend_ids(ids: list[str], new: Iterable[str]) -> None:
 def shorten(ids: list[str], shown: int = 5) -> str:
     """Return the first few ids, for a message."""
     return ", ".join(ids[:shown]) + (", …" if len(ids) > shown else "")
+
+
+def group_notes(notes: Sequence[str]) -> list[str]:
+    """Return notes for a person: of each kind the first few, and how many more there are.
+
+    Of one kind are notes that begin alike ("refused: ..."), or that end alike ("a.pdf: no text",
+    "b.pdf: no text"), numbers and quoted names aside.
+    """
+    alike = [_alike(note) for note in notes]
+    sizes = Counter(key for keys in alike for key in keys)
+    kinds: dict[str, list[str]] = {}
+    for note, keys in zip(notes, alike, strict=True):
+        kinds.setdefault(max(keys, key=sizes.__getitem__), []).append(note)
+    lines = []
+    for kind in list(kinds.values())[:_MOST_KINDS]:
+        few = kind if len(kind) <= _FEW + 1 else kind[:_FEW]
+        lines += few
+        if len(few) < len(kind):
+            lines.append(f"… and {len(kind) - len(few):,} more like these (JSON has all)")
+    if left := sum(map(len, list(kinds.values())[_MOST_KINDS:])):
+        lines.append(f"… and {left:,} other notes (JSON has all)")
+    return lines
+
+
+def _alike(note: str) -> tuple[str, ...]:
+    """Return what a note has in common with others of its kind: its whole, its head, its end."""
+    plain = _VARYING.sub("#", note)
+    head, colon, end = plain.partition(": ")
+    return (plain, f"{head}:", f": {end}") if colon else (plain,)

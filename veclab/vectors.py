@@ -39,7 +39,8 @@ class Row(NamedTuple):
 
     def __repr__(self) -> str:
         numbers = f"[{_head(self.embedding)}] ({len(self.embedding)}-d)"
-        return f"Row(id={self.id!r}, text={self.text!r}, embedding={numbers})"
+        text = self.text if self.text is None or len(self.text) <= 80 else self.text[:79] + "…"
+        return f"Row(id={self.id!r}, text={text!r}, embedding={numbers})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -216,6 +217,20 @@ def _head(vector: NDArray[np.float32], shown: int = 4) -> str:
     return " ".join(f"{x:+.3f}" for x in vector[:shown]) + (" …" if len(vector) > shown else "")
 
 
+def require_vectors(value: object, name: str) -> Vectors:
+    """Return a value that is Vectors; raises InputError with the way out for anything else."""
+    if isinstance(value, Vectors):
+        return value
+    if isinstance(value, (str, list, tuple)) and all(isinstance(v, str) for v in value):
+        remedy = "embed texts first: model.embed(texts)"
+    else:
+        remedy = (
+            "an array has no Space, so veclab cannot tell what it may be compared with; if you "
+            "know which model made it, say so: veclab.Vectors(array, model.space)"
+        )
+    raise InputError(f"{name} is a {type(value).__name__}, not Vectors: {remedy}")
+
+
 def concatenate(parts: Sequence[Vectors]) -> Vectors:
     """Join several Vectors; what one of them lacks (texts, tokens, own columns) is dropped.
 
@@ -225,6 +240,8 @@ def concatenate(parts: Sequence[Vectors]) -> Vectors:
     """
     if not parts:
         raise InputError("nothing to concatenate")
+    for number, part in enumerate(parts, start=1):
+        require_vectors(part, f"part {number}")
     first = parts[0]
     for number, part in enumerate(parts[1:], start=2):
         require_same(first.space, part.space, names=("part 1", f"part {number}"))

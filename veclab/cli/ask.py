@@ -21,6 +21,7 @@ from veclab.cli.console import (
     progress,
 )
 from veclab.cli.options import store_option
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.rag.answer import Answer, Line
@@ -170,7 +171,7 @@ def _show(answer: Answer, explain: bool) -> None:
                 quote = one_line(text)
                 cut = quote if len(quote) <= _QUOTE else quote[: _QUOTE - 1] + "…"
                 echo(textwrap.indent("\n".join(textwrap.wrap(f"“{cut}”", _WIDTH)), "    "))
-    facts = [("note", one_line(note)) for note in answer.notes]
+    facts = [("note", one_line(note)) for note in group_notes(answer.notes)]
     if answer.by is None and answer.lines:
         facts.insert(0, ("extractive", "the documents' own sentences; no language model was used"))
     unsure = [line for line in answer.lines if line.verdict.status == "unverified"]

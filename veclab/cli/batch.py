@@ -26,6 +26,7 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.models.openai.batch.job_folder import Part
@@ -276,7 +277,7 @@ def _print_parts(now: Status) -> None:
     header = ["file", "status", "batch", "inputs", "tokens", "done", "failed", "requests"]
     print_table(header, rows, left=3)
     for part in now.parts:
-        for problem in part.problems:
+        for problem in group_notes(part.problems):
             echo(f"file {part.name}: {problem}")
     for twin in now.cancelled:
         echo(f"batch {twin} was a duplicate and was cancelled")

@@ -18,6 +18,7 @@ from veclab.cli.console import (
     shorten,
 )
 from veclab.cli.options import max_cost_option
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.evaluation.leaderboard import Board, Comparison, Row
@@ -165,7 +166,7 @@ def _print(found: Comparison, output: Path | None) -> None:
         for row in board.rows:
             if row.error:
                 echo(f"failed  {row.label}: {row.error}")
-        for note in board.notes:
+        for note in group_notes(board.notes):
             echo(f"note  {note}")
         echo()
     echo(found.recommendation)

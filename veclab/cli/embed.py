@@ -25,6 +25,7 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
+from veclab.report import group_notes
 
 
 @click.command()
@@ -150,5 +151,5 @@ def _embed_texts(
                 ("space", model.space.id),
             ]
         )
-    for note in cast(Any, vectors.report).notes:
+    for note in group_notes(cast(Any, vectors.report).notes):
         print_note(note)

@@ -9,6 +9,7 @@ import click
 
 from veclab.cli.console import echo, json_option, print_facts, print_json, print_table, progress
 from veclab.cli.options import store_option
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.evaluation.bootstrap import Estimate
@@ -197,7 +198,7 @@ def _show(found: RagEvaluation) -> None:
         echo()
         facts = [(name, f"{value:,}") for name, value in found.counts.items()]
         print_facts([*facts, ("threshold", str(found.threshold))])
-    for note in found.notes:
+    for note in group_notes(found.notes):
         echo(f"note: {note}")
 
 

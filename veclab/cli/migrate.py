@@ -10,6 +10,7 @@ import click
 
 from veclab.cli.console import echo, json_option, print_facts, print_json, progress
 from veclab.cli.options import loading_options, store_option
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.store.bridge import Bridging
@@ -115,7 +116,7 @@ def migrate(
             ("new", f"{done.new}: {_quality(done.new_quality)}"),
             ("measured", f"on {done.questions} sentences, each searching for its own passage"),
             ("seconds", f"{done.seconds:,.1f}"),
-            *[("note", note) for note in done.report.notes],
+            *[("note", note) for note in group_notes(done.report.notes)],
             ("result", _result(done, store)),
         ]
     )

@@ -9,6 +9,7 @@ import click
 
 from veclab.cli.console import echo
 from veclab.cli.options import loading_options, store_option
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.store.index import Indexed
@@ -41,5 +42,5 @@ def _tell(done: Indexed) -> None:
         f"{done.added:,} added, {done.changed:,} changed, {done.removed:,} removed, "
         f"{done.unchanged:,} unchanged; {done.passages:,} passages ({done.seconds:.1f} s)"
     )
-    for file, reason in done.skipped:
-        echo(f"  skipped {file}: {reason}")
+    for line in group_notes([f"{file}: {reason}" for file, reason in done.skipped]):
+        echo(f"  skipped {line}")

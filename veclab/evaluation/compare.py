@@ -29,7 +29,7 @@ from veclab.evaluation.timing import (
 from veclab.evaluation.variants import Variant
 from veclab.model import Model, load
 from veclab.models.names import OPENAI
-from veclab.report import Report
+from veclab.report import Report, group_notes
 from veclab.space import OnLong, Role
 from veclab.vectors import Vectors
 
@@ -216,7 +216,7 @@ def _embed(
         if len(vectors) != len(texts):
             raise BadVectors(
                 f"{len(texts) - len(vectors):,} text(s) were refused, and without them the figures "
-                f"would not be comparable: {'; '.join(report.notes)}"
+                f"would not be comparable: {'; '.join(group_notes(report.notes))}"
             )
         total.texts += report.texts
         total.tokens += report.tokens

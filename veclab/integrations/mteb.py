@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from veclab.errors import BadVectors, InputError, MissingExtra
 from veclab.model import Model
 from veclab.pipeline.prepare import is_blank
-from veclab.report import Report
+from veclab.report import Report, group_notes
 from veclab.space import OnLong, Role
 
 # What a blank text is embedded as: MTEB needs a vector for every text.
@@ -95,7 +95,7 @@ class MTEBModel:
         if len(vectors) != len(texts):
             raise BadVectors(
                 f"{len(texts) - len(vectors):,} text(s) of {_name(task_metadata)} were refused, "
-                f"and MTEB needs a vector for each: {'; '.join(self.report.notes)}"
+                f"and MTEB needs a vector for each: {'; '.join(group_notes(self.report.notes))}"
             )
         return vectors.array
 

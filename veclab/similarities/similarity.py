@@ -22,7 +22,7 @@ from veclab.errors import InputError
 from veclab.report import shorten
 from veclab.space import require_same
 from veclab.unit_length import normalize
-from veclab.vectors import Vectors
+from veclab.vectors import Vectors, require_vectors
 
 Measure = Literal["cosine", "dot", "euclidean"]
 Scores = NDArray[np.float32]
@@ -91,19 +91,9 @@ def check_pair(a: object, b: object, *, names: tuple[str, str] = ("first", "seco
         InputError: one of them is something else, which has no Space.
         SpaceMismatch: they come from different spaces.
     """
-    for name, value in zip(names, (a, b), strict=True):
-        if isinstance(value, Vectors):
-            continue
-        if isinstance(value, (str, list, tuple)) and all(isinstance(v, str) for v in value):
-            remedy = "embed texts first: model.embed(texts)"
-        else:
-            remedy = (
-                "an array has no Space, so veclab cannot tell what it may be compared with; if you "
-                "know which model made it, say so: veclab.Vectors(array, model.space)"
-            )
-        raise InputError(f"{name} is a {type(value).__name__}, not Vectors: {remedy}")
-    assert isinstance(a, Vectors) and isinstance(b, Vectors)
-    require_same(a.space, b.space, names=names)
+    require_same(
+        require_vectors(a, names[0]).space, require_vectors(b, names[1]).space, names=names
+    )
 
 
 def comparable(vectors: Vectors, measure: Measure = "cosine") -> Scores:
@@ -113,6 +103,7 @@ def comparable(vectors: Vectors, measure: Measure = "cosine") -> Scores:
         InputError: the measure is unknown, a value is not finite, or, for cosine, a vector is
             zero and so has no direction.
     """
+    require_vectors(vectors, "what to compare")
     if measure not in get_args(Measure):
         raise InputError(f"unknown measure {measure!r}; known are {', '.join(get_args(Measure))}")
     array = vectors.array

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from veclab.errors import InputError
-from veclab.report import Report
+from veclab.report import Report, group_notes
 from veclab.space import require_same
 from veclab.store.fields import Field
 from veclab.store.intake import (
@@ -87,10 +87,11 @@ class Indexed:
         if self.report is not None:
             told = ("texts", "seconds", "note")
             rows += [line for line in self.report.lines() if line[0] not in told]
-        rows += [("skipped", f"{file}: {reason}") for file, reason in self.skipped]
+        skipped = [f"{file}: {reason}" for file, reason in self.skipped]
+        rows += [("skipped", line) for line in group_notes(skipped)]
         rows.append(("seconds", f"{self.seconds:,.2f}"))
         notes = [*self.notes, *(self.report.notes if self.report is not None else ())]
-        return rows + [("note", note) for note in dict.fromkeys(notes)]
+        return rows + [("note", note) for note in group_notes(list(dict.fromkeys(notes)))]
 
 
 def index(
@@ -211,7 +212,7 @@ def run(
 
     store.commit(gone, rows())
     done.skipped = reading.skipped
-    done.notes += [note for note in reading.notes if note not in done.notes]
+    done.notes = list(dict.fromkeys([*done.notes, *reading.notes]))
     if embedding is not None:
         done.report = embedding.finish()
     tuned = store.tune()

@@ -1,5 +1,6 @@
 """The torch engine gives what sentence-transformers gives."""
 
+import importlib.util
 import threading
 
 import numpy as np
@@ -241,3 +242,20 @@ def test_token_types_of_a_single_text_reach_the_model(tmp_path):
     upstream = SentenceTransformer(str(tmp_path / "xlnet"), device="cpu")
     vectors = veclab.load(str(tmp_path / "xlnet"), normalize=False).embed(TEXTS)
     np.testing.assert_allclose(vectors.array, upstream.encode(TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:99", "gpu", "mps", "meta", ""])
+def test_a_device_that_is_not_there_is_a_message(tiny_bert, tmp_path, device):
+    """On every way to a model: loading, distilling."""
+    from veclab.models.static.distill import distill
+
+    if (device == "cuda" and torch.cuda.is_available()) or (
+        device == "mps" and torch.backends.mps.is_available()
+    ):
+        pytest.skip("it is there")
+    with pytest.raises(InputError, match=r"torch cannot use the device .* It can use cpu") as said:
+        veclab.load(str(tiny_bert), device=device, engine="torch")
+    assert "\n" not in str(said.value)
+    if importlib.util.find_spec("model2vec") is not None:
+        with pytest.raises(InputError, match="torch cannot use the device"):
+            distill(str(tiny_bert), tmp_path / "static", dimensions=8, device=device)

@@ -245,7 +245,7 @@ def _load(
         raise MissingExtra("local", f"the model {folder.name}") from None
     logging.disable_progress_bar()
     types = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
-    device = device or _best_device()
+    device = _best_device() if device is None else usable_device(device)
     precision = precision or _best_precision(device)
     if precision == "f16" and device == "cpu":
         raise InputError("f16 is for accelerators; on the processor there are f32 and bf16")
@@ -264,6 +264,25 @@ def _load(
         raise ModelUnavailable(
             f"the model {folder.name} in {folder.path} cannot be loaded: {reason}"
         ) from error
+
+
+def usable_device(device: str) -> str:
+    """Return a device that was asked for; raises InputError where torch cannot use it."""
+    import torch
+
+    try:
+        if torch.device(device).type == "meta":
+            raise ValueError("the device 'meta' computes nothing")
+        torch.ones(1, device=device).sum().item()
+        return device
+    except Exception as error:  # each back end raises its own kind, AssertionError among them
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        usable = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        usable += ["mps"] if torch.backends.mps.is_available() else []
+        raise InputError(
+            f"torch cannot use the device {device!r} here: {reason}. It can use "
+            f"{' and '.join(usable)}; without device= (--device) the best of them is chosen"
+        ) from None
 
 
 def _best_device() -> str:

@@ -20,6 +20,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputErro
 from veclab.home import home
 from veclab.models.catalog import find_transformer
 from veclab.models.local.folder import ModelFolder, read_folder
+from veclab.models.local.torch_engine import usable_device
 from veclab.models.static.folder import NAMED
 
 # Called with the tokens done so far and their number.
@@ -102,6 +103,8 @@ def _distill(origin: ModelFolder, dimensions: int, device: str | None, on_tokens
         from transformers.utils import logging
     except ImportError:
         raise MissingExtra("static", "distillation") from None
+    if device is not None:
+        usable_device(device)
     logging.disable_progress_bar()
     path = str(origin.transformer)
     safe = {"trust_remote_code": False, "local_files_only": True}

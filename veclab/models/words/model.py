@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
 from importlib.util import find_spec
@@ -45,8 +45,8 @@ class WordVectors:
     """
 
     name: str
-    words: list[str]
-    array: NDArray[np.float32]
+    words: list[str] = field(repr=False)
+    array: NDArray[np.float32] = field(repr=False)
     notes: tuple[str, ...] = ()
 
     @cached_property

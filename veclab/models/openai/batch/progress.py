@@ -11,7 +11,7 @@ from veclab.cache import Cache
 from veclab.errors import InputError
 from veclab.models.openai.batch.job_folder import JobFolder
 from veclab.pipeline.lookup import find_vectors
-from veclab.report import shorten
+from veclab.report import group_notes, shorten
 from veclab.space import Recipe
 
 T = TypeVar("T")
@@ -70,9 +70,12 @@ class Progress:
             rows.append(("waiting", f"{self.waiting:,}"))
         if self.unpooled:
             rows.append(("missing", f"{self.unpooled:,} split texts lack windows; embed buys them"))
-        for (code, text), ids in self.reasons.items():
-            rows.append(("failed", f"{len(ids):,} ({code}: {text:.160}): {shorten(ids)}"))
-        return rows + [("note", note) for note in self.notes]
+        failed = [
+            f"{len(ids):,} ({code}: {text:.160}): {shorten(ids)}"
+            for (code, text), ids in self.reasons.items()
+        ]
+        rows += [("failed", line) for line in group_notes(failed)]
+        return rows + [("note", note) for note in group_notes(self.notes)]
 
 
 def recipe_of(folder: JobFolder) -> Recipe:
