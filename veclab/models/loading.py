@@ -14,13 +14,17 @@ from typing import Literal, NamedTuple, cast, get_args
 from veclab.errors import InputError, ModelUnavailable
 from veclab.models.catalog import find_model
 from veclab.models.local.folder import ModelFolder
-from veclab.models.local.openvino.converted_models import CannotConvert, find_or_convert
+from veclab.models.local.openvino.converted_models import (
+    CannotConvert,
+    find_or_build,
+    find_or_convert,
+    pad_id,
+)
 from veclab.models.local.openvino.engine import Engine, OpenVinoModel
 from veclab.models.local.openvino.exported import (
     export_digest,
     find_exported,
     find_or_make_proof,
-    pad_id,
     read_exported,
 )
 from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
@@ -222,6 +226,7 @@ class _Ready(NamedTuple):
     engine: Engine
     tokenizer: Path
     max_tokens: int | None
+    positions: int | None
     precision: str
     notes: list[str]
     folder: ModelFolder
@@ -238,16 +243,22 @@ def _openvino(
 
     Raises:
         CannotConvert: it cannot be run there.
-        MissingExtra: OpenVINO is not installed, or torch where the model must be converted.
+        MissingExtra: OpenVINO is not installed, or torch where it must convert the model.
     """
     if precision == "f16":
         raise InputError("the OpenVINO engine has f32, bf16 and int8, not f16")
     if (reason := _only_torch(folder)) is not None:
         raise CannotConvert(reason)
-    ready = _carried(folder, precision, threads)
+    built = precision == "int8" or find_or_build(folder) is not None
+    ready = [] if built else _carried(folder, precision, threads)
     if not isinstance(ready, _Ready):
         unusable, ready = ready, _converted(folder, precision, threads)
         ready.notes.extend(unusable)
+    if max_tokens is not None and ready.positions is not None and max_tokens > ready.positions:
+        raise InputError(
+            f"{folder.name} has {ready.positions} positions, so max_tokens (--max-tokens) cannot "
+            f"be {max_tokens}"
+        )
     if precision == "bf16" and ready.engine.arithmetic != "bf16":
         ready.notes.append(f"this processor has no bf16, so {folder.name} runs in f32")
     model = OpenVinoModel(
@@ -283,10 +294,10 @@ def _carried(
         notes = [
             f"{folder.name} runs from its {file.name}. Without torch veclab cannot verify that it "
             "matches the weights beside it, so its vectors have a Space of their own "
-            "(pip install 'veclab[local]', and the next start compares them once)"
+            "(pip install 'veclab[torch]', and the next start compares them once)"
         ]
     tokenizer = folder.transformer / "tokenizer.json"
-    return _Ready(engine, tokenizer, folder.max_tokens, engine.arithmetic, notes, folder)
+    return _Ready(engine, tokenizer, folder.max_tokens, None, engine.arithmetic, notes, folder)
 
 
 def _converted(folder: ModelFolder, precision: Precision | None, threads: int | None) -> _Ready:
@@ -304,11 +315,13 @@ def _converted(folder: ModelFolder, precision: Precision | None, threads: int | 
         label = engine.arithmetic
         if precision == "int8":
             label = int8_precision(made.precision, label)
-        limit = folder.max_tokens or made.max_tokens
+        limit = min(
+            filter(None, (folder.max_tokens or made.max_tokens, made.positions)), default=None
+        )
         notes = made.all_notes
         if precision == "int8" and has_integer_products() is False:
             notes.append("this processor has no int8 products (VNNI, AMX): f32 is faster on it")
-        return _Ready(engine, made.tokenizer, limit, label, notes, folder)
+        return _Ready(engine, made.tokenizer, limit, made.positions, label, notes, folder)
 
     try:
         return ready(again=False)

@@ -39,7 +39,7 @@ def cross_encoder(name: str) -> CrossEncoder:
     try:
         from sentence_transformers import CrossEncoder as Loaded
     except ImportError:
-        raise MissingExtra("local", "a cross-encoder") from None
+        raise MissingExtra("torch", "a cross-encoder") from None
     try:
         model = Loaded(name, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:

@@ -130,7 +130,9 @@ class TestOutOfMemory:
         first = threading.Thread(target=provider.embed_batch, args=([one], None), name="first")
         first.start()
         assert inside.wait(600)
-        with pytest.warns(UserWarning, match="for a text beside another batch: it is computed alone"):
+        with pytest.warns(
+            UserWarning, match="for a text beside another batch: it is computed alone"
+        ):
             vectors = provider.embed_batch([other], None)
         first.join()
         np.testing.assert_allclose(vectors, expected, atol=1e-6)

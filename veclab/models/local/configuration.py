@@ -104,7 +104,7 @@ def _facts(part: Module) -> Facts:
     if part.kind == "Transformer":
         return (
             transformer_facts(settings)
-            | _wrapper_facts(wrapper_settings(part.folder))
+            | wrapper_facts(wrapper_settings(part.folder))
             | {"tokenizer": tokenizer_facts(part.folder)}
         )
     if part.kind == "Pooling":
@@ -141,7 +141,7 @@ def _other_facts(folder: Path) -> Facts:
 def transformer_facts(config: Mapping[str, Any]) -> Facts:
     """Return what decides the vectors, of a transformer's config.json."""
     facts = {name: fact for name, fact in config.items() if not _UNREAD.fullmatch(name)}
-    facts = _unusual(facts | {"rope": _rope(facts)}, _USUAL)
+    facts = _unusual(facts | {"rope": rope_facts(facts)}, _USUAL)
     for name in ("rope_parameters", "rope_scaling", "rope_theta", "global_rope_theta",
                  "local_rope_theta", "rope_local_base_freq"):  # fmt: skip
         facts.pop(name, None)
@@ -161,7 +161,7 @@ def transformer_facts(config: Mapping[str, Any]) -> Facts:
     return facts
 
 
-def _rope(config: Mapping[str, Any]) -> Facts:
+def rope_facts(config: Mapping[str, Any]) -> Facts:
     """Read rotary positions, by kind of attention, as transformers 4 and 5 write them."""
     said = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if said and all(isinstance(part, Mapping) for part in said.values()):
@@ -182,7 +182,8 @@ def _rope(config: Mapping[str, Any]) -> Facts:
     return {kind: _unusual(part, usual) for kind, part in by_kind.items()}
 
 
-def _wrapper_facts(settings: Mapping[str, Any]) -> Facts:
+def wrapper_facts(settings: Mapping[str, Any]) -> Facts:
+    """Return what sentence-transformers is told of a transformer beyond the usual."""
     facts = dict(settings)
     ways = facts.pop("modality_config", None)
     text = ways.get("text") if isinstance(ways, Mapping) else None  # nothing else is embedded

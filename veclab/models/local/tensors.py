@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -13,6 +14,33 @@ from veclab.errors import ModelUnavailable
 
 # What numpy has as well; bf16 and the 8-bit floats it lacks.
 _TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL")
+
+
+class Stored(NamedTuple):
+    """Where a tensor lies."""
+
+    file: Path
+    type: str  # as safetensors names it: F32, BF16, ...
+    shape: tuple[int, ...]
+    start: int  # its first byte
+
+
+def stored_tensors(path: Path) -> dict[str, Stored]:
+    """Tells where the tensors of a file lie, for types that numpy lacks; only the header is read.
+
+    Raises:
+        ModelUnavailable: the file is cut short or damaged.
+    """
+    with _opened(path), path.open("rb") as file:  # the library checks the header and the size
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    return {
+        name: Stored(
+            path, said["dtype"], tuple(said["shape"]), 8 + length + said["data_offsets"][0]
+        )
+        for name, said in header.items()
+        if name != "__metadata__"
+    }
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -242,7 +242,7 @@ def _load(
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
     except ImportError:
-        raise MissingExtra("local", f"the model {folder.name}") from None
+        raise MissingExtra("torch", f"the model {folder.name}") from None
     logging.disable_progress_bar()
     types = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
     device = _best_device() if device is None else usable_device(device)

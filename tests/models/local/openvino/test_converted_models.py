@@ -192,13 +192,27 @@ class TestPlace:
         assert len(places) == 4
 
 
-def test_without_torch_it_says_what_to_install(tiny_bert, monkeypatch):
+def test_what_no_builder_knows_needs_torch_and_says_what_to_install(tmp_path, monkeypatch):
+    from tests.tiny import make_electra
+    from veclab.models.local.folder import read_folder
+
+    pytest.importorskip("openvino")
+    folder = read_folder(make_electra(tmp_path / "m"), name="m")
+    monkeypatch.setattr(converted, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"m must .*knows electra\), which .*veclab\[torch\]"):
+        converted.find_or_convert(folder)
+    assert converted.find_or_build(folder) is None
+
+
+def test_a_known_model_needs_no_torch(tiny_bert, monkeypatch):
     from veclab.models.local.folder import read_folder
 
     pytest.importorskip("openvino")
     monkeypatch.setattr(converted, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"converting m for OpenVINO.*veclab\[local\]"):
-        converted.find_or_convert(read_folder(tiny_bert, name="m"))
+    monkeypatch.setattr(subprocess, "run", None)  # and no other process
+    made = converted.find_or_convert(read_folder(tiny_bert, name="m"))
+    assert (made.positions, made.precision, made.min_cosine) == (64, "f32", None)
+    assert made == Converted.read(made.folder)
 
 
 def test_a_child_that_fails_is_quoted():

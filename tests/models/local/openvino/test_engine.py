@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import veclab
-from tests.tiny import edit_json, make_bert, make_roberta
+from tests.tiny import edit_json, make_electra, make_roberta
 from veclab import InputError, ModelUnavailable
 from veclab.models.local.openvino.engine import Engine, pad_rows
 
@@ -82,6 +82,14 @@ def test_the_default_precision_loses_next_to_nothing(kind, request):
     assert quick.provider.precision == ("bf16" if quick.provider.engine.native_bf16 else "f32")
     texts = [*TEXTS, LONG]
     assert (quick.embed(texts).array * exact.embed(texts).array).sum(axis=1).min() > 0.9999
+
+
+def test_a_limit_beyond_the_positions_is_refused(tiny_bert, tiny_xlmr):
+    with pytest.raises(InputError, match=r"has 64 positions, so max_tokens .* cannot be 65"):
+        load(tiny_bert, max_tokens=65)
+    assert load(tiny_bert, max_tokens=64).embed([LONG]).truncated.tolist() == [True]
+    with pytest.raises(InputError, match="has 32 positions"):
+        load(tiny_xlmr, max_tokens=33)
 
 
 def test_a_lower_limit_cuts_earlier(tiny_bert):
@@ -196,7 +204,7 @@ def make_with_export(path, pooling="mean", seed=0):
     from openvino import PartialShape, Type, save_model
     from openvino.tools.ovc import convert_model
 
-    make_bert(path, pooling=pooling, seed=seed)
+    make_electra(path, pooling=pooling, seed=seed)
 
     class Tokens(torch.nn.Module):
         def __init__(self):
@@ -234,14 +242,14 @@ def with_export(request, tmp_path_factory):
 def stale(tmp_path_factory):
     """A folder whose export is that of other weights."""
     base = tmp_path_factory.mktemp("stale")
-    path = make_bert(base / "tuned", seed=1)
+    path = make_electra(base / "tuned", seed=1)
     before = make_with_export(base / "before")
     shutil.copytree(before / "openvino", path / "openvino")
     return path
 
 
 class TestCarriedFiles:
-    """OpenVINO and ONNX files in the folder are used if they compute what its weights do."""
+    """Of a model that no builder knows, OpenVINO and ONNX files are used if they are its own."""
 
     def test_give_the_same_vectors(self, with_export, tmp_path, monkeypatch):
         monkeypatch.setenv("VECLAB_HOME", str(tmp_path / "home"))
@@ -274,7 +282,7 @@ class TestCarriedFiles:
         of_weights = veclab.load(str(stale), engine="torch", cache=False)
         assert model.space.difference(of_weights.space).keys() == {"weights"}
         notes = model.embed(TEXTS).report.notes
-        assert any("Space of their own" in note and "veclab[local]" in note for note in notes)
+        assert any("Space of their own" in note and "veclab[torch]" in note for note in notes)
 
     def test_what_was_proven_needs_no_torch(self, with_export, monkeypatch):
         from veclab.models.local.openvino import exported

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -27,11 +28,15 @@ from typing import Any, Self
 from veclab.errors import MissingExtra, VeclabError
 from veclab.home import home
 from veclab.models.local.folder import ModelFolder, as_limit
+from veclab.models.local.modules import read_json
 from veclab.models.local.openvino.engine import load_openvino
+from veclab.models.local.openvino.graphs.build import build
+from veclab.models.local.openvino.graphs.tokenizer import read_tokenizer
+from veclab.models.local.openvino.graphs.unknown import NotKnown
 from veclab.processes import import_path, python_command
 
 # Raise a kind's number when making it gives other files than before.
-_VERSIONS = {"f32": 1, "int8": 2, "proof": 1}
+_VERSIONS = {"f32": 2, "int8": 3, "proof": 1}
 FACTS = "veclab.json"
 _FILES = ("model.xml", "model.bin", "tokenizer.json")
 
@@ -49,7 +54,9 @@ class Converted:
         precision: for the Recipe: `f32`, or `int8-` and a digest of what it was calibrated on.
         pad_id: token id of padding.
         max_tokens: longest text as the model says, None for no limit.
-        min_cosine: lowest cosine to the original over the texts it was checked on.
+        min_cosine: lowest cosine to the original over the texts it was checked on; None for a
+            graph that was built, not converted.
+        positions: the longest text that it has positions for, None where no limit is known.
         loss: what a lower precision cost, for people; "" for none.
         notes: what the user should know about where it is.
     """
@@ -58,7 +65,8 @@ class Converted:
     precision: str
     pad_id: int
     max_tokens: int | None
-    min_cosine: float
+    min_cosine: float | None
+    positions: int | None = None
     loss: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -97,11 +105,16 @@ class Converted:
                 precision=str(facts["precision"]),
                 pad_id=int(facts["pad_id"]),
                 max_tokens=as_limit(facts["max_tokens"]),
-                min_cosine=float(facts["min_cosine"]),
+                min_cosine=_number(facts["min_cosine"]),
+                positions=as_limit(facts.get("positions")),
                 loss=str(facts.get("loss", "")),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _number(said: Any) -> float | None:
+    return None if said is None else float(said)
 
 
 def place(folder: ModelFolder, kind: str, *, of: str = "") -> Path:
@@ -123,22 +136,61 @@ def place(folder: ModelFolder, kind: str, *, of: str = "") -> Path:
 
 
 def find_or_convert(folder: ModelFolder, *, again: bool = False) -> Converted:
-    """Find the model's converted form in f32, or make it now (also if `again`).
+    """Find the model in the form that OpenVINO reads, in f32, or make it now (also if `again`).
 
-    That takes half a minute and more: it runs torch once, in a process of its own. Where the home
-    cannot be written, a temporary folder holds the result until this process ends.
+    A model of a known architecture is built from its weights in a second or two. Any other is
+    traced, which runs torch once, in a process of its own, for half a minute and more. Where the
+    home cannot be written, a temporary folder holds the result until this process ends.
 
     Raises:
         CannotConvert: the model cannot be converted, or its conversion failed.
-        MissingExtra: OpenVINO, or torch and sentence-transformers, are not installed.
+        MissingExtra: OpenVINO, or torch for a model that must be traced, are not installed.
     """
 
     def convert(out: Path) -> dict[str, Any]:
-        if not (find_spec("torch") and find_spec("sentence_transformers")):
-            raise MissingExtra("local", f"converting {folder.name} for OpenVINO, once,")
+        try:
+            return build_into(folder, out)
+        except NotKnown as error:
+            if not (find_spec("torch") and find_spec("sentence_transformers")):
+                needed = f"{folder.name} must be converted once by torch ({error}), which"
+                raise MissingExtra("torch", needed) from None
         return run_module("veclab.models.local.openvino.convert", [str(folder.path), str(out)])
 
     return find_or_make(place(folder, "f32"), convert, again=again)
+
+
+def build_into(folder: ModelFolder, out: Path) -> dict[str, Any]:
+    """Build a model and write what the engine reads of it.
+
+    Returns:
+        What the process that embeds must know.
+
+    Raises:
+        NotKnown: no builder knows all of the model.
+    """
+    tokenizer = read_tokenizer(folder)
+    built = build(folder)
+    load_openvino().save_model(built.model, out / "model.xml", compress_to_fp16=False)
+    tokenizer.save(str(out / "tokenizer.json"))
+    return {
+        "pad_id": pad_id(folder),
+        "max_tokens": folder.max_tokens,
+        "min_cosine": None,
+        "positions": built.positions,
+    }
+
+
+def find_or_build(folder: ModelFolder) -> Converted | None:
+    """Find the model in the form that OpenVINO reads, or build it now; None where torch must."""
+    try:
+        return find_or_make(place(folder, "f32"), partial(build_into, folder))
+    except (NotKnown, CannotConvert):
+        return None
+
+
+def pad_id(folder: ModelFolder) -> int:
+    """Return the token id of padding; masked, so that any id in the vocabulary would do."""
+    return int(read_json(folder.transformer / "config.json").get("pad_token_id") or 0)
 
 
 def find_or_make(

@@ -17,7 +17,7 @@ import numpy as np
 from veclab.errors import MissingExtra
 from veclab.models.local.digests import file_digest
 from veclab.models.local.folder import ModelFolder
-from veclab.models.local.modules import read_json, wrapper_settings
+from veclab.models.local.modules import wrapper_settings
 from veclab.models.local.openvino.converted_models import (
     Converted,
     find_or_make,
@@ -63,7 +63,7 @@ def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
 
     def show(_: Path) -> dict[str, Any]:
         if not (find_spec("torch") and find_spec("sentence_transformers")):
-            raise MissingExtra("local", f"comparing {file.name} with the weights, once,")
+            raise MissingExtra("torch", f"comparing {file.name} with the weights, once,")
         arguments = [str(folder.path), str(file)]
         return run_module("veclab.models.local.openvino.verify_export", arguments)
 
@@ -71,11 +71,6 @@ def find_or_make_proof(folder: ModelFolder, file: Path) -> Converted | None:
         return find_or_make(place(folder, "proof", of=export_digest(file)), show)
     except MissingExtra:
         return None
-
-
-def pad_id(folder: ModelFolder) -> int:
-    """Return the token id of padding; masked, so that any id in the vocabulary would do."""
-    return int(read_json(folder.transformer / "config.json").get("pad_token_id") or 0)
 
 
 def read_exported(file: Path, folder: ModelFolder) -> Any:

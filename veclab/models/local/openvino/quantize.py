@@ -196,7 +196,7 @@ def main(source: str, out: str, texts: str) -> None:
     tokenizer.enable_truncation(min(facts["max_tokens"] or 512, 512))
     encoded = tokenizer.encode_batch(json.loads(Path(texts).read_text(encoding="utf-8")))
     rows = [np.array(encoding.ids, np.int32) for encoding in encoded if encoding.ids]
-    same = {"pad_id": facts["pad_id"], "max_tokens": facts["max_tokens"]}
+    same = {name: facts.get(name) for name in ("pad_id", "max_tokens", "positions")}
     print("\n" + json.dumps(same | quantize(Path(source), Path(out), rows, facts["pad_id"])))
 
 

@@ -22,8 +22,9 @@ import numpy as np
 
 from veclab.models.local.folder import read_folder
 from veclab.models.local.openvino.convert import PROBES, NotConvertible, check, load_source
+from veclab.models.local.openvino.converted_models import pad_id
 from veclab.models.local.openvino.engine import Engine
-from veclab.models.local.openvino.exported import pad_id, read_exported
+from veclab.models.local.openvino.exported import read_exported
 from veclab.models.local.tokenizer import open_tokenizer
 
 
