@@ -3,12 +3,13 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.maps.sample import AWKWARD
+from tests.maps.sample import AWKWARD, sample_page
 from veclab.maps import pack
 
 N = 3000
@@ -69,6 +70,31 @@ def test_search_takes_any_script_and_whole_ids(opened, page, query):
     with opened(page) as map:
         map.search(query)
         map.says("1 text found")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("creme BRULEE", 2),
+        ("crème brûlée", 2),
+        ("lodz", 1),
+        ("Łódź", 1),
+        ("αθηνα", 1),
+        ("ISTANBUL", 1),
+    ],
+)
+def test_search_takes_accents_alike(opened, accented, query, found):
+    with opened(accented) as map:
+        map.search(query)
+        map.says("1 text found" if found == 1 else f"{found} texts found")
+
+
+@pytest.fixture(scope="module")
+def accented():
+    """Accents composed and, in the second text, loose; each with another text after it."""
+    page = sample_page(60)
+    texts = ["Crème brûlée", "a cre\u0300me bru\u0302le\u0301e, loose", "Łódź", "ΑΘΉΝΑ", "İstanbul"]
+    return replace(page, texts=[*texts, *page.texts[len(texts) :]])
 
 
 def test_texts_are_texts(opened, page, order):

@@ -122,6 +122,67 @@ def test_two_maps_of_the_same_rows_are_linked(opened):
         map.wait_for_selector(".card h2")
 
 
+def test_two_maps_move_together_until_they_are_let_go(opened):
+    views = """() => document.getElementById('app').stage.panes.map((pane) => {
+      const {x, y, zoom, frame} = pane.view;
+      const share = (at, low, high) => (at - low) / (high - low);
+      return [share(x, frame.left, frame.right), share(y, frame.bottom, frame.top), zoom]; })"""
+
+    def moved(map, do):
+        before = np.array(map.evaluate(views))
+        do()
+        after = np.array(map.evaluate(views))
+        return after[:, :2] - before[:, :2], after[:, 2] / before[:, 2]
+
+    def drag():
+        map.mouse.move(500, 600)
+        map.mouse.down()
+        map.mouse.move(420, 640, steps=4)
+        map.mouse.up()
+
+    with opened(sample_page(900, second=True), width=1200) as map:
+        map.rest()
+        (first, second), _ = moved(map, drag)
+        assert first[0] > 0.05 and first[1] > 0.02
+        assert second == pytest.approx(first, rel=0.6)  # the frames are not of one size
+        _, zoom = moved(map, lambda: map.keyboard.press("+"))
+        assert zoom == pytest.approx([1.5, 1.5])
+        _, zoom = moved(map, lambda: map.mouse.wheel(0, -300))
+        assert zoom[0] == pytest.approx(zoom[1]) and zoom[0] > 1.1
+        map.wait_for_function(
+            """() => { const {zoom} = document.getElementById('app').stage.panes[0].view;
+            return location.hash.includes(`_${Number(zoom.toPrecision(7))}`); }"""
+        )
+        address, seen = map.url, map.evaluate(views)
+        map.get_by_label("Move both maps together").click()
+        (first, second), _ = moved(map, drag)
+        assert first[0] > 0.01 and (second == 0).all()
+    with opened(sample_page(900, second=True), "#" + address.split("#")[1], width=1200) as map:
+        assert np.array(map.evaluate(views)) == pytest.approx(np.array(seen), rel=0.02, abs=0.02)
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("width", [380, 1200, 2000])
+def test_no_label_is_written_under_a_panel(opened, width, second):
+    with opened(sample_page(900, second=second), width=width) as map:
+        map.rest()
+        hidden = map.evaluate(
+            """async () => {
+              const drawn = [], draw = CanvasRenderingContext2D.prototype.fillText;
+              CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+                const left = this.canvas.getBoundingClientRect().left;
+                const half = this.measureText(text).width / 2;
+                drawn.push([text, left + x - half, left + x + half, y]);
+                return draw.call(this, text, x, y); };
+              for (const pane of document.getElementById('app').stage.panes) pane.drawOver();
+              const panels = ['.sidebar', '.toolbar'].map((one) =>
+                document.querySelector(one).getBoundingClientRect());
+              return [drawn.length, drawn.filter(([, a, b, y]) => panels.some((p) =>
+                a < p.right && b > p.left && y > p.top && y < p.bottom))]; }"""
+        )
+        assert hidden[0] > 2 and hidden[1] == []
+
+
 def test_in_a_notebook_the_frame_tells_its_parent_what_is_selected(browser, page, order):
     """As a notebook shows it: an opaque origin, without an address or storage of its own."""
     host = (

@@ -48,16 +48,25 @@ class Reader(html.parser.HTMLParser):
         return gzip.decompress(data)
 
     def strings(self, name: str) -> list[str | None]:
-        texts = []
-        for chunk in range(len(self.head()["chunks"])):
-            data = self.blob(f"{name}-{chunk}")
-            (r,) = np.frombuffer(data, "<u4", 1)
-            at = 4 + 4 * int(r)
-            for length in np.frombuffer(data, "<u4", r, 4):
-                missing = length == 0xFFFFFFFF
-                texts.append(None if missing else data[at : at + int(length)].decode())
-                at += 0 if missing else int(length)
-        return texts
+        chunks = range(len(self.head()["chunks"]))
+        return [s for chunk in chunks for s in strings_of(self.blob(f"{name}-{chunk}"))]
+
+    def numbers(self, name: str, kind: str) -> np.ndarray:
+        return from_planes(self.blob(name), kind)
+
+
+def strings_of(data: bytes) -> list[str | None]:
+    """Each ended by 0xFF; 0xFE stands for a missing one."""
+    found: list[str | None] = []
+    for part in re.findall(rb"\xfe|[^\xfe\xff]*\xff", data):
+        found.append(None if part == b"\xfe" else part[:-1].decode())
+    return found
+
+
+def from_planes(data: bytes, kind: str) -> np.ndarray:
+    """Numbers whose first bytes come first, then all second ones, and so on."""
+    width = np.dtype(kind).itemsize
+    return np.frombuffer(data, np.uint8).reshape(width, -1).T.copy().view(kind).reshape(-1)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,7 @@ def read(page):
 
 @pytest.fixture(scope="module")
 def order(read):
-    return np.frombuffer(read.blob("row"), "<u4")
+    return read.numbers("row", "<u4")
 
 
 def test_every_row_is_there_once(read, order):
@@ -82,9 +91,8 @@ def test_every_row_is_there_once(read, order):
 def test_coordinates_are_exact_to_a_part_in_four_billion(page, read, order):
     frame = read.head()["maps"][0]["frame"]
     for axis, name in enumerate("xy"):
-        high = np.frombuffer(read.blob(f"a-{name}h"), "<u2").astype(np.float64)
-        low = np.frombuffer(read.blob(f"a-{name}l"), "<u2")
-        at = frame[name] + frame["size"] * (high * 65536 + low) / (2**32 - 1)
+        steps = read.numbers(f"a-{name}", "<u4").astype(np.float64)
+        at = frame[name] + frame["size"] * steps / (2**32 - 1)
         exact = page.layers[0].xy[order, axis].astype(np.float64)
         assert np.abs(at - exact).max() <= frame["size"] / 2**32
 
@@ -102,14 +110,8 @@ def test_any_strings_come_back_as_utf8(strings, size):
     chunks = list(range(0, len(strings), size))
     found = []
     for name, data in pack.string_blobs("s", strings, chunks):
-        data = gzip.decompress(data)
         assert name == f"s-{len(found) // size}"
-        r, *lengths = np.frombuffer(data[: 4 + 4 * int(np.frombuffer(data, "<u4", 1)[0])], "<u4")
-        at = 4 + 4 * int(r)
-        for length in lengths:
-            size_here = 0 if length == 0xFFFFFFFF else int(length)
-            found.append(None if length == 0xFFFFFFFF else data[at : at + size_here].decode())
-            at += size_here
+        found += strings_of(gzip.decompress(data))
     # A lone surrogate is not a character: it comes out as a question mark.
     assert found == [s if s is None else s.encode("utf-8", "replace").decode() for s in strings]
 
@@ -139,7 +141,9 @@ def test_neighbors_and_similarities_come_back(page, read, order):
         zigzag = (planes * 256 ** np.arange(4)[:, None]).sum(axis=0)
         step = np.where(zigzag % 2, -(zigzag + 1) // 2, zigzag // 2).reshape(-1, k)
         assert (order[rows[:, None] + step] == layer.positions[order[rows]]).all()
-        scores = near["low"] + span * data[4 * size :].reshape(-1, k) / 255
+        less = data[4 * size :].reshape(k, -1).T.astype(int)
+        level = less[:, :1] - np.pad(np.cumsum(less[:, 1:], axis=1), ((0, 0), (1, 0)))
+        scores = near["low"] + span * level / 255
         assert np.abs(scores - layer.scores[order[rows]]).max() <= span / 510 + 1e-6
 
 
@@ -155,7 +159,10 @@ def test_columns_come_back(page, read, order):
             assert said["counts"] == sorted(said["counts"], reverse=True)
             assert sum(said["counts"]) + said["missing"] == head["n"]
         elif said["kind"] == "number":
-            values = np.frombuffer(read.blob(said["key"]), f"<f{said['width']}")
+            kind = f"<f{said['width']}"
+            share = said["format"] == "share"
+            data = read.blob(said["key"])
+            values = np.frombuffer(data, kind) if share else from_planes(data, kind)
             np.testing.assert_array_equal(values, column.values[order])
         else:
             assert read.strings(said["key"]) == [column.strings[i] for i in order]
@@ -172,8 +179,8 @@ def test_no_text_is_markup_and_no_script_is_over_4_mb(read):
 def test_a_large_blob_is_cut_into_parts(monkeypatch):
     monkeypatch.setattr("veclab.maps.page._PART", 400)
     read = Reader("".join(sample_page(2000).write()))
-    assert "v:a-xl:3" in read.scripts
-    assert sorted(np.frombuffer(read.blob("row"), "<u4")) == list(range(2000))
+    assert "v:a-x:3" in read.scripts
+    assert sorted(read.numbers("row", "<u4")) == list(range(2000))
 
 
 def test_the_page_may_fetch_nothing(page):
@@ -192,7 +199,7 @@ def test_two_maps_and_overlaid_rows():
     read = Reader("".join(sample_page(300, second=True, overlay=20).write()))
     head = read.head()
     assert [m["key"] for m in head["maps"]] == ["a", "b"]
-    assert len(read.blob("b-xh")) == 600
+    assert len(read.blob("b-x")) == 1200
     marked = next(c for c in head["columns"] if c["key"] == head["overlay"]["column"])
     assert marked["levels"][head["overlay"]["level"]] == "queries.parquet"
     assert head["overlay"]["n"] == 20

@@ -20,6 +20,8 @@ _CHUNK_CHARACTERS = 2_000_000
 # hundred megabytes would make the page unusable.
 MOST_CHARACTERS = 20_000
 _STEPS = 2**32 - 1
+# After a string, and for a missing one: bytes that UTF-8 never has.
+_END, _MISSING = b"\xff", b"\xfe"
 
 Blob = tuple[str, bytes]
 Coordinates = NDArray[np.uint32]
@@ -74,10 +76,9 @@ def chunk_starts(texts: Sequence[str | None] | None, n: int) -> list[int]:
 
 
 def coordinate_blobs(key: str, points: Coordinates) -> Iterator[Blob]:
-    """Two 16-bit planes for each axis, the form in which the page hands them to the GPU."""
+    """The coordinates of each axis, as byte planes."""
     for axis, name in enumerate("xy"):
-        yield f"{key}-{name}h", squeeze((points[:, axis] >> np.uint32(16)).astype("<u2"))
-        yield f"{key}-{name}l", squeeze((points[:, axis] & np.uint32(0xFFFF)).astype("<u2"))
+        yield f"{key}-{name}", squeeze(planes(points[:, axis]))
 
 
 def column_blobs(column: Column, key: str, chunks: Sequence[int]) -> Iterator[Blob]:
@@ -85,19 +86,19 @@ def column_blobs(column: Column, key: str, chunks: Sequence[int]) -> Iterator[Bl
     if column.strings is not None:
         yield from string_blobs(key, column.strings, chunks)
     elif column.values is not None:
-        yield key, squeeze(column.values)
+        # Categories are bytes, and shares few different numbers: those compress as they are.
+        plain = column.kind == "category" or column.format == "share"
+        yield key, squeeze(column.values if plain else planes(column.values))
 
 
 def string_blobs(name: str, strings: Sequence[str | None], chunks: Sequence[int]) -> Iterator[Blob]:
-    """Strings, chunk by chunk: count, lengths, UTF-8."""
+    """Strings, chunk by chunk: UTF-8, each ended by a byte that UTF-8 never has."""
     for number, (start, end) in enumerate(_ranges(chunks, len(strings))):
-        encoded = [
-            None if text is None else text[:MOST_CHARACTERS].encode("utf-8", "replace")
+        encoded = (
+            _MISSING if text is None else text[:MOST_CHARACTERS].encode("utf-8", "replace") + _END
             for text in strings[start:end]
-        ]
-        lengths = [0xFFFFFFFF if data is None else len(data) for data in encoded]
-        header = np.array([len(encoded), *lengths], dtype="<u4").tobytes()
-        yield f"{name}-{number}", squeeze(header + b"".join(filter(None, encoded)))
+        )
+        yield f"{name}-{number}", squeeze(b"".join(encoded))
 
 
 def neighbor_blobs(
@@ -125,10 +126,17 @@ def neighbor_blobs(
         rows = order[start:end]
         step = place[positions[rows]] - np.arange(start, end)[:, None]
         zigzag = np.where(step >= 0, 2 * step, -2 * step - 1).astype("<u4")
-        planes = zigzag.reshape(-1).view(np.uint8).reshape(-1, 4).T  # like bytes compress together
         share = (scores[rows] - low) / ((high - low) or 1.0)
-        bytes_ = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
-        yield f"near-{key}-{number}", squeeze(planes.tobytes() + bytes_.tobytes())
+        level = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+        # The first as it is, of each other by how much it is less: small numbers, k columns.
+        less = np.concatenate([level[:, :1], level[:, :-1] - level[:, 1:]], axis=1)
+        yield f"near-{key}-{number}", squeeze(planes(zigzag) + less.T.tobytes())
+
+
+def planes(values: NDArray[np.generic]) -> bytes:
+    """All first bytes of numbers, then all second ones, and so on: like compresses with like."""
+    little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    return little.reshape(-1).view(np.uint8).reshape(-1, values.dtype.itemsize).T.tobytes()
 
 
 def squeeze(data: bytes | NDArray[np.generic]) -> bytes:

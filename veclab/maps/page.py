@@ -18,7 +18,7 @@ from veclab.maps import pack
 from veclab.maps.columns import Column
 from veclab.maps.palette import palette
 
-FORMAT = 1
+FORMAT = 2
 _WEB = Path(__file__).parent / "web"
 # Base64 characters in one script element, a multiple of four: browsers hand a script of some
 # hundred megabytes back as an empty string.
@@ -86,9 +86,11 @@ class Page:
         script = _asset("map.js")
         yield _top(self.title, script)
         yield f'<script type="application/json" id="head">{_json(head)}</script>\n'
-        for key, (points, _) in zip(keys, fixed, strict=True):
+        for key, layer, (points, frame) in zip(keys, self.layers, fixed, strict=True):
             yield from _elements(pack.coordinate_blobs(key, points[order]))
-        yield from _elements([("row", pack.squeeze(order.astype("<u4")))])
+            labels = _json(_labels(layer, frame)).encode()
+            yield from _elements([(f"{key}-labels", pack.squeeze(labels))])
+        yield from _elements([("row", pack.squeeze(pack.planes(order.astype("<u4"))))])
         for key, column in columns:
             if column.values is not None:
                 yield from _elements(pack.column_blobs(column, key, chunks))
@@ -121,27 +123,29 @@ def _describe(
 ) -> dict[str, Any]:
     low, high = _bounds(layer)
     k = layer.positions.shape[1]
-    corner, size = np.array([frame["x"], frame["y"]]), frame["size"]
-    labels = [
-        {
-            "text": label.text,
-            "x": round(float((label.x - corner[0]) / size), 5),
-            "y": round(float((label.y - corner[1]) / size), 5),
-            "zoom": label.zoom,
-            "n": label.n,
-        }
-        for label in layer.labels
-    ]
     return {
         "key": key,
         "title": layer.title,
         "frame": frame,
         "view": _view(points),
-        "labels": labels,
         "honesty": layer.honesty,
         "neighbors": {"k": k, "low": low, "high": high} if k else None,
         "facts": [list(fact) for fact in layer.facts],
     }
+
+
+def _labels(layer: Layer, frame: dict[str, float]) -> list[dict[str, Any]]:
+    """The labels, their places as shares of the frame."""
+    return [
+        {
+            "text": label.text,
+            "x": round(float((label.x - frame["x"]) / frame["size"]), 5),
+            "y": round(float((label.y - frame["y"]) / frame["size"]), 5),
+            "zoom": label.zoom,
+            "n": label.n,
+        }
+        for label in layer.labels
+    ]
 
 
 def _bounds(layer: Layer) -> tuple[float, float]:

@@ -27,7 +27,6 @@ export interface MapHead {
   title: string;
   frame: { x: number; y: number; size: number };
   view: [number, number, number, number];
-  labels: Label[];
   /** Empty where there are too few points to say. */
   honesty: { kept?: number; trustworthiness: number; k: number; rows: number; exact: boolean } | null;
   neighbors: { k: number; low: number; high: number } | null;
@@ -58,15 +57,18 @@ export interface Neighbors {
   similarity: number[];
 }
 
-/** Strings of one chunk: bytes, and where each begins; a missing one has length -1. */
+/** Strings of one chunk: UTF-8 without gaps, and where each begins; a missing one has length -1. */
 export interface Strings {
   bytes: Uint8Array;
   start: Uint32Array;
   length: Int32Array;
 }
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 const STEPS = 2 ** 32 - 1;
+/** After a string, and for a missing one: bytes that UTF-8 never has. */
+const END = 0xff;
+const MISSING = 0xfe;
 /** Chunks of strings kept decompressed, for tooltips and tables. */
 const KEPT_CHUNKS = 96;
 
@@ -85,10 +87,12 @@ export class MapData {
   }
 
   async coordinates(key: string): Promise<{ x: Uint32Array; y: Uint32Array }> {
-    const [xh, xl, yh, yl] = await Promise.all(
-      ["xh", "xl", "yh", "yl"].map(async (axis) => new Uint16Array(await blob(`${key}-${axis}`))),
-    );
-    return { x: join(xh, xl), y: join(yh, yl) };
+    const [x, y] = await Promise.all(["x", "y"].map((axis) => blob(`${key}-${axis}`)));
+    return { x: new Uint32Array(fromPlanes(x, 4)), y: new Uint32Array(fromPlanes(y, 4)) };
+  }
+
+  async labels(key: string): Promise<Label[]> {
+    return JSON.parse(this.decoder.decode(await blob(`${key}-labels`))) as Label[];
   }
 
   column(key: string): Column {
@@ -104,7 +108,8 @@ export class MapData {
         const values =
           column.kind === "category"
             ? bytes.byteLength === this.n ? new Uint8Array(bytes) : new Uint16Array(bytes)
-            : column.width === 8 ? new Float64Array(bytes) : new Float32Array(bytes);
+            : column.format === "share" ? new Float32Array(bytes)
+            : column.width === 8 ? new Float64Array(fromPlanes(bytes, 8)) : new Float32Array(fromPlanes(bytes, 4));
         this.values.set(key, values);
         return values;
       });
@@ -115,7 +120,7 @@ export class MapData {
 
   /** Numbers of the rows in the file of vectors. */
   async fileRows(): Promise<Uint32Array> {
-    return new Uint32Array(await blob("row"));
+    return new Uint32Array(fromPlanes(await blob("row"), 4));
   }
 
   chunkOf(row: number): number {
@@ -247,22 +252,35 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function join(high: Uint16Array, low: Uint16Array): Uint32Array {
-  const whole = new Uint32Array(high.length);
-  for (let i = 0; i < whole.length; i++) whole[i] = high[i] * 65536 + low[i];
-  return whole;
+/** Numbers whose first bytes come first, then all second ones, and so on: put together. */
+function fromPlanes(buffer: ArrayBuffer, width: number): ArrayBuffer {
+  const planes = new Uint8Array(buffer);
+  const whole = new Uint8Array(planes.length);
+  const count = planes.length / width;
+  for (let plane = 0, from = 0; plane < width; plane++)
+    for (let i = 0, to = plane; i < count; i++, to += width) whole[to] = planes[from++];
+  return whole.buffer;
 }
 
 function parseStrings(buffer: ArrayBuffer): Strings {
-  const count = new Uint32Array(buffer, 0, 1)[0];
-  const length = new Int32Array(buffer, 4, count); // 0xFFFFFFFF reads as -1
-  const start = new Uint32Array(count);
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    start[i] = at;
-    at += Math.max(0, length[i]);
+  const bytes = new Uint8Array(buffer);
+  const start: number[] = [];
+  const length: number[] = [];
+  let kept = 0;
+  for (let at = 0; at < bytes.length; ) {
+    start.push(kept);
+    if (bytes[at] === MISSING) {
+      length.push(-1);
+      at++;
+      continue;
+    }
+    const end = bytes.indexOf(END, at);
+    bytes.copyWithin(kept, at, end);
+    length.push(end - at);
+    kept += end - at;
+    at = end + 1;
   }
-  return { bytes: new Uint8Array(buffer, 4 + 4 * count), start, length };
+  return { bytes: bytes.subarray(0, kept), start: Uint32Array.from(start), length: Int32Array.from(length) };
 }
 
 function parseNeighbors(bytes: Uint8Array, first: number, count: number, k: number, low: number, high: number): Neighbors[] {
@@ -271,10 +289,14 @@ function parseNeighbors(bytes: Uint8Array, first: number, count: number, k: numb
   for (let i = 0; i < count; i++) {
     const rows: number[] = [];
     const similarity: number[] = [];
-    for (let j = i * k; j < (i + 1) * k; j++) {
-      const zigzag = bytes[j] + 256 * bytes[cells + j] + 65536 * bytes[2 * cells + j] + 2 ** 24 * bytes[3 * cells + j];
+    let level = 0;
+    for (let j = 0; j < k; j++) {
+      const at = i * k + j;
+      const zigzag = bytes[at] + 256 * bytes[cells + at] + 65536 * bytes[2 * cells + at] + 2 ** 24 * bytes[3 * cells + at];
       rows.push(first + i + (zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2));
-      similarity.push(low + ((high - low) * bytes[4 * cells + j]) / 255);
+      const byte = bytes[4 * cells + j * count + i];
+      level = j ? level - byte : byte;
+      similarity.push(low + ((high - low) * level) / 255);
     }
     found.push({ rows, similarity });
   }

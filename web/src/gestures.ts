@@ -1,11 +1,13 @@
 // Mouse, touch and wheel on a map.
 import type { Pane } from "./pane";
+import type { View } from "./view";
 
 export type Tool = "pan" | "box" | "lasso";
 
 export interface Hands {
   tool(): Tool;
-  moved(pane: Pane): void;
+  /** Change where one looks. */
+  move(pane: Pane, change: (view: View) => void): void;
   hovered(pane: Pane, row: number, px: number, py: number): void;
   clicked(pane: Pane, row: number): void;
   drawn(pane: Pane, corners: [number, number][]): void;
@@ -28,11 +30,6 @@ export function attach(pane: Pane, hands: Hands): void {
     const { x, y } = pane.view.toMap(px, py);
     return [x, y];
   };
-  const moved = (): void => {
-    pane.request();
-    hands.moved(pane);
-  };
-
   target.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     target.setPointerCapture(event.pointerId);
@@ -59,12 +56,12 @@ export function attach(pane: Pane, hands: Hands): void {
     if (fingers.size === 2) {
       const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1] as [number, number];
       const gap = (p: [number, number]): number => Math.hypot(p[0] - other[0], p[1] - other[1]) || 1;
-      pane.view.pan((here[0] - before[0]) / 2, (here[1] - before[1]) / 2);
-      pane.view.zoomAt(gap(here) / gap(before), (here[0] + other[0]) / 2, (here[1] + other[1]) / 2);
-      moved();
+      hands.move(pane, (view) => {
+        view.pan((here[0] - before[0]) / 2, (here[1] - before[1]) / 2);
+        view.zoomAt(gap(here) / gap(before), (here[0] + other[0]) / 2, (here[1] + other[1]) / 2);
+      });
     } else if (drawing === "pan") {
-      pane.view.pan(here[0] - before[0], here[1] - before[1]);
-      moved();
+      hands.move(pane, (view) => view.pan(here[0] - before[0], here[1] - before[1]));
     } else if (start) {
       if (drawing === "box") {
         const [a, b] = [start, here];
@@ -97,14 +94,12 @@ export function attach(pane: Pane, hands: Hands): void {
     event.preventDefault();
     const unit = event.deltaMode === 1 ? 18 : event.deltaMode === 2 ? 120 : 1;
     const delta = Math.max(-240, Math.min(240, event.deltaY * unit));
-    pane.view.zoomAt(Math.exp(-delta * (event.ctrlKey ? 0.01 : 0.0022)), ...at(event));
     hands.hovered(pane, -1, 0, 0);
-    moved();
+    hands.move(pane, (view) => view.zoomAt(Math.exp(-delta * (event.ctrlKey ? 0.01 : 0.0022)), ...at(event)));
   }, { passive: false });
 
   target.addEventListener("dblclick", (event) => {
-    pane.view.zoomAt(event.altKey ? 0.5 : 2, ...at(event));
-    moved();
+    hands.move(pane, (view) => view.zoomAt(event.altKey ? 0.5 : 2, ...at(event)));
   });
 }
 

@@ -30,7 +30,8 @@ export function placeLabels(labels: Label[], view: View, unit: (share: number) =
     const [at, y] = view.toScreen(unit(label.x), unit(label.y));
     const size = 12 + Math.min(3, Math.log10(Math.max(1, label.n)) * 0.8);
     const width = measure(label.text, size);
-    const x = inside(at, width / 2 + 6, view);
+    const x = inside(at, y, width / 2 + 8, size / 2 + 5, view);
+    if (x === null) continue;
     const box: [number, number, number, number] = [x - width / 2 - 8, y - size / 2 - 5, x + width / 2 + 8, y + size / 2 + 5];
     if (boxes.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1])) continue;
     boxes.push(box);
@@ -39,12 +40,18 @@ export function placeLabels(labels: Label[], view: View, unit: (share: number) =
   return placed;
 }
 
-/** Where to write so that neither the screen's edge nor a panel cuts a label whose place is in sight. */
-function inside(at: number, half: number, view: View): number {
-  const { left, right } = view.inset;
-  const low = (at > left ? left : 0) + half;
-  const high = view.width - (at < view.width - right ? right : 0) - half;
-  return low > high ? at : Math.min(Math.max(at, low), high);
+/** Where to write so that neither the screen's edge nor a panel cuts a label; null where its place is covered. */
+function inside(at: number, y: number, half: number, tall: number, view: View): number | null {
+  let low = half;
+  let high = view.width - half;
+  if (low > high) return at;
+  for (const panel of view.covered) {
+    if (y + tall < panel.top || y - tall > panel.bottom) continue;
+    if (at >= panel.right) low = Math.max(low, panel.right + half);
+    else if (at <= panel.left) high = Math.min(high, panel.left - half);
+    else return null;
+  }
+  return low > high ? null : Math.min(Math.max(at, low), high);
 }
 
 function measure(text: string, size: number): number {

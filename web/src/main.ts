@@ -75,12 +75,14 @@ async function start(root: HTMLElement): Promise<void> {
     const open = !set.element.hidden || !card.element.hidden;
     stage.cover(wide
       ? { left: side.right, right: open ? innerWidth - right.left : 0, top: 56, bottom: 0 }
-      : { left: 0, right: 0, top: side.bottom, bottom: open ? 0.46 * innerHeight + 60 : 56 }); // the panels' greatest height, see map.css
+      : { left: 0, right: 0, top: side.bottom, bottom: open ? 0.46 * innerHeight + 60 : 56 }, // the panels' greatest height, see map.css
+      [sidebar.element, toolbar.element, card.element, set.element].map((panel) => panel.getBoundingClientRect()).filter((box) => box.width > 0));
   };
   const toolbar = new Toolbar({
     tool: setTool, zoom: (factor) => stage?.zoom(factor), fit: () => stage?.fit(), theme: flip,
+    link: (on) => stage && (stage.linked = on),
     picture: () => stage && savePicture(app, stage), table: showTable, about: () => showAbout(app), keys: showKeys,
-  }, stage !== null);
+  }, stage?.panes.length ?? 0);
   const sidebar = new Sidebar(app, { frame, about: () => showAbout(app), changed: cover });
   const card = new Card(app, { reveal: (row) => stage?.reveal(row), changed: cover });
   const set = new Panel(app, { table: showTable, frame, look: clear, changed: () => { cover(); stage?.makeRoom(); } });
@@ -103,6 +105,8 @@ async function start(root: HTMLElement): Promise<void> {
     if (inline && ["shown", "hits", "selection"].some((change) => changes.has(change as never))) void inline.show(...listed(app));
   });
   if (window.parent !== window) tellParent(app);
+  // The panels' size changes with what is in them.
+  for (const panel of [sidebar.element, card.element, set.element]) new ResizeObserver(cover).observe(panel);
   addEventListener("resize", cover);
   cover();
   try {

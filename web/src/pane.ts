@@ -1,6 +1,6 @@
 // One map on the screen: a canvas of points, a canvas of lines and labels over it, and its view.
 import type { App } from "./app";
-import { type MapHead, unit } from "./data";
+import { type Label, type MapHead, unit } from "./data";
 import { el } from "./dom";
 import { placeLabels } from "./labels";
 import { drawOverlay, type Ink } from "./overlay";
@@ -27,7 +27,7 @@ export class Pane {
   private drawnAt = 0;
   private animation = 0;
 
-  constructor(readonly app: App, readonly map: MapHead, readonly x: Uint32Array, readonly y: Uint32Array) {
+  constructor(readonly app: App, readonly map: MapHead, readonly x: Uint32Array, readonly y: Uint32Array, private readonly labels: Label[]) {
     const canvas = el("canvas", { class: "points", "aria-hidden": "true" });
     this.over = el("canvas", {
       class: "over", tabindex: 0, role: "application", "aria-roledescription": "map",
@@ -167,8 +167,7 @@ export class Pane {
   }
 
   drawOver(): void {
-    const labels = placeLabels(this.map.labels, this.view, unit);
-    drawOverlay(this, this.ink, labels);
+    drawOverlay(this, this.ink, placeLabels(this.labels, this.view, unit));
   }
 
   private tick(): void {

@@ -39,7 +39,7 @@ export class Search {
 
   /**
    * Rows that hold every term of a query: words, or phrases in double quotes, upper and lower case
-   * alike; or whose id one of them is. Null when a newer query came meanwhile.
+   * and accents alike; or whose id one of them is. Null when a newer query came meanwhile.
    */
   async find(query: string): Promise<Uint32Array | null> {
     const turn = ++this.turn;
@@ -86,7 +86,12 @@ export class Search {
     const whole = this.decoder.decode(bytes);
     const offsets = new Uint32Array(start.length + 1);
     if (whole.length === bytes.length) offsets.set(start);
-    else {
+    else if (MARKS.test(whole)) {
+      // Letters and their accents one by one: composed they take less room, row by row.
+      const rows = Array.from(start, (from, i) => fold(this.decoder.decode(bytes.subarray(from, from + Math.max(0, length[i])))));
+      rows.reduce((at, row, i) => (offsets[i + 1] = at + row.length), 0);
+      return { text: rows.join(""), start: offsets };
+    } else {
       // Count UTF-16 units: one a character, two where UTF-8 takes four bytes.
       let units = 0;
       for (let i = 0; i < start.length; i++) {
@@ -103,9 +108,25 @@ export class Search {
   }
 }
 
-/** Lower case of the same length: İ is the one letter that grows. */
+const MARKS = /[\u0300-\u036f]/;
+const ACCENTED = /[\u00df-\u024f\u0386-\u03ff\u1e00-\u1fff]/g;
+const PLAIN = new Map<string, string>([["ø", "o"], ["ł", "l"], ["đ", "d"], ["ħ", "h"], ["ı", "i"], ["ς", "σ"]]);
+
+/**
+ * Lower case without accents. What has no loose accents keeps its length: İ is the one letter that
+ * grows in lower case.
+ */
 function fold(text: string): string {
-  return (text.includes("İ") ? text.replaceAll("İ", "i") : text).toLowerCase();
+  if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
+  const composed = MARKS.test(text) ? text.normalize("NFC") : text;
+  return composed.replaceAll("İ", "i").toLowerCase().replace(ACCENTED, plain).replace(/[\u0300-\u036f]/g, "");
+}
+
+/** A Latin or Greek letter without its accents. */
+function plain(letter: string): string {
+  let found = PLAIN.get(letter);
+  if (found === undefined) PLAIN.set(letter, (found = letter.normalize("NFD")[0]));
+  return found;
 }
 
 export function termsOf(query: string): string[] {

@@ -6,11 +6,14 @@ import { attach, type Hands, type Tool } from "./gestures";
 import { Pane } from "./pane";
 import type { Area } from "./state";
 import type { Tooltip } from "./tooltip";
+import type { Rectangle, View } from "./view";
 
 export class Panes implements Stage {
   readonly element = el("div", { class: "stage" });
   readonly panes: Pane[] = [];
   tool: Tool = "pan";
+  /** Whether two maps move as one. */
+  linked = true;
   /** The map last touched: the keyboard moves it. */
   active!: Pane;
   private fitted = true;
@@ -18,8 +21,8 @@ export class Panes implements Stage {
   static async make(app: App, tooltip: Tooltip): Promise<Panes> {
     const stage = new Panes(app, tooltip);
     for (const map of app.head.maps) {
-      const { x, y } = await app.data.coordinates(map.key);
-      const pane = new Pane(app, map, x, y);
+      const [{ x, y }, labels] = await Promise.all([app.data.coordinates(map.key), app.data.labels(map.key)]);
+      const pane = new Pane(app, map, x, y, labels);
       stage.panes.push(pane);
       stage.element.append(pane.element);
       attach(pane, stage.hands);
@@ -41,10 +44,9 @@ export class Panes implements Stage {
 
   private readonly hands: Hands = {
     tool: () => this.tool,
-    moved: (pane) => {
-      this.fitted = false;
+    move: (pane, change) => {
       this.active = pane;
-      this.app.moved();
+      this.turn(pane, change);
     },
     hovered: (pane, row, px, py) => {
       for (const one of this.panes) one.hover(row);
@@ -59,10 +61,15 @@ export class Panes implements Stage {
   };
 
   /** Panels cover parts of the screen. The map does not jump for it: the next framing heeds it. */
-  cover(inset: { left: number; right: number; top: number; bottom: number }): void {
+  cover(inset: { left: number; right: number; top: number; bottom: number }, panels: Rectangle[]): void {
     this.panes.forEach((pane, i) => {
       const last = i === this.panes.length - 1;
       pane.view.inset = { ...inset, left: i ? 0 : inset.left, right: last ? inset.right : 0 };
+      pane.element.style.setProperty("--left", `${pane.view.inset.left}px`);
+      pane.element.style.setProperty("--right", `${pane.view.inset.right}px`);
+      const { left, top } = pane.element.getBoundingClientRect();
+      pane.view.covered = panels.map((one) => ({ left: one.left - left, right: one.right - left, top: one.top - top, bottom: one.bottom - top }));
+      pane.drawOver();
     });
   }
 
@@ -90,14 +97,12 @@ export class Panes implements Stage {
   }
 
   zoom(factor: number): void {
-    const { view } = this.active;
-    view.zoomAt(factor, (view.width + view.inset.left - view.inset.right) / 2, (view.height + view.inset.top - view.inset.bottom) / 2);
-    this.touched();
+    this.turn(this.active, (view) =>
+      view.zoomAt(factor, (view.width + view.inset.left - view.inset.right) / 2, (view.height + view.inset.top - view.inset.bottom) / 2));
   }
 
   pan(dx: number, dy: number): void {
-    this.active.view.pan(dx, dy);
-    this.touched();
+    this.turn(this.active, (view) => view.pan(dx, dy));
   }
 
   /** Bring a row into sight, when it is not. */
@@ -161,10 +166,11 @@ export class Panes implements Stage {
       this.resize();
       return;
     }
-    this.fitted = false;
-    const first = this.panes[0];
-    [first.view.x, first.view.y, first.view.zoom] = view;
-    first.request();
+    for (const pane of this.panes) {
+      pane.resize();
+      pane.view.fit();
+    }
+    this.turn(this.panes[0], (first) => ([first.x, first.y, first.zoom] = view), false);
   }
 
   async neighborsOf(row: number): Promise<{ neighbors: Neighbors; of: string }> {
@@ -172,9 +178,15 @@ export class Panes implements Stage {
     return { neighbors: await this.app.data.neighbors(map, row), of: map.title };
   }
 
-  private touched(): void {
+  /** Change where one looks on a map; the other, if linked, comes along. */
+  private turn(pane: Pane, change: (view: View) => void, tell = true): void {
     this.fitted = false;
-    this.active.request();
-    this.app.moved();
+    const { x, y, zoom } = pane.view;
+    change(pane.view);
+    for (const one of this.panes) {
+      if (one !== pane && this.linked) one.view.follow(pane.view, { x, y, zoom });
+      if (one === pane || this.linked) one.request();
+    }
+    if (tell) this.app.moved();
   }
 }

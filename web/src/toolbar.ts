@@ -6,6 +6,8 @@ export interface Tools {
   tool(name: Tool): void;
   zoom(factor: number): void;
   fit(): void;
+  /** Of two maps: whether they move together. */
+  link(on: boolean): void;
   theme(): void;
   picture(): void;
   table(): void;
@@ -17,7 +19,8 @@ export class Toolbar {
   readonly element = el("section", { class: "toolbar", "aria-label": "Tools" });
   private readonly tools = new Map<Tool, HTMLButtonElement>();
 
-  constructor(actions: Tools, drawn: boolean) {
+  constructor(actions: Tools, maps: number) {
+    const drawn = maps > 0;
     if (drawn) {
       const tool = (name: Tool, label: string): HTMLButtonElement => {
         const button = iconButton(name, label, () => actions.tool(name), { "aria-pressed": "false" });
@@ -28,6 +31,14 @@ export class Toolbar {
         el("div", { class: "group" }, tool("pan", "Move (V)"), tool("box", "Select by box (B)"), tool("lasso", "Select by lasso (L)")),
         el("div", { class: "group" }, iconButton("plus", "Zoom in (+)", () => actions.zoom(1.6)), iconButton("minus", "Zoom out (−)", () => actions.zoom(1 / 1.6)), iconButton("fit", "Show all (0)", () => actions.fit())),
       );
+    }
+    if (maps > 1) {
+      const link = iconButton("link", "Move both maps together", () => {
+        const on = link.getAttribute("aria-pressed") === "false";
+        link.setAttribute("aria-pressed", String(on));
+        actions.link(on);
+      }, { "aria-pressed": "true" });
+      this.element.append(el("div", { class: "group" }, link));
     }
     const group = el("div", { class: "group" }, iconButton("table", "Table (T)", () => actions.table()));
     if (drawn) group.append(iconButton("image", "Save as PNG", () => actions.picture()));

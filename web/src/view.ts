@@ -2,6 +2,13 @@
 // are CSS pixels with y downwards. Doubles hold both exactly.
 import type { Box } from "./tiles";
 
+export interface Rectangle {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
 const MOST_ZOOM = 200_000;
 const LEAST_ZOOM = 0.3;
 
@@ -16,6 +23,8 @@ export class View {
   private base = 1;
   /** Screen room that panels cover, which framing keeps free. */
   inset = { left: 0, right: 0, top: 0, bottom: 0 };
+  /** The panels themselves, in pixels: nothing is written under them. */
+  covered: Rectangle[] = [];
 
   constructor(readonly frame: Box) {}
 
@@ -79,6 +88,14 @@ export class View {
   pan(dx: number, dy: number): void {
     this.x -= dx / this.scale;
     this.y += dy / this.scale;
+    this.keepNear();
+  }
+
+  /** Move as another view has moved from `was`: as far on the screen, magnified as much more. */
+  follow(other: View, was: { x: number; y: number; zoom: number }): void {
+    this.zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, (this.zoom * other.zoom) / was.zoom));
+    this.x += ((other.x - was.x) * other.scale) / this.scale;
+    this.y += ((other.y - was.y) * other.scale) / this.scale;
     this.keepNear();
   }
 
