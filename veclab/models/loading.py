@@ -68,11 +68,19 @@ def open_provider(
         vectors = load_words(name)
         return WordModel(vectors, normalize=normalize), []
     provider, notes = _local(name, engine, precision, threads, device, max_tokens, normalize)
-    if dimensions is None:
+    wanted = dimensions or _own_truncation(provider)
+    if wanted is None:
         return provider, notes
     from veclab.models.truncated import TruncatedModel
 
-    return TruncatedModel(provider, dimensions), notes
+    return TruncatedModel(provider, wanted, by_the_model=dimensions is None), notes
+
+
+def _own_truncation(provider: EmbeddingProvider) -> int | None:
+    """Return what a model cuts its vectors to by itself (`truncate_dim`); None for nothing."""
+    folder = getattr(provider, "folder", None)
+    said = folder.truncate_dim if isinstance(folder, ModelFolder) else None
+    return said if said is not None and said < provider.space.dimensions else None
 
 
 def _refuse(reason: str, options: Mapping[str, object]) -> None:

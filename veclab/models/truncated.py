@@ -20,7 +20,18 @@ class TruncatedModel(EmbeddingProvider):
     arXiv:2205.13147) keep most of their quality. The result is a Space of its own.
     """
 
-    def __init__(self, inner: EmbeddingProvider, dimensions: int) -> None:
+    def __init__(
+        self, inner: EmbeddingProvider, dimensions: int, *, by_the_model: bool = False
+    ) -> None:
+        """
+        Args:
+            inner: gives the vectors.
+            dimensions: how many numbers to keep.
+            by_the_model: the model itself says so: nobody need be told what it costs.
+
+        Raises:
+            InputError: it has fewer.
+        """
         full = inner.space.dimensions
         if not 0 < dimensions <= full:
             raise InputError(
@@ -31,10 +42,11 @@ class TruncatedModel(EmbeddingProvider):
         self.limits = inner.limits
         self.precision = inner.precision
         self.tokenizer_digest = inner.tokenizer_digest
-        self.notes = [
-            *inner.notes,
-            f"only models trained for it keep their quality at {dimensions} dimensions",
-        ]
+        self.notes = list(inner.notes)
+        if not by_the_model:
+            self.notes.append(
+                f"only models trained for it keep their quality at {dimensions} dimensions"
+            )
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Tokenize as the inner model does."""

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from veclab.errors import ModelUnavailable
 from veclab.models.local.configuration import configuration_of
@@ -24,6 +24,7 @@ from veclab.models.local.modules import (
     walk,
     wrapper_settings,
 )
+from veclab.models.local.supported import require_supported
 from veclab.space import Role, Scalar, Space
 
 # What transformers writes for "no limit" is 10^30.
@@ -33,8 +34,11 @@ _COUNTED_FROM_PADDING = {
     "roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet",
     "longformer", "data2vec-text", "xmod", "ibert", "mra", "luke", "esm",
 }  # fmt: skip
-# Names that models use for the prompt of a stored text, in the order sentence-transformers asks.
-_DOCUMENT_NAMES = ("document", "passage", "corpus")
+# Types whose positions are rows of a table: there is none for a token beyond it.
+_LEARNED_POSITIONS = _COUNTED_FROM_PADDING | {
+    "bert", "distilbert", "albert", "electra", "convbert", "mobilebert", "ernie", "splinter",
+    "layoutlm", "gpt2",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class ModelFolder:
         static: the files of a static model, None for every other.
         configuration: what besides the weights decides the vectors, see `configuration_of`.
         folders: where the parts lie, each once; what they read is in these.
+        truncate_dim: what its vectors are cut to where nobody asks for another length.
     """
 
     path: Path
@@ -91,6 +96,7 @@ class ModelFolder:
     static: StaticFiles | None = None
     configuration: tuple[tuple[str, Scalar], ...] = ()
     folders: tuple[Path, ...] = ()
+    truncate_dim: int | None = None
 
     @property
     def routed(self) -> bool:
@@ -116,20 +122,23 @@ class ModelFolder:
         return file_digest(file)[:16] if file.exists() else None
 
     @property
+    def truncation_side(self) -> Literal["left", "right"]:
+        """Where a text over the limit loses tokens."""
+        settings = read_json(self.transformer / "tokenizer_config.json")
+        return "left" if settings.get("truncation_side") == "left" else "right"
+
+    @property
     def needs_prompt_mask(self) -> bool:
         """Whether pooling leaves out the tokens of a prompt that some text may have."""
         return "-without-prompt" in (self.pooling or "") and any(self.prompts.values())
 
     def prompt(self, role: Role | None) -> str:
-        """Return what is put in front of a text in that role; "" for nothing."""
-        names: tuple[str | None, ...]
-        if role is None:
-            names = (self.default_prompt,)
-        elif role == "query":
-            names = ("query", self.default_prompt)
-        else:
-            names = (*_DOCUMENT_NAMES, self.default_prompt)
-        return next((self.prompts[n] for n in names if n is not None and n in self.prompts), "")
+        """Return what is put in front of a text in that role; "" for nothing.
+
+        A role without a prompt has none: sentence-transformers does not fall back to another.
+        """
+        name = self.default_prompt if role is None else role
+        return "" if name is None else self.prompts.get(name, "")
 
     def space(self, dimensions: int, *, normalized: bool) -> Space:
         """Return the Space of this model's vectors."""
@@ -162,6 +171,7 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
     if is_static(read_json(path / "config.json")):
         return read_static(path, name=name, license=license)
     modules = read_modules(path)
+    require_supported(path, name, modules)
     static = read_static_embedding(path, modules, name=name, license=license)
     if static is not None:
         return static
@@ -178,7 +188,7 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         weights=weights,
         bytes=size,
         dimensions=dimensions,
-        max_tokens=_max_tokens(transformer, config),
+        max_tokens=max_tokens_of(transformer),
         pooling=pooling,
         prompts=prompts,
         default_prompt=default_prompt,
@@ -187,6 +197,7 @@ def read_folder(path: Path, *, name: str, license: str | None = None) -> ModelFo
         license=license or read_license(path),
         configuration=configuration_of(modules),
         folders=folders,
+        truncate_dim=read_truncation(path),
     )
 
 
@@ -243,30 +254,39 @@ def _pooling(modules: Iterable[Module], config: dict[str, Any]) -> tuple[str | N
     return ",".join(parts) or None, width
 
 
-def _max_tokens(transformer: Path, config: dict[str, Any]) -> int | None:
+def max_tokens_of(transformer: Path) -> int | None:
     """Return the longest text: what the model says, else what tokenizer and positions allow."""
-    said = wrapper_settings(transformer).get("max_seq_length")
-    positions = config.get("max_position_embeddings")
+    config, settings = read_json(transformer / "config.json"), wrapper_settings(transformer)
+    arguments = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
+    said = arguments.get("model_max_length", settings.get("max_seq_length"))
+    positions = config.get("max_position_embeddings") or config.get("n_positions")
     if positions and config.get("model_type") in _COUNTED_FROM_PADDING:
         # The first positions, up to the id of padding, stand for none.
         positions -= (config.get("pad_token_id") or 0) + 1
-        said = min(int(said), positions) if said else None
-    if said:
-        return int(said)
-    tokenizer = read_json(transformer / "tokenizer_config.json").get("model_max_length")
-    known = [limit for said in (tokenizer, positions) if (limit := as_limit(said)) is not None]
+    if said is None:
+        said = read_json(transformer / "tokenizer_config.json").get("model_max_length")
+    elif config.get("model_type") not in _LEARNED_POSITIONS:
+        positions = None
+    known = [limit for one in (said, positions) if (limit := as_limit(one)) is not None]
     return min(known) if known else None
 
 
-def as_limit(said: float | None) -> int | None:
+def as_limit(said: Any) -> int | None:
     """Return a number of tokens; None for what libraries write where there is no limit."""
-    return int(said) if said and 0 < said < _NO_LIMIT else None
+    number = isinstance(said, (int, float)) and 0 < said < _NO_LIMIT
+    return int(said) if number else None
+
+
+def read_truncation(path: Path) -> int | None:
+    """Read the length that a model cuts its vectors to; None where it does not."""
+    said = read_json(path / "config_sentence_transformers.json").get("truncate_dim")
+    return said if isinstance(said, int) and said > 0 else None
 
 
 def read_prompts(path: Path) -> tuple[dict[str, str], str | None]:
     """Read a model's prompts by its own names, and the name of the one used without a role."""
     settings = read_json(path / "config_sentence_transformers.json")
-    prompts = {k: v for k, v in (settings.get("prompts") or {}).items() if v is not None}
+    prompts = {k: v or "" for k, v in (settings.get("prompts") or {}).items()}
     return prompts, settings.get("default_prompt_name")
 
 

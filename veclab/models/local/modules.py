@@ -111,7 +111,16 @@ def router_settings(folder: Path) -> dict[str, Any]:
 
 
 def wrapper_settings(transformer: Path) -> dict[str, Any]:
-    """Return what sentence-transformers keeps of a Transformer besides its `config.json`."""
+    """Return what sentence-transformers keeps of a Transformer besides its `config.json`.
+
+    In the folder of a transformer that is no part of a saved model it does not look for it.
+    """
+    parents = ("modules.json", *_ROUTER_FILES)
+    saved = (transformer / "modules.json").exists() or any(
+        (transformer.parent / name).exists() for name in parents
+    )
+    if not saved:
+        return {}
     return next(filter(None, (read_json(transformer / name) for name in _WRAPPER_FILES)), {})
 
 

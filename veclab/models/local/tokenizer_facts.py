@@ -53,6 +53,8 @@ def tokenizer_facts(folder: Path) -> dict[str, Any]:
         token = token.get("content") if isinstance(token, Mapping) else token
         if isinstance(token, str):
             facts[f"{kind}_token"] = token
+    if settings.get("truncation_side") == "left":
+        facts["truncation_side"] = "left"
     file = folder / "tokenizer.json"
     if file.exists():
         facts["json"] = tokenizer_digest(file)

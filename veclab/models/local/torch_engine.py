@@ -257,6 +257,7 @@ def _load(
             local_files_only=True,
             model_kwargs={"use_safetensors": True, "dtype": types[precision]},
         )
+        model.truncate_dim = None  # cutting vectors is done outside
         # Modules after the transformer are kept in f32 files.
         return model.eval().to(types[precision]), precision
     except Exception as error:  # whatever is wrong in a folder comes up as any kind of exception
@@ -347,5 +348,5 @@ def _own_tokenizer(model: SentenceTransformer, limit: int | None = None) -> Toke
     copy.no_truncation()
     copy.no_padding()
     if limit is not None:
-        copy.enable_truncation(limit)
+        copy.enable_truncation(limit, direction=model.tokenizer.truncation_side)
     return copy

@@ -9,7 +9,13 @@ from typing import Any
 
 from veclab.errors import ModelUnavailable
 from veclab.models.local.digests import file_digest
-from veclab.models.local.folder import ModelFolder, StaticFiles, read_license, read_prompts
+from veclab.models.local.folder import (
+    ModelFolder,
+    StaticFiles,
+    read_license,
+    read_prompts,
+    read_truncation,
+)
 from veclab.models.local.modules import Module, read_json
 from veclab.models.local.tensors import tensor_shapes
 from veclab.models.local.tokenizer_facts import tokenizer_digest
@@ -66,7 +72,9 @@ def read_static_embedding(
     license = license or read_license(path)
     folder = describe_static(path, files, name=name, max_tokens=None, license=license)
     prompts, default = read_prompts(path)
-    return replace(folder, prompts=prompts, default_prompt=default)
+    return replace(
+        folder, prompts=prompts, default_prompt=default, truncate_dim=read_truncation(path)
+    )
 
 
 def describe_static(

@@ -66,6 +66,7 @@ def load_source(folder: Path) -> SentenceTransformer:
         local_files_only=True,
         model_kwargs={"dtype": torch.float32, "use_safetensors": True},
     )
+    model.truncate_dim = None  # cutting vectors is done outside
     return model.eval()
 
 

@@ -226,7 +226,7 @@ class OpenVinoModel(EmbeddingProvider):
         """The tokenizer that cuts at the limit; most runs never need it."""
         assert self.limits.max_tokens is not None
         cut = _tokenizer(self._tokenizer_file)
-        cut.enable_truncation(self.limits.max_tokens)
+        cut.enable_truncation(self.limits.max_tokens, direction=self.folder.truncation_side)
         return cut
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
