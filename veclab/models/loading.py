@@ -199,7 +199,7 @@ def _suitable(
     if device is None and (found := accelerator()) is not None:
         return "torch", [f"{folder.name} runs on {found} (device='cpu' uses the processor)"]
     if find_spec("openvino") is None:
-        faster = "pip install 'veclab[cpu]' makes it several times as fast"
+        faster = "pip install openvino makes it several times as fast"
         return "torch", [f"{folder.name} runs on torch; {faster}"]
     if (reason := _only_torch(folder)) is not None:
         return "torch", [f"{folder.name} runs on torch: {reason}"]

@@ -183,7 +183,7 @@ class TestWithoutTheEngine:
         monkeypatch.setattr(loading, "find_spec", lambda name: None)
         model = veclab.load(str(tiny_bert), cache=False)
         assert type(model.provider).__name__ == "TorchModel"
-        assert "pip install 'veclab[cpu]'" in model.embed(["cat"]).report.notes[0]
+        assert "pip install openvino" in model.embed(["cat"]).report.notes[0]
 
     def test_pooling_that_leaves_the_prompt_out(self, tiny_e5, tmp_path):
         import shutil

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import MissingExtra
+from veclab.errors import ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.compiled_models import compile_or_load
@@ -72,7 +72,7 @@ def load_openvino() -> Any:
     so hiding them for the moment of the import is enough; `openvino.convert_model` is then absent.
 
     Raises:
-        MissingExtra: it is not installed.
+        ModelUnavailable: it is not installed.
     """
     # Read when the first kernel is made, and available in no other way.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_ONEDNN))
@@ -80,7 +80,7 @@ def load_openvino() -> Any:
         try:
             import openvino
         except ImportError:
-            raise MissingExtra("cpu", "the OpenVINO engine") from None
+            raise ModelUnavailable("OpenVINO is not installed: pip install openvino") from None
     return openvino
 
 
