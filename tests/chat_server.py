@@ -28,8 +28,8 @@ class Fault:
 
     Attributes:
         kind: `broken` (the connection ends in mid-answer), `unfinished` (the stream ends without a
-            reason), `length` (cut at the limit), `error` (an error inside the stream), `html`, or
-            a status code.
+            reason), `hang` (no answer at all), `length` (cut at the limit), `error` (one inside
+            the stream), `html`, or a status code.
         text: said before that.
         param: of a 400: the parameter that is refused.
         headers: of a status.
@@ -78,6 +78,9 @@ class ChatServer(LoopbackServer):
         fault = answer if isinstance(answer, Fault) else None
         if fault is not None and fault.kind.isdecimal():
             return _no(int(fault.kind), f"this is a {fault.kind}", fault.param, fault.headers)
+        if fault is not None and fault.kind == "hang":
+            while not await request.is_disconnected():
+                await asyncio.sleep(0.05)
         if fault is not None and fault.kind == "html":
             return Response("<!doctype html><title>Gateway</title>", 404, media_type="text/html")
         text = fault.text if fault is not None else answer

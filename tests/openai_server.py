@@ -44,7 +44,7 @@ MODELS = {
 # Answers that say no, answers that never come, and answers that are wrong.
 REFUSALS = ("429", "500", "502", "503", "408", "409")
 SILENCES = ("hang", "cut")
-WRONGS = ("truncated", "shuffle", "drop", "extra", "nan", "zero", "dimension", "html", "empty")
+WRONGS = ("truncated", "repeat", "drop", "extra", "nan", "zero", "dimension", "html", "empty")
 FAULTS = REFUSALS + SILENCES + WRONGS
 
 _NOISE = np.random.default_rng(7).normal(size=(2, 1 << 16)).astype(np.float32)
@@ -106,6 +106,8 @@ class OpenAIServer(LoopbackServer):
         script: faults for the next requests, used up one by one before `faults` is asked.
         retry_after: headers of 429 and 503 answers.
         reject: texts that make a request a 400.
+        habit: what this server does otherwise with a sound answer.
+        refuse: what it refuses otherwise: a function of a request, giving an answer or None.
         headers: of every answer, for `x-ratelimit-*`.
         asked: every request for vectors.
     """
@@ -118,6 +120,8 @@ class OpenAIServer(LoopbackServer):
     script: list[str | None] = field(default_factory=list)
     retry_after: dict[str, str] = field(default_factory=dict)
     reject: set[str] = field(default_factory=set)
+    habit: Callable[[dict], dict] = lambda answer: answer
+    refuse: Callable[[Asked], Response | None] = lambda asked: None
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
@@ -160,7 +164,8 @@ class OpenAIServer(LoopbackServer):
         asked.fault = self.script.pop(0) if self.script else self.faults(asked)
         if self.delay:
             await asyncio.sleep(self.delay)
-        if (error := self._error(asked, texts, tokens, body)) is not None:
+        error = self.refuse(asked) or self._error(asked, texts, tokens, body)
+        if error is not None:
             asked.status = error.status_code
             return error
         if asked.fault == "hang":
@@ -218,14 +223,15 @@ class OpenAIServer(LoopbackServer):
             }
             for i, row in enumerate(vectors)
         ]
-        if fault == "shuffle":
-            data = [*data[1:], data[0]] if len(data) > 1 else [data[0] | {"index": 1}]
+        if fault == "repeat":
+            data[-1]["index"] = 0 if len(data) > 1 else 1
         elif fault == "drop":
             del data[len(data) // 2]
         elif fault == "extra":
             data.append(data[0] | {"index": len(data)})
         usage = {"prompt_tokens": asked.tokens, "total_tokens": asked.tokens}
         answer = {"object": "list", "data": data, "model": body["model"], "usage": usage}
+        answer = self.habit(answer)
         raw = json.dumps(answer).encode()
         if fault == "truncated":
             raw = raw[: len(raw) // 2]

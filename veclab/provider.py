@@ -89,12 +89,17 @@ class BatchResult:
         refused: the provider's reason, by position, for each text it will not embed.
         requests: sent for this batch, those asked again included.
         tokens: bought with them, those of answers that had to be thrown away included.
+        unanswered: requests among them that were sent and not answered, or not so that it tells
+            what was bought: they may be billed all the same.
+        tokens_unanswered: of those, as counted here.
     """
 
     vectors: NDArray[np.float32]
     refused: Mapping[int, str] = field(default_factory=dict)
     requests: int = 0
     tokens: int = 0
+    unanswered: int = 0
+    tokens_unanswered: int = 0
 
 
 class Refused(Exception):
@@ -104,13 +109,21 @@ class Refused(Exception):
     texts, and not every batch.
 
     Attributes:
-        requests, tokens: what finding that out took, as in `BatchResult`.
+        requests, tokens, unanswered, tokens_unanswered: what finding that out took, as in
+            `BatchResult`.
     """
 
-    def __init__(self, reason: str, requests: int = 0, tokens: int = 0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        requests: int = 0,
+        tokens: int = 0,
+        unanswered: int = 0,
+        tokens_unanswered: int = 0,
+    ) -> None:
         super().__init__(reason)
-        self.requests = requests
-        self.tokens = tokens
+        self.requests, self.tokens = requests, tokens
+        self.unanswered, self.tokens_unanswered = unanswered, tokens_unanswered
 
 
 class EmbeddingProvider(ABC):
@@ -119,7 +132,7 @@ class EmbeddingProvider(ABC):
     Attributes:
         space: what the vectors may be compared with. Two providers whose vectors may not be
             compared must not have equal spaces.
-        limits: how much it takes at once.
+        limits: how much it takes at once. They may shrink while it runs, as a server tells.
         precision: of the arithmetic, for the Recipe: `f32`, `bf16`, `int8`; `api` where it is not
             known.
         tokenizer_digest: what tells its tokenizer from another, for the Recipe.

@@ -40,6 +40,9 @@ class Report:
         requests: sent to the endpoint, those asked again included; 0 for a local model.
         tokens_bought: in this run, as the endpoint counted them.
         dollars: what they cost; None where the price is not known.
+        unanswered: requests that were sent and not answered; they may be billed all the same, and
+            count against a cost limit.
+        tokens_unanswered: of those, as counted here; not among `tokens_bought`.
         truncated_ids, split_ids, empty_ids, unknown_ids, refused_ids: the first 1,000 ids of each.
         seconds: wall time.
         notes: what else the user should know.
@@ -62,6 +65,8 @@ class Report:
     requests: int = 0
     tokens_bought: int = 0
     dollars: float | None = 0.0
+    unanswered: int = 0
+    tokens_unanswered: int = 0
     seconds: float = 0.0
     truncated_ids: list[str] = field(default_factory=list)
     split_ids: list[str] = field(default_factory=list)
@@ -116,6 +121,9 @@ class Report:
             cost = "price not known" if self.dollars is None else f"{self.dollars:,.4f} dollars"
             bought = f"{self.tokens_bought:,} tokens in {self.requests:,} requests, {cost}"
             rows.append(("bought", bought))
+        if self.unanswered:
+            said = f"{self.unanswered:,} requests sent, not answered"
+            rows.append(("unanswered", f"{said}: up to {self.tokens_unanswered:,} tokens billed"))
         if self.repaired:
             rows.append(("repaired", f"{self.repaired:,} had lone surrogates, now U+FFFD"))
         rows.append(("seconds", f"{self.seconds:,.2f}{rate}"))

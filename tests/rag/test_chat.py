@@ -1,6 +1,7 @@
 """A chat model behind a real endpoint: what is sent, what it costs, and what can go wrong."""
 
 import json
+import os
 
 import pytest
 
@@ -142,6 +143,30 @@ def test_costs_are_summed_and_limited(server, home):
     with pytest.raises(CostTooHigh, match=r"over the limit of 0.0095. Nothing was sent"):
         list(chat.stream(MESSAGES))
     assert len(server.asked) == 1
+
+
+def test_a_request_that_was_not_answered_counts_against_the_limit(server, home):
+    price(home, server, {"input": 1.0, "output": 10.0})
+    server.answers = [Fault("hang"), "yes", "no"]
+    chat = model(server, max_cost=0.0195, timeout=1)  # a question may cost 0.008 dollars
+    assert list(chat.stream(MESSAGES)) == ["yes"]
+    assert "were sent, not answered, and may be billed" in chat.notes[-1]
+    with pytest.raises(CostTooHigh, match="Nothing more was sent"):
+        list(chat.stream(MESSAGES * 500))
+    assert len(server.asked) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_a_forked_child_has_connections_of_its_own(server):
+    server.answers = ["yes", "yes"]
+    chat = model(server)
+    list(chat.stream(MESSAGES))
+    used = chat._get_client()
+    child = os.fork()
+    if not child:
+        os._exit(chat._get_client() is used)
+    assert os.waitpid(child, 0)[1] == 0
+    assert chat._get_client() is used
 
 
 def test_a_limit_needs_a_price(server):

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.provider import BatchResult, EmbeddingProvider, Limits, Refused, TokenizedText
+from veclab.provider import (
+    BatchResult,
+    EmbeddingProvider,
+    Limits,
+    Refused,
+    TokenizedText,
+    truncated_length,
+)
 from veclab.space import Role
 
 # What `EmbeddingProvider.embed_batch` gives.
@@ -132,11 +139,12 @@ class Answers:
         width = self._limits.concurrency
         with ThreadPoolExecutor(max_workers=width, thread_name_prefix="veclab") as pool:
             try:
-                for items in self._batches:
-                    tokens = batch_size(items, self._limits)[1]
-                    while self._full(tokens):
-                        yield from self._land(pool)
-                    self._ask(pool, items, tokens)
+                for batch in self._batches:
+                    for items in self._fitting(batch):
+                        tokens = batch_size(items, self._limits)[1]
+                        while self._full(tokens):
+                            yield from self._land(pool)
+                        self._ask(pool, items, tokens)
                 while self._flying:
                     yield from self._land(pool)
             except GeneratorExit:
@@ -166,6 +174,22 @@ class Answers:
         room = most is None or sum(self._aloft.values()) + tokens <= most
         return len(self._flying) >= self._most or (bool(self._flying) and not room)
 
+    def _fitting(self, items: list[BatchItem]) -> list[list[BatchItem]]:
+        """Cut a batch within the limits where they shrank since it was planned."""
+        limits = self._provider.limits
+        if limits is self._limits:
+            return [items]
+        sizes = [truncated_length(item.tokenized.tokens, limits.max_tokens) for item in items]
+        return [items[part] for part in cut_batches(sizes, limits)]
+
+    def _smaller(self, items: list[BatchItem]) -> list[list[BatchItem]]:
+        """Cut a batch that was refused: within shrunk limits if that cuts it, else in halves."""
+        parts = self._fitting(items)
+        if len(parts) > 1 or len(items) == 1:
+            return parts if len(parts) > 1 else []
+        middle = len(items) // 2
+        return [items[:middle], items[middle:]]
+
     def _ask(self, pool: ThreadPoolExecutor, items: list[BatchItem], tokens: int) -> None:
         batch = [item.tokenized for item in items]
         with _uninterrupted():  # a batch that is asked for and not known is lost
@@ -183,7 +207,7 @@ class Answers:
                 error = future.exception()
                 if isinstance(error, Refused):
                     yield _refused(items, error)
-                    for part in _halves(items) if failed is None else ():
+                    for part in self._smaller(items) if failed is None else ():
                         self._ask(pool, part, batch_size(part, self._limits)[1])
                 elif error is None:
                     given = future.result()
@@ -218,12 +242,14 @@ def _refused(items: list[BatchItem], refused: Refused) -> tuple[list[BatchItem],
     alone = items if len(items) == 1 else []
     reasons = {0: str(refused)} if alone else {}
     nothing = np.zeros((len(alone), 0), np.float32)
-    return alone, BatchResult(nothing, reasons, refused.requests, refused.tokens)
-
-
-def _halves(items: list[BatchItem]) -> list[list[BatchItem]]:
-    middle = len(items) // 2
-    return [half for half in (items[:middle], items[middle:]) if len(items) > 1]
+    return alone, BatchResult(
+        nothing,
+        reasons,
+        refused.requests,
+        refused.tokens,
+        refused.unanswered,
+        refused.tokens_unanswered,
+    )
 
 
 @contextmanager

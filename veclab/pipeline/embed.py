@@ -187,6 +187,8 @@ def leave_out_refused(
     report, price = run.report, run.provider.limits.price
     report.requests += result.requests
     report.tokens_bought += result.tokens
+    report.unanswered += result.unanswered
+    report.tokens_unanswered += result.tokens_unanswered
     report.dollars = None if price is None else report.tokens_bought * price / 1e6
     if not result.refused:
         return items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -14,7 +15,7 @@ from veclab.errors import (
     ProviderError,
 )
 from veclab.models.names import OPENAI
-from veclab.models.openai.client import key_refused, open_client, said_in
+from veclab.models.openai.client import key_refused, open_client, said_in, was_sent
 from veclab.models.openai.endpoint import URL_VARIABLE, find_access
 from veclab.models.openai.rate_limit import backoff, retry_after
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
@@ -132,7 +133,9 @@ class ChatModel:
             ExactCounter("cl100k_base") if own and known else EstimatingCounter()
         )
         self._spent = [0, 0]
+        self._unanswered = [0, 0]  # of requests that were sent and not answered: maybe billed
         self._client: OpenAI | None = None
+        self._pid = 0
         self._unknown: set[str] = set()  # parts of requests that the endpoint does not take
         limit = "max_completion_tokens" if own else "max_tokens"
         self._body: dict[str, Any] = {
@@ -179,7 +182,7 @@ class ChatModel:
         self._check_cost(prompt)
         pieces, usage, finish = [], None, None
         try:
-            with self._open(messages) as response:
+            with self._open(messages, prompt) as response:
                 for chunk in response:
                     usage = getattr(chunk, "usage", None) or usage
                     for choice in chunk.choices or ():
@@ -211,15 +214,22 @@ class ChatModel:
                 f"the price of {self.name} is not known, so a limit cannot be held to: write it "
                 "into prices.json (docs/ask.md), or leave the limit out"
             )
-        cost = self.price.dollars(self._spent[0] + prompt, self._spent[1] + self.answer_tokens)
+        cost = self.price.dollars(
+            self._spent[0] + self._unanswered[0] + prompt,
+            self._spent[1] + self._unanswered[1] + self.answer_tokens,
+        )
         if cost > self.max_cost:
+            more = "more " if any(self._unanswered) else ""
             raise CostTooHigh(
                 f"this question could bring the cost to {cost:.4f} dollars, over the limit of "
-                f"{self.max_cost:.4f}. Nothing was sent"
+                f"{self.max_cost:.4f}. Nothing {more}was sent"
             )
 
-    def _open(self, messages: Sequence[Message]) -> Any:
-        """The stream of an answer that has begun; asked again while that may help."""
+    def _open(self, messages: Sequence[Message], prompt: int) -> Any:
+        """The stream of an answer that has begun; asked again while that may help.
+
+        A prompt of `prompt` tokens that is sent in vain counts against the cost limit.
+        """
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         client, number = self._get_client(), 0
@@ -238,12 +248,29 @@ class ChatModel:
                 said, wait = said_in(error, self.access), retry_after(error.response.headers)
             except APITimeoutError:
                 said = f"no answer within {self.timeout:g} seconds"
+                self._lose(prompt)
             except APIConnectionError as error:
                 said = self.access.hide(str(error.__cause__ or error))
-                number = max(number, TRIES - 2)
+                if was_sent(error):
+                    self._lose(prompt)
+                else:
+                    number = max(number, TRIES - 2)
             if number >= TRIES:
                 raise ProviderError(f"{self.access.url} did not answer: {said}")
             sleep(backoff(number) if wait is None else wait)
+
+    def _lose(self, prompt: int) -> None:
+        """Count a request that was sent and not answered: it may be billed, answer and all."""
+        self._unanswered[0] += prompt
+        self._unanswered[1] += self.answer_tokens
+        note = (
+            "requests of {:,} tokens and up to {:,} of answers were sent, not answered, and may be "
+            "billed; they count against --max-cost"
+        )
+        last = [n for n in self.notes if "were sent, not answered" in n]
+        self.notes = [n for n in self.notes if n not in last] + [note.format(*self._unanswered)]
+        if self.max_cost is not None:
+            self._check_cost(prompt)
 
     def _without_part(self, error: APIStatusError) -> bool:
         """Leave out of requests what the endpoint says that it does not know; whether there was."""
@@ -279,7 +306,8 @@ class ChatModel:
         return BrokenOff(" ".join(reason.split())[:300])
 
     def _get_client(self) -> OpenAI:
-        if self._client is None:
+        if self._client is None or self._pid != os.getpid():  # connections are not for two
+            self._pid = os.getpid()
             model = f"the language model {self.name}"
             self._client = open_client("OpenAI", self.access, self.timeout, model)
         return self._client

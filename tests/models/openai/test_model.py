@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,8 +27,9 @@ from tests.openai_server import (
     some_faults,
 )
 from veclab import BadVectors, InputError, ModelUnavailable, ProviderError, SpaceMismatch
+from veclab.cache import Cache
+from veclab.models.openai.failures import SUSPICIOUS, TRIES_FAULT, TRIES_TROUBLE
 from veclab.models.openai.model import OpenAIModel
-from veclab.models.openai.requests import TRIES_FAULT, TRIES_TROUBLE
 
 SMALL = "text-embedding-3-small"
 
@@ -52,8 +54,6 @@ def load(server, model=SMALL, *, dimensions=64, timeout=None, batch_texts=None, 
     if timeout is not None:
         loaded.provider.requests.timeout = timeout
     if batch_texts is not None:
-        from dataclasses import replace
-
         loaded.provider.limits = replace(loaded.provider.limits, batch_texts=batch_texts)
     return loaded
 
@@ -238,25 +238,50 @@ class TestTrouble:
         np.testing.assert_array_equal(noisy.array, quiet.array)
         assert {asked.fault for asked in server.asked} >= {"429", "cut", "nan", None}
         # Each text is in exactly one sound answer.
-        assert server.bought == Counter(texts)
+        bought = server.bought
+        bought.pop("hello", None)  # asked where three in a row failed
+        assert bought == Counter(texts)
 
     @pytest.mark.parametrize("fault", [*WRONGS, "429", "500", "cut"])
     def test_without_end_is_reported_and_nothing_of_it_stored(self, server, fault, monkeypatch):
         monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
         model = load(server)
-        server.faults = lambda asked: fault if "bad" in asked.texts else None
         model.embed(["good"])
+        server.asked.clear()
+        server.faults = lambda asked: fault
         if fault in ("nan", "zero"):  # one text's own trouble
-            vectors = model.embed(["bad"])
-            assert vectors.report.refused_ids == ["0"]
-            assert len(vectors) == 0
+            assert model.embed(["bad"]).report.refused_ids == ["0"]
         else:
-            with pytest.raises((BadVectors, ProviderError, SpaceMismatch), match=r"\d times|tries"):
+            with pytest.raises((BadVectors, ProviderError, SpaceMismatch), match=r"times|tries"):
                 model.embed(["bad"])
-        assert len(server.asked) == 1 + (TRIES_FAULT if fault in WRONGS else TRIES_TROUBLE)
+        tries = [asked for asked in server.asked if asked.texts == ["bad"]]
+        assert len(tries) == (TRIES_FAULT if fault in WRONGS else TRIES_TROUBLE)
         server.faults = lambda asked: None
         model.embed(["bad", "good"])
-        assert server.bought == Counter(["bad", "good"])
+        assert server.bought == Counter(["bad"])
+
+    @pytest.mark.parametrize("fault", [*WRONGS, "500", "502", "503", "cut", "hang"])
+    def test_of_one_text_without_end_does_not_stop_the_others(self, server, fault, monkeypatch):
+        """A text that makes a server fail, each time: Ollama answers some with a 500 for ever."""
+        monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
+        model = load(server, timeout=0.5 if fault == "hang" else None, batch_texts=250)
+        server.faults = lambda asked: fault if "bad" in asked.texts else None
+        texts = [f"text {i}" for i in range(1000)]
+        texts[617] = "bad"
+        with pytest.warns(UserWarning, match=r"1 refused by the model's endpoint \(617\)"):
+            vectors = model.embed(texts)
+        good = [text for text in texts if text != "bad"]
+        assert list(vectors.texts) == good
+        np.testing.assert_allclose(vectors.array, hash_vectors(good, 64), atol=1e-6)
+        assert any("refused: " in note for note in vectors.report.notes)
+        # What was good is bought once; the harmless text proves that the bad one is to blame.
+        bought = server.bought
+        assert bought.pop("hello", 0) <= 4
+        assert bought == Counter(good)
+        # Found in halves of 250: eight sizes, a few tries each, and the last word on it.
+        tries = TRIES_FAULT if fault in ("nan", "zero") else SUSPICIOUS
+        asked = sum("bad" in asked.texts for asked in server.asked)
+        assert asked <= 8 * tries + TRIES_TROUBLE + 1
 
     def test_in_another_row_each_time_blames_no_text(self, server, monkeypatch):
         monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
@@ -513,8 +538,86 @@ def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(serv
     assert server.bought == Counter(texts)
 
 
-def test_a_forked_child_has_a_loop_of_its_own(server):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_a_child_forked_with_requests_in_flight_embeds(server):
+    """With as many in flight as the server bears, and the lock of the loop held by a thread."""
     provider = OpenAIModel(SMALL, base_url=server.url, dimensions=64)
-    provider.embed_batch(provider.tokenize(["a"], None), None)
-    provider.requests._pid = -1  # what a child finds
-    assert provider.embed_batch(provider.tokenize(["b"], None), None).vectors.shape == (1, 64)
+    arrived, let_go = threading.Semaphore(0), threading.Event()
+
+    def hold(asked):
+        if asked.texts != ["child"]:
+            arrived.release()
+            return "hang"
+        return None
+
+    server.faults = hold
+    flying = [
+        threading.Thread(
+            target=lambda: provider.embed_batch(provider.tokenize(["a"], None), None), daemon=True
+        )
+        for _ in range(4)  # as many as go at first
+    ]
+    for thread in flying:
+        thread.start()
+    for _ in flying:
+        arrived.acquire()
+    with provider.requests._lock:
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                answer = provider.embed_batch(provider.tokenize(["child"], None), None)
+                code = 0 if answer.vectors.shape == (1, 64) else 2
+            finally:
+                os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    let_go.set()
+
+
+class TestUnanswered:
+    """Requests that were sent and not answered may be billed."""
+
+    @pytest.mark.parametrize("fault", ["hang", "cut", "truncated", "html", "empty"])
+    def test_are_in_the_report(self, server, fault):
+        model = load(server, timeout=1)
+        server.script = [fault]
+        report = model.embed(["one two three", "four"]).report
+        assert (report.unanswered, report.tokens_unanswered) == (1, 4)
+        assert "1 requests sent, not answered: up to 4 tokens billed" in str(report)
+        assert report.tokens_bought == 4
+
+    @pytest.mark.parametrize("fault", ["429", "500", "nan"])
+    def test_are_not_those_that_were_refused_or_told_their_cost(self, server, fault):
+        server.script = [fault]
+        report = load(server).embed(["one two three", "four"]).report
+        assert (report.unanswered, report.tokens_unanswered) == (0, 0)
+        assert "not answered" not in str(report)
+
+    def test_are_not_those_of_a_server_that_was_never_reached(self):
+        with pytest.raises(ProviderError, match="did not answer") as raised:
+            veclab.load(f"openai:{SMALL}", base_url="http://127.0.0.1:9/v1").embed(["a"])
+        assert "billed" not in str(raised.value)
+
+    def test_count_against_the_cost_limit(self, server, home):
+        home.mkdir(exist_ok=True)
+        name = f"{SMALL}@{server.url}"
+        table = {"as_of": "2030-01-01", "dollars_per_million_tokens": {name: 1e6}}
+        (home / "prices.json").write_text(json.dumps(table))
+        provider = OpenAIModel(SMALL, base_url=server.url, dimensions=64, timeout=1, concurrency=1)
+        provider.limits = replace(provider.limits, batch_texts=1)
+        model = veclab.Model(provider, Cache.open())
+        server.script = ["hang", "hang"]
+        texts = ["one two", "three", "four", "five"]  # five tokens at a dollar each
+        with pytest.raises(veclab.CostTooHigh):
+            model.embed(texts, max_cost=6.0)
+        # Two requests of two tokens hung; with the answer that came they are six.
+        assert server.tokens == 2
+        server.script = []
+        assert model.embed(texts, max_cost=6.0).report.cached == 1
+        assert server.bought == Counter(texts)
+
+    def test_without_end_are_told_with_the_error(self, server, monkeypatch):
+        monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
+        server.faults = lambda asked: "cut"
+        with pytest.raises(ProviderError, match=r"10 requests of 10 tokens in all were sent, not"):
+            load(server).embed(["a"])

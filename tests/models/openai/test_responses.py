@@ -48,12 +48,14 @@ def test_a_server_may_leave_out_what_is_not_needed():
         (b"[]", "no list `data`"),
         (b'{"data": null}', "no list `data`"),
         (b'{"data": [1, 2]}', "no list `data`"),
-        (b'{"error": {"message": "x"}}', "no list `data`"),
+        (b'{"error": {"message": "x"}}', "an error instead of vectors.*x"),
         (body(GOOD[0]), "1 vectors came for 2 texts"),
         (body(*GOOD, item(2, [5, 6])), "3 vectors came for 2 texts"),
-        (body(GOOD[1], GOOD[0]), "another order"),
-        (body(GOOD[0], GOOD[0]), "another order"),
-        (body(GOOD[0], {"embedding": [3, 4]}), "another order"),
+        (body(GOOD[0], GOOD[0]), "indices are not those of 2 texts"),
+        (body(item(1, [1, 2]), item(2, [3, 4])), "indices are not those of 2 texts"),
+        (body(item(2, [1, 2]), {"embedding": [3, 4]}), "indices are not those of 2 texts"),
+        (body(item("0", [1, 2]), item("1", [3, 4])), "not a whole number"),
+        (body(item(False, [1, 2]), item(True, [3, 4])), "not a whole number"),
         (body(item(0, [1, 2, 3]), item(1, [1, 2, 3])), "3 dimensions came instead of 2"),
         (body(item(0, [1, 2]), item(1, [1, 2, 3])), r"\[2, 3\] dimensions"),
         (body(item(0, []), item(1, [])), "0 dimensions"),
@@ -64,13 +66,44 @@ def test_a_server_may_leave_out_what_is_not_needed():
         (body(GOOD[0], {"index": 1, "embedding": "AAA="}), "neither base64 nor"),
         (body(GOOD[0], {"index": 1, "embedding": [10**400, 1]}), "neither base64 nor"),
         (body(GOOD[0], {"index": 1, "embedding": None}), "neither base64 nor"),
-        (body(GOOD[0], {"index": 1, "embedding": [[1], [2]]}), "neither base64 nor"),
+        (body(GOOD[0], {"index": 1, "embedding": [[1], [2]]}), "a list of vectors.*--pooling mean"),
+        (body(GOOD[0], {"index": 1, "embedding": [[[1], [2]]]}), "neither base64 nor"),
         (body(GOOD[0], {"index": 1, "embedding": ["a", "b"]}), "neither base64 nor"),
     ],
 )
 def test_whatever_else_comes_is_a_fault_that_says_what(raw, complaint):
     with pytest.raises(Fault, match=complaint):
         read_answer(raw, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("indices", "lacking"),
+    [
+        ([2, 0, 1], None),  # a server that answers as its workers finish
+        ([2, 1, 0], None),
+        ([0, 1, 2], 0),  # Gemini leaves out a 0
+        ([2, 0, 1], 1),
+        ([1, 2, 0], 2),
+    ],
+)
+def test_vectors_are_put_in_the_order_that_their_indices_tell(indices, lacking):
+    items = [item(index, [index + 1, 0.5]) for index in indices]
+    if lacking is not None:
+        del items[lacking]["index"]
+    vectors, _ = read_answer(body(*items), 3, 2)
+    np.testing.assert_array_equal(vectors, [[1, 0.5], [2, 0.5], [3, 0.5]])
+
+
+def test_with_two_indices_lacking_nobody_knows_the_order():
+    items = [item(2, [3, 0.5]), {"embedding": [1, 0.5]}, {"embedding": [2, 0.5]}]
+    with pytest.raises(Fault, match="not those of 3 texts"):
+        read_answer(body(*items), 3, 2)
+
+
+def test_bad_rows_of_an_answer_in_another_order_are_those_of_the_texts():
+    with pytest.raises(Fault) as raised:
+        read_answer(body(item(1, [1, 1]), item(2, [1, 2]), item(0, [0, 0])), 3, 2)
+    assert raised.value.rows == (0,)
 
 
 def test_bad_rows_are_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +10,7 @@ from veclab.errors import MissingExtra, ModelUnavailable
 from veclab.models.openai.endpoint import Access
 
 if TYPE_CHECKING:
-    from openai import APIStatusError
+    from openai import APIConnectionError, APIStatusError
 
 
 def open_client(
@@ -37,15 +38,31 @@ def open_client(
         ) from None
 
 
+def was_sent(error: APIConnectionError) -> bool:
+    """Return whether a request was on its way when the connection broke, and may be billed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # Of the client's own library; there are two by now, with the same names.
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ProxyError", "PoolTimeout"):
+            return False
+        cause = cause.__cause__
+    return True
+
+
 def said_in(error: APIStatusError, access: Access) -> str:
     """Return the status and the server's own message, in one line and without the key."""
     body = error.body
-    said = body.get("message") if isinstance(body, dict) else None
+    if isinstance(body, list) and body:  # Gemini sends a list of one error
+        body = body[0]
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    said = body.get("message") if isinstance(body, dict) else body
     if not isinstance(said, str) or not said:
-        text = ""
+        said = ""
         with suppress(Exception):  # a stream that was never read has no text
-            text = error.response.text
-        said = "a web page" if text.lstrip()[:1] == "<" else text[:200]
+            said = error.response.text
+    if re.match(r"\s*<[!?a-zA-Z]", said):
+        said = "a web page"
     return f"{error.status_code} {' '.join(access.hide(said).split())[:300]}".strip()
 
 

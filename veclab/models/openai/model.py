@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +13,10 @@ import numpy as np
 
 from veclab.errors import BadVectors, InputError, ProviderError, SpaceMismatch
 from veclab.models.openai.endpoint import Facts, find_access, recall, remember
+from veclab.models.openai.failures import TRIES_FAULT, Tally
 from veclab.models.openai.prices import Price, find_price
-from veclab.models.openai.requests import PROBE, TRIES_FAULT, URL_HINT, Requests, Tally
+from veclab.models.openai.refusals import TooMuch
+from veclab.models.openai.requests import PROBE, URL_HINT, Requests
 from veclab.models.openai.responses import Fault
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
 from veclab.provider import (
@@ -90,10 +92,19 @@ class OpenAIModel(EmbeddingProvider):
         self.price = find_price(model, self.access.endpoint)
         self.limits = _limits(self.known, max_tokens, concurrency, self.price)
         self.requests = Requests(self.access, self.request, most=concurrency, timeout=timeout)
+        self.requests.on_limit = self._shrink
         self.notes = self._notes()
 
     def __repr__(self) -> str:
         return f"<OpenAIModel {self.model} at {self.access.url}>"
+
+    def _shrink(self, most: TooMuch) -> None:
+        """Hold less in one request from now on, as the server said."""
+        self.limits = replace(
+            self.limits,
+            batch_texts=min(self.limits.batch_texts, most.texts or self.limits.batch_texts),
+            batch_tokens=min(self.limits.batch_tokens, most.tokens or self.limits.batch_tokens),
+        )
 
     def _notes(self) -> list[str]:
         notes = [self.access.note] if self.access.note else []
@@ -200,12 +211,12 @@ class OpenAIModel(EmbeddingProvider):
                     vectors = np.zeros((0, dim), np.float32)
                     break
             except Refused as error:
-                raise Refused(str(error), tally.requests, tally.tokens) from None
+                raise Refused(str(error), *astuple(tally)) from None
         if refused:
             whole = np.zeros((len(texts), dim), np.float32)
             whole[left] = vectors
             vectors = whole
-        return BatchResult(vectors, refused, tally.requests, tally.tokens)
+        return BatchResult(vectors, refused, *astuple(tally))
 
     async def _probe(self) -> int:
         """Ask one short text to learn the model's dimensions."""
@@ -228,7 +239,8 @@ class OpenAIModel(EmbeddingProvider):
                 "was kept. If the change is meant, run again without --dimensions: that starts a "
                 "new space"
             )
-        hint = URL_HINT if "page" in str(fault) else ""
+        wrong_path = "a web page" in str(fault) or "an error instead" in str(fault)
+        hint = URL_HINT if wrong_path else ""
         return BadVectors(f"{where}: {fault}, {times}; nothing of it was kept{hint}")
 
 

@@ -6,17 +6,25 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import ProviderError
-from veclab.models.openai.client import key_refused, open_client, said_in
+from veclab.models.openai.client import key_refused, open_client, said_in, was_sent
 from veclab.models.openai.endpoint import URL_VARIABLE, Access, remember
-from veclab.models.openai.rate_limit import Flow, Ticket, backoff, retry_after
+from veclab.models.openai.failures import (
+    TRIES_TROUBLE,
+    TRIES_UNREACHED,
+    Failures,
+    Tally,
+    Trouble,
+)
+from veclab.models.openai.rate_limit import Flow, Ticket, backoff
+from veclab.models.openai.refusals import OtherFormat, TooMuch, read_refusal
 from veclab.models.openai.responses import Fault, read_answer
 from veclab.provider import Refused
 
@@ -26,11 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How often a request is sent at most: to a server in trouble, to one that was never reached, and
-# to one whose answers cannot be used.
-TRIES_TROUBLE = 8
-TRIES_UNREACHED = 3
-TRIES_FAULT = 6
+# All there are, for a fork.
+_all: WeakSet[Requests] = WeakSet()
+
 # What is asked to learn a model's dimensions, or whether it is the request that is at fault and
 # not a text in it.
 PROBE = ["hello"]
@@ -38,52 +44,6 @@ PROBE = ["hello"]
 _PROOF_SECONDS = 10.0
 # What to look at when a web page answers.
 URL_HINT = f". Is the base URL right? (--base-url, {URL_VARIABLE})"
-
-
-class Trouble(Exception):
-    """A request that failed in a way that may pass.
-
-    Attributes:
-        wait: seconds to wait as the server asked, None where it did not.
-        tries: how often to try in all.
-    """
-
-    def __init__(
-        self, reason: str, *, wait: float | None = None, tries: int = TRIES_TROUBLE
-    ) -> None:
-        super().__init__(reason)
-        self.wait = wait
-        self.tries = tries
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one batch took."""
-
-    requests: int = 0
-    tokens: int = 0
-
-
-@dataclass(slots=True)
-class Failures:
-    """Of one request, sent again and again: troubles and useless answers are counted apart."""
-
-    troubles: int = 0
-    faults: list[Fault] = field(default_factory=list)
-
-    def enough(self, state: RetryCallState) -> bool:
-        """Return whether one more failure, the outcome in `state`, was the last allowed."""
-        error = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(error, Fault):
-            self.faults.append(error)
-            return len(self.faults) >= TRIES_FAULT
-        self.troubles += 1
-        return self.troubles >= (error.tries if isinstance(error, Trouble) else 1)
-
-    def summed(self, last: Fault) -> Fault:
-        """Return the last fault; it blames a row only if every answer was bad in that row."""
-        rows = set.intersection(*(set(fault.rows) for fault in self.faults))
-        return Fault(str(last), rows=sorted(rows), dimensions=last.dimensions)
 
 
 class Requests:
@@ -94,6 +54,8 @@ class Requests:
         body: of every request, without the texts.
         flow: how many may be on their way.
         timeout: seconds for one request, all in all.
+        on_limit: called with what one request may hold, where the server says that it is less
+            than was sent.
     """
 
     def __init__(
@@ -103,19 +65,26 @@ class Requests:
         self.body = dict(body)
         self.flow = Flow(most=most)
         self.timeout = timeout
+        self.on_limit: Callable[[TooMuch], None] = lambda most: None
+        self._most = most
         self._proved_at = float("-inf")
         self._reached = False
         self._told: tuple[float | None, float | None] = (None, None)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
         self._client: AsyncOpenAI | None = None
+        _all.add(self)
+
+    def start_anew(self) -> None:
+        """Let go, in a forked child, of what belongs to the parent: its loop and its requests."""
+        self._lock = threading.Lock()
+        self._loop, self._client = None, None
+        self.flow = Flow(most=self._most)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the event loop, and wait."""
         with self._lock:
-            if self._loop is None or self._pid != os.getpid():  # not begun, or a forked child
-                self._pid, self._client = os.getpid(), None
+            if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(
                     target=self._loop.run_forever, name="veclab-openai", daemon=True
@@ -124,7 +93,7 @@ class Requests:
 
     def stop(self) -> None:
         """Let requests that wait for their turn fail; those on their way are answered as usual."""
-        if self._loop is not None and self._pid == os.getpid():
+        if self._loop is not None:
             self._loop.call_soon_threadsafe(self.flow.stop)
 
     # Inside the event loop from here on.
@@ -145,9 +114,34 @@ class Requests:
             ProviderError: it refuses for good, or failed once too often.
             Stopped: `stop` was called while it waited.
         """
+        failures = Failures(len(texts), suspect=texts is not PROBE)
+        while True:
+            try:
+                return await self._repeat(texts, counts, tally, dim, failures)
+            except (Fault, Trouble) as error:
+                last = failures.summed(error) if isinstance(error, Fault) else error
+            suspicious = not last.rows if isinstance(last, Fault) else failures.suspicious
+            if failures.suspect and suspicious:
+                if await self._is_well(tally, dim, fresh=len(texts) == 1):
+                    return await self._last_word(texts, counts, tally, dim, last)
+                if not failures.used_up:  # it is the server: go on, as long as for any text
+                    failures.suspect = False
+                    continue
+            if isinstance(last, Fault):
+                raise last
+            raise self._gave_up(last, failures, tally)
+
+    async def _repeat(
+        self,
+        texts: Sequence[str],
+        counts: Sequence[int],
+        tally: Tally,
+        dim: int | None,
+        failures: Failures,
+    ) -> NDArray[np.float32]:
+        """Send until a sound answer comes, or there were enough failures."""
         from tenacity import AsyncRetrying, retry_if_exception_type
 
-        failures = Failures()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((Trouble, Fault)),
             stop=failures.enough,
@@ -155,18 +149,10 @@ class Requests:
             sleep=self.flow.sleep,
             reraise=True,
         )
-        try:
-            async for attempt in retrying:
-                with attempt:
-                    number = attempt.retry_state.attempt_number
-                    return await self._send(texts, counts, tally, dim, number)
-        except Fault as fault:
-            raise failures.summed(fault) from None
-        except Trouble as trouble:
-            raise ProviderError(
-                f"{self.access.url} did not answer, after {failures.troubles} tries: {trouble}. "
-                "What was bought before is in the cache; run the same again later"
-            ) from None
+        async for attempt in retrying:
+            with attempt:
+                number = attempt.retry_state.attempt_number
+                return await self._send(texts, counts, tally, dim, number)
         raise AssertionError("a retry loop ends with an answer or an error")
 
     async def _send(
@@ -177,25 +163,33 @@ class Requests:
         dim: int | None,
         number: int,
     ) -> NDArray[np.float32]:
-        from openai import APIConnectionError, APIError, APIStatusError
+        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, Omit
 
-        client = self._get_client()
+        client, size = self._get_client(), sum(counts)
+        body = dict(self.body)  # another request may find meanwhile that it must be another
+        # Left out, the client itself would ask for base64.
+        extra = {} if "encoding_format" in body else {"encoding_format": Omit()}
         refusal: Exception | None = None
-        async with self.flow.turn(sum(counts)) as ticket:
+        async with self.flow.turn(size) as ticket:
             tally.requests += 1
             try:
                 async with asyncio.timeout(self.timeout):
                     raw = await client.embeddings.with_raw_response.create(
-                        input=list(texts), **self.body
+                        input=list(texts), **body, extra_body=extra
                     )
-            except TimeoutError:
-                raise Trouble(f"no answer within {self.timeout:g} seconds") from None
+            except (TimeoutError, APITimeoutError):
+                tally.lose(size)
+                raise Trouble(f"no answer within {self.timeout:g} seconds", late=True) from None
             except APIStatusError as error:
                 self._learn(ticket, error.response.headers)
-                refusal = self._refusal(error, ticket, number)
+                refusal = self._refusal(error, ticket, number, body, len(texts), size)
             except APIConnectionError as error:
-                raise self._unreached(error) from None
+                sent = was_sent(error)
+                if sent:
+                    tally.lose(size)
+                raise self._unreached(error, sent) from None
             except APIError as error:
+                tally.lose(size)
                 raise Trouble(self.access.hide(str(error))) from None
             else:
                 self._learn(ticket, raw.headers)
@@ -213,9 +207,12 @@ class Requests:
                 read_answer, raw.content, len(texts), dim, kind
             )
         except Fault as fault:
-            tally.tokens += fault.tokens
+            if fault.tokens is None:
+                tally.lose(size)
+            else:
+                tally.tokens += fault.tokens
             raise
-        tally.tokens += sum(counts) if tokens is None else tokens
+        tally.tokens += size if tokens is None else tokens
         self._proved_at, self._reached = time.monotonic(), True
         return vectors
 
@@ -232,23 +229,44 @@ class Requests:
                 tokens_per_minute=tokens,
             )
 
-    def _refusal(self, error: APIStatusError, ticket: Ticket, number: int) -> Exception:
+    def _refusal(
+        self,
+        error: APIStatusError,
+        ticket: Ticket,
+        number: int,
+        body: Mapping[str, Any],
+        texts: int,
+        tokens: int,
+    ) -> Exception:
         """Return the error that an answer with an error status means."""
-        status, headers = error.status_code, error.response.headers
-        said = said_in(error, self.access)
-        wait = retry_after(headers)
-        if status == 429 and error.code != "insufficient_quota":
-            pause = backoff(number) if wait is None else wait
-            self.flow.ease(ticket, pause)
-            return Trouble(said, wait=0.0)
-        if status in (408, 409) or status >= 500:
-            if wait is not None:  # the server is busy for everybody
-                self.flow.ease(ticket, wait)
-            return Trouble(said, wait=None if wait is None else 0.0)
-        blamed = error.param
-        if status in (400, 413, 422) and (blamed is None or str(blamed).startswith("input")):
-            return Refused(said)
-        return ProviderError(self.refused(said))
+        meant = read_refusal(error, self.access, texts, tokens)
+        if isinstance(meant, TooMuch):
+            self.on_limit(meant)
+            self._proved_at = time.monotonic()  # a smaller request is taken, by its own word
+            return Refused(said_in(error, self.access))
+        if isinstance(meant, OtherFormat):
+            return self._other_format(str(meant), body)
+        if isinstance(meant, Trouble):
+            if error.status_code == 429:
+                self.flow.ease(ticket, backoff(number) if meant.wait is None else meant.wait)
+                meant.wait = 0.0
+            elif meant.wait is not None:  # the server is busy for everybody
+                self.flow.ease(ticket, meant.wait)
+                meant.wait = 0.0
+        if meant is error:
+            return ProviderError(self.refused(said_in(error, self.access)))
+        return meant
+
+    def _other_format(self, said: str, body: Mapping[str, Any]) -> Exception:
+        """Ask for numbers in another form from now on: base64, then lists, then not saying."""
+        form = body.get("encoding_format")
+        if form is None:
+            return ProviderError(self.refused(said))
+        if self.body.get("encoding_format") == form:
+            del self.body["encoding_format"]
+            if form == "base64":
+                self.body["encoding_format"] = "float"
+        return Trouble(said, wait=0.0, innocent=True)
 
     def refused(self, said: str) -> str:
         """Return the message of an error for what the server said."""
@@ -256,6 +274,56 @@ class Requests:
             return key_refused(said, self.access)
         hint = URL_HINT if "web page" in said else ""
         return f"{self.access.url} refused the model {self.body['model']!r}: {said}{hint}"
+
+    async def _is_well(self, tally: Tally, dim: int | None, *, fresh: bool) -> bool:
+        """Return whether a harmless text is answered, so that the trouble is another text's.
+
+        Args:
+            tally: is added to.
+            dim: how long its vector must be.
+            fresh: whether it must be answered now; else an answer of just now will do.
+        """
+        if not fresh and time.monotonic() - self._proved_at < _PROOF_SECONDS:
+            return True
+        for number in (1, 2):
+            try:
+                await self._send(PROBE, [1], tally, dim, number)
+                return True
+            except (Fault, Trouble, Refused, ProviderError):
+                await self.flow.sleep(backoff(number))
+        return False
+
+    async def _last_word(
+        self,
+        texts: Sequence[str],
+        counts: Sequence[int],
+        tally: Tally,
+        dim: int | None,
+        last: Exception,
+    ) -> NDArray[np.float32]:
+        """Blame the texts, as another was answered; a text alone is sent once more before that.
+
+        Raises:
+            Refused: it is the texts.
+        """
+        if len(texts) == 1:
+            try:
+                return await self._send(texts, counts, tally, dim, 1)
+            except (Fault, Trouble) as again:
+                last = again
+        raise Refused(f"{last}, again and again, while another text was answered") from None
+
+    def _gave_up(self, last: Trouble, failures: Failures, tally: Tally) -> ProviderError:
+        billed = ""
+        if tally.unanswered:
+            billed = (
+                f" {tally.unanswered:,} requests of {tally.tokens_unanswered:,} tokens in all "
+                "were sent, not answered, and may be billed."
+            )
+        return ProviderError(
+            f"{self.access.url} did not answer, after {failures.troubles} tries: {last}."
+            f"{billed} What was bought before is in the cache; run the same again later"
+        )
 
     async def _prove(self, said: str, tally: Tally) -> None:
         """Make sure that it is a text the server refuses, and not every request.
@@ -270,7 +338,7 @@ class Requests:
         except Fault:
             return  # it took the text
 
-    def _unreached(self, error: APIConnectionError) -> Exception:
+    def _unreached(self, error: APIConnectionError, sent: bool) -> Exception:
         """Return the error that a broken or missing connection means."""
         import ssl
 
@@ -286,7 +354,8 @@ class Requests:
         proxies = [n for n in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if _environment(n)]
         if proxies:
             reason += f" ({' and '.join(proxies)} is set: the proxy may be at fault)"
-        return Trouble(reason, tries=TRIES_TROUBLE if self._reached else TRIES_UNREACHED)
+        reached = sent or self._reached
+        return Trouble(reason, tries=TRIES_TROUBLE if reached else TRIES_UNREACHED)
 
     def _get_client(self) -> AsyncOpenAI:
         if self._client is None:
@@ -306,3 +375,13 @@ def _pause(state: RetryCallState) -> float:
 
 def _environment(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(name.lower()))
+
+
+def _after_fork_in_child() -> None:
+    # The parent's loop does not run here, nor does its lock ever open.
+    for requests in list(_all):
+        requests.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.models.openai.batch.job_folder import Failure, Input
-from veclab.models.openai.responses import Fault, check_answer
+from veclab.models.openai.responses import Fault, check_answer, in_order
 from veclab.report import shorten
 
 
@@ -85,13 +85,14 @@ def _read(name: str, line: Mapping[str, Any], inputs: Sequence[Input], dim: int)
         return RequestResult(name, list(inputs), vectors, [], tokens or 0)
     except Fault as fault:
         bad = set(fault.rows) or set(range(len(inputs)))
-        reason, tokens = str(fault), fault.tokens
+        reason, tokens = str(fault), fault.tokens or 0
     failures = failed([inputs[i] for i in sorted(bad)], "bad_vectors", reason)
     good = [i for i in range(len(inputs)) if i not in bad]
     if not good:
         return RequestResult(name, [], None, failures, tokens)
     # The others were paid for and are sound.
-    rest = [body["data"][i] | {"index": place} for place, i in enumerate(good)]
+    items = in_order(body, len(inputs))
+    rest = [items[i] | {"index": place} for place, i in enumerate(good)]
     vectors, _ = check_answer(body | {"data": rest}, len(good), dim)
     return RequestResult(name, [inputs[i] for i in good], vectors, failures, tokens)
 
