@@ -73,3 +73,26 @@ def test_a_page_that_takes_too_long_is_told_of(tmp_path):
     # The parser's own time grows with the square of the depth.
     found = read_one(tmp_path, "a.html", "<div>" * 100_000 + "deep", Limits(seconds=2))
     assert found.reason == "reading it takes more than 2 seconds of processor time"
+
+
+def test_a_definition_stands_under_its_terms(tmp_path):
+    page = (
+        "<h2>Options</h2><dl><dt>-f</dt><dt>--force</dt><dd><p>Go on.</p><p>Always.</p>"
+        "<dl><dt>yes</dt><dd>Inner.</dd></dl></dd><dt>-n</dt><dd>Stop.</dd></dl><p>After."
+    )
+    assert blocks(read_one(tmp_path, "a.html", page)) == [
+        ("heading", ("Options",), "Options"),
+        ("heading", ("Options", "-f, --force"), "-f, --force"),
+        ("text", ("Options", "-f, --force"), "Go on."),
+        ("text", ("Options", "-f, --force"), "Always."),
+        ("heading", ("Options", "-f, --force", "yes"), "yes"),
+        ("text", ("Options", "-f, --force", "yes"), "Inner."),
+        ("heading", ("Options", "-n"), "-n"),
+        ("text", ("Options", "-n"), "Stop."),
+        ("text", ("Options",), "After."),
+    ]
+
+
+def test_a_long_term_is_no_heading(tmp_path):
+    found = read_one(tmp_path, "a.html", f"<dl><dt>{'word ' * 60}<dd>Meaning.</dl>")
+    assert [headings for _, headings, _ in blocks(found)] == [(), ()]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.chat_server import Fault
@@ -256,3 +257,15 @@ def test_a_follow_up_without_a_model_is_searched_with_the_question_before_it(sto
 
 def test_a_store_can_be_asked(store):
     assert store.ask(OPENING, threshold=0).text == ask(store, OPENING, threshold=0).text
+
+
+def test_a_cross_encoder_orders_what_is_read(store, monkeypatch):
+    class Backwards:
+        def scores(self, query, texts):
+            return np.array([-len(text) for text in texts], np.float32)
+
+    monkeypatch.setattr("veclab.store.reranking.cross_encoder", lambda name: Backwards())
+    answer = ask(store, OPENING, rerank="shortest-first", threshold=0)
+    lengths = [len(hit.passage.text) for hit in answer.hits]
+    assert lengths == sorted(lengths)
+    assert all(hit.rerank is not None for hit in answer.hits)

@@ -7,6 +7,7 @@ import pytest
 from tests.store.conftest import WordSums
 from veclab.errors import InputError, SpaceMismatch, StoreError
 from veclab.model import Model
+from veclab.rag.questions import Expected, Question
 from veclab.store.migrate import go_back, migrate
 from veclab.store.store import Store
 
@@ -82,3 +83,20 @@ def test_what_there_is_nothing_to_do_for(full, model):
         migrate(full, model)
     with pytest.raises(StoreError, match="no previous model to go back to"):
         go_back(full)
+
+
+def test_the_users_own_questions_decide_where_there_are_some(full, other_model):
+    asked = [
+        Question("1", "thing3 about topic3", (Expected("t3"),)),
+        Question("2", "thing9 about", (Expected("t9", "number9 about topic2"),)),
+    ]
+    done = migrate(full, other_model, questions=asked)
+    assert (done.questions, done.questions_from) == (2, "questions that were given")
+    assert done.new_quality.found == 1.0
+    with pytest.raises(InputError, match="nothing to compare by"):
+        migrate(full, other_model, questions=[])
+
+
+def test_a_question_whose_answer_no_passage_holds_counts_as_not_found(full, other_model):
+    asked = [Question("1", "thing3", (Expected("t3", "words that are not there"),))]
+    assert migrate(full, other_model, questions=asked).new_quality.found == 0.0

@@ -52,6 +52,7 @@ _QUOTE = 160
 @click.option(
     "--where", metavar="FILTER", help="Filter, for example \"year >= 2020 and lang = 'en'\"."
 )
+@click.option("--rerank", metavar="NAME", help="Cross-encoder that orders the passages found.")
 @click.option(
     "--threshold",
     type=float,

@@ -13,6 +13,7 @@ from veclab.cli.options import loading_options, store_option
 from veclab.report import group_notes
 
 if TYPE_CHECKING:
+    from veclab.rag.questions import Question
     from veclab.store.bridge import Bridging
     from veclab.store.migrate import Migration, Quality
 
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
     default=None,
     help="Whether to switch. Default: unless the new model is clearly worse.",
 )
+@click.option(
+    "--questions",
+    metavar="FILE",
+    help="Compare on these questions: JSON Lines, as for evaluate-rag. Default: sentences from the "
+    "store.",
+)
 @loading_options
 @json_option
 def migrate(
@@ -56,13 +63,15 @@ def migrate(
     min_recall: float | None,
     sample: int | None,
     switch: bool | None,
+    questions: str | None,
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Change a store's model: re-embed, compare old and new, switch in one step.
 
-    Searches continue meanwhile. Both models search for the passages of 200 sentences from the
-    store. The old vectors are kept, and `--back` returns to them.
+    Searches continue meanwhile. Both models search for the answers to your questions, or for the
+    passages of 200 sentences from the store. The old vectors are kept, and `--back` returns to
+    them.
 
     With `--bridge`, nothing is switched: `veclab search -m NEWMODEL` searches the old vectors.
     """
@@ -76,6 +85,8 @@ def migrate(
         raise click.UsageError("give either the new model (-m NAME) or --back")
     if bridge and (back or switch is not None):
         raise click.UsageError("--bridge cannot be combined with --back or --switch")
+    if questions is not None and (back or bridge):
+        raise click.UsageError("--questions cannot be combined with --back or --bridge")
     if not bridge and (min_recall is not None or sample is not None):
         raise click.UsageError("--min-recall and --sample require --bridge")
     with Store.open(store) as opened:
@@ -99,7 +110,14 @@ def migrate(
             _show_bridge(built, model, store, as_json)
             return
         with progress("embedding", opened.count(), "passages") as advance:
-            done = change(opened, loaded, folder, switch=switch, on_done=advance)
+            done = change(
+                opened,
+                loaded,
+                folder,
+                switch=switch,
+                questions=None if questions is None else _answered(questions),
+                on_done=advance,
+            )
     if as_json:
         print_json(done.to_dict())
         return
@@ -114,12 +132,19 @@ def migrate(
         [
             *compared,
             ("new", f"{done.new}: {_quality(done.new_quality)}"),
-            ("measured", f"on {done.questions} sentences, each searching for its own passage"),
+            ("measured", f"on {done.questions} {done.questions_from}"),
             ("seconds", f"{done.seconds:,.1f}"),
             *[("note", note) for note in group_notes(done.report.notes)],
             ("result", _result(done, store)),
         ]
     )
+
+
+def _answered(file: str) -> list[Question]:
+    """Read the questions of a file that the documents answer."""
+    from veclab.rag.questions import read_questions
+
+    return [question for question in read_questions(file) if question.answers]
 
 
 def _show_bridge(built: Bridging, model: str, store: str, as_json: bool) -> None:

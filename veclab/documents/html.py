@@ -25,7 +25,7 @@ _BLOCKS = _words(
     "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html li main menu nav "
     "ol p pre search section summary table tbody tfoot thead tr ul"
 )
-_TIGHT = frozenset({"li", "dt", "dd", "tr", "thead", "tbody", "tfoot", "summary"})
+_TIGHT = frozenset({"li", "dt", "tr", "thead", "tbody", "tfoot", "summary"})
 _CELLS = frozenset({"td", "th"})
 # Never words of the document.
 _UNSEEN = _words(
@@ -37,6 +37,8 @@ _LISTS = frozenset({"ul", "ol", "dl"})
 _NAVIGATION = frozenset({"navheader", "navfooter", "sphinxsidebar", "related", "headerlink"})
 _FEWEST = 4  # links that make a list of links
 _ELSEWHERE = re.compile(r"(?!javascript:)[a-zA-Z][\w+.-]*:|//")
+_TERM = 6  # a term of a list stands below headings of this level
+_LONGEST_TERM = 200
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -117,6 +119,7 @@ class _Page:
         self._parts: list[str] = []  # of the block being read
         self._pre = 0
         self._lists = 0  # that the node stands in
+        self._glossaries = 0  # lists of terms and definitions that the node stands in
         self._anchor = ""
         self._inside_link = False  # one into this site
         self._linked = 0  # characters of the block being read that are such links
@@ -140,12 +143,17 @@ class _Page:
                     self._parts.append("\t")
             elif tag == "table":
                 self._end("text" if enters else "table")
+            elif tag == "dd":
+                self._definition(enters)
             elif tag in _TIGHT:
                 self._parts.append("\n")
             elif tag in _BLOCKS:
                 self._end("text")
                 if tag in _LISTS:
                     self._lists += 1 if enters else -1
+                if tag == "dl":
+                    self._glossaries += 1 if enters else -1
+                    self.builder.outline.leave(_TERM + self._glossaries + 1)
             if enters and tag in ("section", "div", "a") and node.attributes:
                 self._mark(node)
             if tag == "a" and _leads_inside(node):
@@ -187,6 +195,17 @@ class _Page:
             self._parts, self._linked = [], 0
             self._settle()
             self.builder.heading(_HEADINGS[str(node.tag)], words, self._anchor)
+
+    def _definition(self, enters: bool) -> None:
+        """A definition stands under its terms, as under a heading below all others."""
+        terms = [" ".join(line.split()) for line in "".join(self._parts).split("\n")]
+        title = ", ".join(term for term in terms if term)
+        if enters and self._glossaries and 0 < len(title) <= _LONGEST_TERM:
+            self._parts, self._linked = [], 0
+            self._settle()
+            self.builder.heading(_TERM + self._glossaries, title, self._anchor)
+        else:
+            self._end("text")
 
     def _end(self, kind: str) -> None:
         """Close the block being read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from veclab.documents.document import Block, Extracted
+from veclab.documents.document import Extracted
 from veclab.documents.limits import Unreadable
 
 _BOMS = (
@@ -47,6 +47,8 @@ def paragraphs(text: str) -> list[tuple[int, int]]:
 
 
 def read_text(data: bytes) -> Extracted:
-    """Plain text, kept as it is; its blocks are its paragraphs."""
+    """Plain text, kept as it is; its blocks are its paragraphs, under the headings it has."""
+    from veclab.documents.plain_headings import with_headings
+
     text, notes = decode(data)
-    return Extracted(text, [Block(start, end) for start, end in paragraphs(text)], notes=notes)
+    return Extracted(text, with_headings(text, paragraphs(text)), notes=notes)

@@ -41,6 +41,7 @@ class Reference:
             "document": passage.document,
             "file": passage.file,
             "page": passage.page,
+            "last_page": passage.last_page,
             "heading": list(passage.heading),
             "quotes": [{"start": a, "end": b, "text": text} for a, b, text in self.quotes],
         }

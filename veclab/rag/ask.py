@@ -33,6 +33,7 @@ def ask(
     top: int = TOP,
     mode: Mode = "hybrid",
     where: str | None = None,
+    rerank: str | None = None,
     threshold: float | None = None,
     window: int | None = None,
     max_cost: float | None = None,
@@ -51,6 +52,8 @@ def ask(
         top: how many passages to answer from.
         mode: of the search: `hybrid`, `vector` or `keyword`.
         where: a filter; see `Store.search`.
+        rerank: a cross-encoder, by name or path, whose order of the passages is taken instead of
+            the one by sentences.
         threshold: least evidence for an answer; by default the store's own, which is found when it
             is first needed. 0 answers always.
         window: tokens of prompt and answer that the chat model takes.
@@ -73,7 +76,13 @@ def ask(
     notes = [] if note is None else [note]
     vector = None if not store.count() else store.embed_query(searched)
     found = store.search(
-        searched, top=_candidates(top), mode=mode, where=where, vector=vector, **SEARCH
+        searched,
+        top=_candidates(top),
+        mode=mode,
+        where=where,
+        vector=vector,
+        rerank=rerank,
+        **SEARCH,
     )
     assert vector is not None  # an empty store has raised
     reading = read_closely(store, searched, vector, found, top)

@@ -90,7 +90,7 @@ def read_closely(
 
     A passage's vector is that of all it says; the one sentence that answers may be lost in it. So
     passages are ordered by the sum of their cosine, that of their best sentence, and a share of the
-    question's words that they have.
+    question's words that they have. What a cross-encoder has ordered stays in its order.
 
     Args:
         store: that was searched.
@@ -109,10 +109,10 @@ def read_closely(
     best = [0.0] * len(hits)
     for sentence in sentences:
         best[sentence.source - 1] = max(best[sentence.source - 1], sentence.cosine)
-    order = sorted(
-        range(len(hits)),
-        key=lambda i: -((hits[i].vector or 0.0) + best[i] + _WORDS * words[i]),
-    )[:top]
+    order = list(range(len(hits)))
+    if not any(hit.rerank is not None for hit in hits):
+        order.sort(key=lambda i: -((hits[i].vector or 0.0) + best[i] + _WORDS * words[i]))
+    order = order[:top]
     place = {old + 1: new for new, old in enumerate(order, 1)}
     first = order[:DEPTH]
     passage = max((hits[i].vector or 0.0 for i in first), default=0.0)

@@ -40,6 +40,10 @@ class Question:
     text: str
     answers: tuple[Expected, ...]
 
+    def is_answered_by(self, passage: Passage) -> bool:
+        """Whether a passage holds one of its answers."""
+        return any(answer.is_in(passage) for answer in self.answers)
+
     def rank(self, passages: Sequence[Passage], answer: Expected) -> int | None:
         """Place of the first passage that holds an answer, from 1; None where none does."""
         return next((i for i, passage in enumerate(passages, 1) if answer.is_in(passage)), None)

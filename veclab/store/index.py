@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from veclab.errors import InputError
 from veclab.report import Report, group_notes
 from veclab.space import require_same
+from veclab.store.exported import export_intake, is_export
 from veclab.store.fields import Field
 from veclab.store.intake import (
     Block,
@@ -111,7 +112,7 @@ def index(
     Args:
         store: of `Store.open(path, create=True)`.
         path: a folder of documents or one document; a file of texts; a file of vectors that veclab
-            wrote, of which nothing is embedded again.
+            wrote, an exported store among them, of which nothing is embedded again.
         language: for stemming words, by name or code; by default found from the texts. It is
             settled when the store is made.
         chunk_size: tokens of a chunk at most; by default what the store was made with, at first
@@ -141,6 +142,8 @@ def _open(store: Store, path: Path, settings: dict[str, Any], reading: Mapping[s
     if not path.exists():
         raise InputError(f"there is nothing at {path}")
     if path.is_file() and path.suffix in (".parquet", ".npz") and holds_vectors(path):
+        if path.suffix == ".parquet" and is_export(path):
+            return export_intake(path)
         return vectors_intake(path)
     texts = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".gz")
     if path.is_file() and (path.suffix in texts or reading.get("format")):

@@ -13,6 +13,7 @@ import numpy as np
 from veclab.atomic import atomic
 from veclab.errors import InputError, StoreError
 from veclab.store.bridge_map import digest_of
+from veclab.store.exported import COLUMNS
 from veclab.store.rows import own_fields, vectors_of
 from veclab.vectorfiles.files import ParquetSink
 from veclab.vectors import Vectors
@@ -79,7 +80,8 @@ def compact(store: Store, keep: timedelta = _KEEP) -> dict[str, Any]:
 def export(store: Store, output: str | Path) -> int:
     """Write all passages with their vectors and the Space to a Parquet file, whole or not at all.
 
-    `veclab.read` reads it. Returns the number of passages.
+    `veclab.read` reads it, and `veclab index` makes a store of it again. Returns the number of
+    passages.
     """
     output = Path(output)
     if output.suffix != ".parquet":
@@ -87,11 +89,10 @@ def export(store: Store, output: str | Path) -> int:
     store.refresh()
     table = store.table
     own = {f.column: f.name for f in own_fields(table.schema)}
-    kept = ("document", "source", "file", "page", "heading", "anchor", "start", "end")
     done = 0
     with atomic(output) as temporary, ParquetSink(temporary, store.space) as sink:
-        for rows in table.scan(["id", "text", "embedding", *kept, *own]):
-            sink.write(_vectors(rows, store, [*kept, *own], own))
+        for rows in table.scan(["id", "text", "embedding", *COLUMNS, *own]):
+            sink.write(_vectors(rows, store, [*COLUMNS, *own], own))
             done += rows.num_rows
         sink.finish(None)
     return done

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ from veclab.evaluation.metrics import mean
 from veclab.pipeline.embed import embed_block
 from veclab.store.location import table_name
 from veclab.store.model_choice import role_of
-from veclab.store.rows import own_fields, table_schema, with_vectors
+from veclab.store.passage import Passage
+from veclab.store.rows import own_fields, table_schema, to_passages, with_vectors
 from veclab.store.state import State, TableInfo
 from veclab.store.tuning import sentence_of, tune
 
@@ -41,15 +42,38 @@ if TYPE_CHECKING:
 
 _QUESTIONS = 200
 _TOP = 10
+SENTENCES = "sentences of passages"
+
+
+class Asked(Protocol):
+    """A question by which two models are compared; `veclab.rag.questions.Question` is one."""
+
+    @property
+    def text(self) -> str:
+        """In words."""
+
+    def is_answered_by(self, passage: Passage) -> bool:
+        """Whether a passage answers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A sentence of a passage; that passage answers it."""
+
+    text: str
+    id: str
+
+    def is_answered_by(self, passage: Passage) -> bool:
+        return passage.id == self.id
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Self-retrieval of one model: how well a sentence finds the passage that it is from.
+    """How well one model finds a passage that answers each question.
 
     Attributes:
-        found: share of questions whose passage is among the first ten.
-        mrr: mean reciprocal rank of that passage within the first ten.
+        found: share of questions with an answer among the first ten passages.
+        mrr: mean reciprocal rank of the best of them within the first ten.
         low, high: 95% interval of `mrr`.
     """
 
@@ -66,6 +90,7 @@ class Migration:
     Attributes:
         old, new: the two Spaces, in words.
         questions: how many were asked of both.
+        questions_from: where they came from, in words.
         old_quality, new_quality: how well each found the passages; None where the old model is
             no longer available.
         difference: of `mrr`, new less old, and its 95% interval over the questions; or None.
@@ -77,6 +102,7 @@ class Migration:
     old: str
     new: str
     questions: int
+    questions_from: str
     old_quality: Quality | None
     new_quality: Quality
     difference: tuple[float, float, float] | None
@@ -95,6 +121,7 @@ def migrate(
     name: str | None = None,
     *,
     switch: bool | None = None,
+    questions: Sequence[Asked] | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Migration:
     """Give a store another model.
@@ -105,13 +132,17 @@ def migrate(
         name: how `veclab.load` calls it, where that is a folder.
         switch: search the new vectors from now on; by default only if they are not clearly
             worse, that is if the interval of the difference reaches zero or above.
+        questions: of users, with what answers them, to compare the models by; by default
+            sentences of passages, which that passage answers.
         on_done: called with the number of texts finished since the last call.
 
     Raises:
-        InputError: the store has this model already.
+        InputError: the store has this model already, or there are no questions.
         StoreError: another process writes.
     """
     start = time.perf_counter()
+    if questions is not None and not questions:
+        raise InputError("none of the questions has an answer: there is nothing to compare by")
     with store.writing():
         state = store.state
         if model.space.id == state.live.space.id:
@@ -127,11 +158,11 @@ def migrate(
             new = new.latest()
             found = tune(new, None, lambda texts: _queries(model, texts))
             info = replace(info, tuning=None if found is None else found.to_dict())
-        texts, ids = _questions(old)
-        after = _ranks(new, _queries(model, texts), ids, info.tuning)
+        asked = _sentences(old) if questions is None else questions
+        after = _ranks(new, model, asked, info.tuning)
         before = difference = None
         try:
-            before = _ranks(old, _queries(store.model, texts), ids, state.live.tuning)
+            before = _ranks(old, store.model, asked, state.live.tuning)
             difference = interval(after - before, -1.0)
         except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
             report.note(f"not compared: the store's own model is not available here ({error})")
@@ -146,7 +177,8 @@ def migrate(
     return Migration(
         old=str(state.live.space),
         new=str(model.space),
-        questions=len(texts),
+        questions=len(asked),
+        questions_from=SENTENCES if questions is None else "questions that were given",
         old_quality=None if before is None else _quality(before),
         new_quality=_quality(after),
         difference=difference,
@@ -209,11 +241,11 @@ def _embedded(
     return run.report, rows()
 
 
-def _questions(table: Table) -> tuple[list[str], list[str]]:
-    """Sentences of passages, and the ids of those passages."""
+def _sentences(table: Table) -> list[Asked]:
+    """Sentences of passages from all over the table."""
     _, rows = table.sample(_QUESTIONS, ["id", "text"])
-    texts = [sentence_of(text, i) for i, text in enumerate(rows["text"].to_pylist())]
-    return texts, rows["id"].to_pylist()
+    texts, ids = rows["text"].to_pylist(), rows["id"].to_pylist()
+    return [_Sentence(sentence_of(text, i), ids[i]) for i, text in enumerate(texts)]
 
 
 def _queries(model: Model, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -221,15 +253,16 @@ def _queries(model: Model, texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _ranks(
-    table: Table, queries: NDArray[np.float32], ids: Sequence[str], tuning: dict[str, Any] | None
+    table: Table, model: Model, asked: Sequence[Asked], tuning: dict[str, Any] | None
 ) -> NDArray[np.float64]:
-    """Reciprocal rank of each question's passage among the first ten; 0 where it is not there."""
+    """Reciprocal rank of each question's first answer within ten; 0 where there is none."""
     options = {} if tuning is None else tuning["search"]
     ranks = []
-    for query, id in zip(queries, ids, strict=True):
+    for query, question in zip(_queries(model, [a.text for a in asked]), asked, strict=True):
         found = table.nearest(query, _TOP, **options)
-        names = table.fetch(found.keys.tolist(), ["id"])["id"].to_pylist()
-        ranks.append(1 / (names.index(id) + 1) if id in names else 0.0)
+        passages = to_passages(table.fetch(found.keys.tolist(), ["id", "document", "text"]))
+        right = (i for i, passage in enumerate(passages, 1) if question.is_answered_by(passage))
+        ranks.append(1 / next(right, np.inf))
     return np.array(ranks)
 
 

@@ -43,15 +43,23 @@ class Passage:
         """Plain values, ready for JSON but for what the user's own fields hold."""
         plain = asdict(self)
         return plain | {
+            "last_page": self.last_page,
             "heading": list(self.heading),
             "boxes": [list(box) for box in self.boxes],
             "fields": dict(self.fields),
         }
 
     @property
+    def last_page(self) -> int | None:
+        """Number of the page on which it ends; None where there are no pages."""
+        return max((int(box.page) for box in self.boxes), default=self.page)
+
+    @property
     def place(self) -> str:
         """Where it is, for people: document, page and headings."""
-        page = None if self.page is None else f"p. {self.page}"
+        first, last = self.page, self.last_page
+        pages = f"p. {first}" if first == last else f"pp. {first}–{last}"
+        page = None if first is None else pages
         return " › ".join(part for part in (self.document, page, *self.heading) if part)
 
 
