@@ -172,6 +172,12 @@ def extend_ids(ids: list[str], new: Iterable[str]) -> None:
         ids.append(name)
 
 
+def one_line(text: str, width: int | None = None) -> str:
+    """Return a text on one line, of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
 def shorten(ids: list[str], shown: int = 5) -> str:
     """Return the first few ids, for a message."""
     return ", ".join(ids[:shown]) + (", …" if len(ids) > shown else "")

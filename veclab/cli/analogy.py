@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import echo, json_option, print_json, print_table, progress, shorten
+from veclab.cli.console import echo, json_option, print_json, print_table, progress
 from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import WORD_MODEL
+from veclab.report import one_line
 
 if TYPE_CHECKING:
     from veclab.analogies.analogy import Method, Vocabulary
@@ -128,7 +129,7 @@ def analogy(
         )
         return
     echo(f"{' '.join(words)} =")
-    rows = [[f"{score:.4f}", shorten(word)] for word, score in answers]
+    rows = [[f"{score:.4f}", one_line(word, 60)] for word, score in answers]
     print_table(["score", "word"], rows, left=2)
     asked = zip([*positive, *negative], [*found.positive, *found.negative], strict=True)
     if other := [f"{mine} as {read}" for mine, read in asked if mine != read]:

@@ -13,7 +13,6 @@ from veclab.cli.console import (
     echo,
     json_option,
     linked,
-    one_line,
     print_facts,
     print_json,
     print_note,
@@ -21,7 +20,7 @@ from veclab.cli.console import (
     progress,
 )
 from veclab.cli.options import store_option
-from veclab.report import group_notes
+from veclab.report import group_notes, one_line
 
 if TYPE_CHECKING:
     from veclab.rag.answer import Answer, Line
@@ -169,9 +168,8 @@ def _show(answer: Answer, explain: bool) -> None:
         echo(f"[{reference.number}] ", linked(place, link(reference.passage)))
         if answer.by is not None:
             for _, _, text in reference.quotes:
-                quote = one_line(text)
-                cut = quote if len(quote) <= _QUOTE else quote[: _QUOTE - 1] + "…"
-                echo(textwrap.indent("\n".join(textwrap.wrap(f"“{cut}”", _WIDTH)), "    "))
+                quote = f"“{one_line(text, _QUOTE)}”"
+                echo(textwrap.indent("\n".join(textwrap.wrap(quote, _WIDTH)), "    "))
     facts = [("note", one_line(note)) for note in group_notes(answer.notes)]
     if answer.by is None and answer.lines:
         facts.insert(0, ("extractive", "the documents' own sentences; no language model was used"))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from veclab.cli.console import echo, json_option, print_json, progress, shorten, styled
+from veclab.cli.console import echo, json_option, print_json, progress, styled
+from veclab.report import one_line
 
 if TYPE_CHECKING:
     from veclab.auditing.audit import Audit
@@ -95,7 +96,7 @@ def _print_finding(finding: Finding) -> None:
             for key, value in example.items()
             if key not in ("id", "text")
         ]
-        text = f": {shorten(example['text'], 50)}" if example["text"] else ""
+        text = f": {one_line(example['text'], 50)}" if example["text"] else ""
         echo(f"{_INDENT}- {' '.join([example['id'], *more])}{text}")
 
 

@@ -15,10 +15,9 @@ from veclab.cli.console import (
     print_json,
     print_table,
     progress,
-    shorten,
 )
 from veclab.cli.options import max_cost_option
-from veclab.report import group_notes
+from veclab.report import group_notes, one_line
 
 if TYPE_CHECKING:
     from veclab.evaluation.leaderboard import Board, Comparison, Row
@@ -185,7 +184,7 @@ def quality_table(board: Board, rows: list[Row]) -> tuple[list[str], list[list[s
         p = "best" if row.best else "" if row.p is None else f"{row.p:.3f}"
         cells.append(
             [
-                shorten(row.label, 40),
+                one_line(row.label, 40),
                 f"{main.value:.4f}",
                 interval,
                 p,
@@ -211,7 +210,7 @@ def cost_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     header += ["$/million"]
     cells = [
         [
-            shorten(row.label, 40),
+            one_line(row.label, 40),
             _number(row.texts_per_second),
             _number(row.tokens_per_second),
             "" if row.start_seconds is None else f"{row.start_seconds:.1f} s",

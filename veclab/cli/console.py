@@ -127,17 +127,6 @@ def _cell(text: str) -> str:
     return harmless(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def shorten(text: str, width: int = 60) -> str:
-    """Return one line of at most `width` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def one_line(text: str) -> str:
-    """Return a text of any length without line ends and runs of white space."""
-    return " ".join(text.split())
-
-
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Callable[[int], None]]:
     """Show a bar with texts/s and time left on a terminal, nothing in a pipe.

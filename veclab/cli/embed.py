@@ -16,7 +16,6 @@ from veclab.cli.console import (
     print_note,
     progress,
     read_source,
-    shorten,
 )
 from veclab.cli.options import (
     loading_options,
@@ -25,7 +24,7 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
-from veclab.report import group_notes
+from veclab.report import group_notes, one_line
 
 
 @click.command()
@@ -142,7 +141,7 @@ def _embed_texts(
         head = " ".join(f"{x:+.4f}" for x in row.embedding[:8])
         print_facts(
             [
-                ("text", shorten(row.text or "")),
+                ("text", one_line(row.text or "", 60)),
                 ("vector", f"{head} …"),
                 ("dimensions", str(vectors.dimensions)),
                 ("norm", f"{np.linalg.norm(row.embedding):.4f}"),

@@ -50,7 +50,7 @@ def print_notes(vectors: Vectors) -> None:
 
 def remarks(report: Any) -> list[str]:
     """Return what the user must know of the texts: truncated, left out, unknown words."""
-    told = {"truncated", "empty", "refused", "note"}
+    told = {"truncated", "empty", "unknown", "refused", "note"}
     return [
         line if label == "note" else f"{label}: {line}"
         for label, line in report.lines()
@@ -64,13 +64,13 @@ def token_counts_of(
     """Return the token counts of a file of vectors or texts, and the limit they were read with."""
     from veclab.errors import InputError
     from veclab.vectorfiles.files import holds_vectors, read
-    from veclab.vectorfiles.summary import summarize
+    from veclab.vectorfiles.source import open_vectors
 
     if holds_vectors(file) and name is None:
         vectors = read(file)
         if vectors.tokens is None:
             raise InputError(f"{file.name} does not record the token counts of its texts")
-        recipe = summarize(file).recipe
+        recipe = open_vectors(file).about.recipe
         if recipe is None:
             echo(f"note: {file.name} does not record the token limit of its texts", err=True)
         return vectors.tokens.tolist(), None if recipe is None else recipe.max_tokens

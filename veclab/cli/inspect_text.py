@@ -15,9 +15,9 @@ from veclab.cli.console import (
     print_facts,
     print_json,
     progress,
-    shorten,
     styled,
 )
+from veclab.report import one_line
 
 if TYPE_CHECKING:
     from veclab.auditing.texts import Change, TextHabits
@@ -207,7 +207,7 @@ def _print_steps(habits: TextHabits) -> None:
 
 def _print_example(change: Change) -> None:
     """Print the two versions with what cannot be seen made visible."""
-    echo(f"      {shorten(str(change.id), 30)}")
+    echo(f"      {one_line(str(change.id), 30)}")
     echo(f"      before  {_visible(change.before)}")
     echo(f"      after   {_visible(change.after)}")
 

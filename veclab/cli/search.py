@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import echo, json_option, linked, one_line, print_json
+from veclab.cli.console import echo, json_option, linked, print_json
 from veclab.cli.options import loading_options, store_option
+from veclab.report import one_line
 
 if TYPE_CHECKING:
     from veclab.store.passage import Hit

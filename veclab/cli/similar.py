@@ -14,11 +14,11 @@ from veclab.cli.console import (
     print_json,
     print_table,
     progress,
-    shorten,
 )
 from veclab.cli.inputs import print_notes, remarks, vectors_of
 from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import DEFAULT_MODEL
+from veclab.report import one_line
 
 if TYPE_CHECKING:
     from veclab.similarities.nearest import Nearest
@@ -185,7 +185,7 @@ def _matrix(
         return
     header = ["", "", *(str(i + 1) for i in range(len(texts)))]
     rows = [
-        [str(i + 1), shorten(text), *(f"{x:z.3f}" for x in scores[i])]
+        [str(i + 1), one_line(text, 60), *(f"{x:z.3f}" for x in scores[i])]
         for i, text in enumerate(texts)
     ]
     print_table(header, rows, left=2)
@@ -251,9 +251,9 @@ def _print_nearest(
         return
     for q, query in enumerate(queries):
         label = "" if ids is None or ids[q] == query else f" {ids[q]}:"
-        echo(f"nearest to{label or ':'} {shorten(query)}")
+        echo(f"nearest to{label or ':'} {one_line(query, 60)}")
         rows = [
-            [f"{s:z.3f}", vectors.ids[i], "" if texts is None else shorten(texts[i])]
+            [f"{s:z.3f}", vectors.ids[i], "" if texts is None else one_line(texts[i], 60)]
             for i, s in zip(found.positions[q], found.scores[q], strict=True)
         ]
         print_table(["score", "id", "text"], rows, left=3)
@@ -292,7 +292,7 @@ def _duplicates(vectors: Vectors, threshold: float, as_json: bool) -> None:
         echo(f"group {number}: {len(group)} texts")
         print_table(
             ["cosine with first", "id", "text"],
-            [[f"{score:z.3f}", name, shorten(text or "")] for name, score, text in group],
+            [[f"{score:z.3f}", name, one_line(text or "", 60)] for name, score, text in group],
             left=3,
         )
     echo(
@@ -336,7 +336,7 @@ def _pairs(
         )
         return
     rows = [
-        [f"{score:z.3f}", "" if by is None else f"{by:g}", shorten(a, 45), shorten(b, 45)]
+        [f"{score:z.3f}", "" if by is None else f"{by:g}", one_line(a, 45), one_line(b, 45)]
         for score, by, a, b in scored
     ]
     print_table(["score", "gold" if pairs.gold is not None else "", *pairs.columns[:2]], rows, 4)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError
 from veclab.pipeline.prepare import is_blank
-from veclab.report import shorten
+from veclab.report import one_line, shorten
 
 Task = Literal["sts", "pairs", "retrieval", "labels", "self-retrieval"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -153,7 +153,7 @@ class RetrievalData(Dataset):
         first = next(iter(found))
         known = dict(zip(self.document_ids, self.documents, strict=True))
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        return f"relevant: [{first}] {brief(known.get(first, ''))}{more}"
+        return f"relevant: [{first}] {one_line(known.get(first, ''), 120)}{more}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -355,12 +355,6 @@ def sampled(n: int, sample: int | None) -> NDArray[np.intp]:
         return np.arange(n)
     chosen = np.random.default_rng(_SAMPLE_SEED).choice(n, sample, replace=False)
     return np.sort(chosen).astype(np.intp)
-
-
-def brief(text: str, width: int = 120) -> str:
-    """Return one line of at most `width` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _empty(text: str | None) -> bool:

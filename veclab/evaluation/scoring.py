@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from veclab.errors import MissingExtra
 from veclab.evaluation import metrics
-from veclab.evaluation.datasets import Dataset, LabelData, PairData, RetrievalData, brief
+from veclab.evaluation.datasets import Dataset, LabelData, PairData, RetrievalData
 from veclab.evaluation.metrics import Statistic
+from veclab.report import one_line
 
 NEIGHBORS = 5
 PROBE_FOLDS = 5
@@ -163,7 +164,7 @@ def _said(
     places = [n for n, name in enumerate(run, 1) if name in dataset.relevant[query]]
     place = f"first relevant at {places[0]:,}" if places else f"none relevant in {len(run):,}"
     first = next(iter(run))
-    return f"{place}; at 1: [{first}] {brief(texts[first])}"
+    return f"{place}; at 1: [{first}] {one_line(texts[first], 120)}"
 
 
 def _classify(dataset: LabelData, vectors: Array) -> Evidence:

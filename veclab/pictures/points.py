@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from veclab.errors import InputError
-from veclab.pictures.style import COLORS, GRAY, one_line, require_matplotlib
+from veclab.pictures.style import COLORS, GRAY, label_of, require_matplotlib
 
 if TYPE_CHECKING:
     from veclab.pictures.figure import Picture
@@ -119,10 +119,10 @@ def _groups(
             *points[inverse == group].T,
             color=color,
             marker=marker,
-            label=one_line(str(names[group]), 24),
+            label=label_of(str(names[group]), 24),
             **dots,
         )
-    columns = 2 if max(len(one_line(str(names[g]), 24)) for g in named) > 14 else 3
+    columns = 2 if max(len(label_of(str(names[g]), 24)) for g in named) > 14 else 3
     legend = axes.legend(
         loc="upper left",
         bbox_to_anchor=(-0.02, -0.01),
@@ -150,6 +150,6 @@ def _label(
         picture,
         axes,
         np.array([(x, y) for x, y, _ in labels], dtype=np.float64),
-        [one_line(text, 28) for *_, text in labels],
+        [label_of(text, 28) for *_, text in labels],
         others=points if len(points) < 100 else None,
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from veclab.errors import InputError
 from veclab.evaluation.leaderboard import Board, Comparison, Row
-from veclab.pictures.style import COLORS, GRAY, one_line, require_matplotlib
+from veclab.pictures.style import COLORS, GRAY, label_of, require_matplotlib
 
 if TYPE_CHECKING:
     from veclab.pictures.figure import Picture
@@ -88,16 +88,16 @@ def _panel(axes: Any, board: Board, against: Against) -> None:
             markersize=8 + 3 * later,
             color=color,
             linestyle="none",
-            label=one_line(row.label, 40) + (" (best)" if row.best else ""),
+            label=label_of(row.label, 40) + (" (best)" if row.best else ""),
         )
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.12)
     _round_ticks(axes)
     axes.grid(True)
     axes.set_ylabel(f"{board.metrics[0]}, 95% interval" if board.metrics else "")
-    without = f"\nwithout figures: {', '.join(one_line(x, 24) for x in left_out)}"
+    without = f"\nwithout figures: {', '.join(label_of(x, 24) for x in left_out)}"
     axes.set_xlabel(_UNITS[against] + (without if left_out else ""))
-    axes.set_title(one_line(f"{board.name}: {board.n:,} {board.units}", 44))
+    axes.set_title(label_of(f"{board.name}: {board.n:,} {board.units}", 44))
     axes.legend(
         loc="upper left", bbox_to_anchor=(-0.02, -0.24 if left_out else -0.18), handletextpad=0.3
     )

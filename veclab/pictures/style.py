@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from veclab.errors import InputError, MissingExtra
+from veclab.report import one_line
 
 STYLE = Path(__file__).with_name("veclab.mplstyle")
 ENDINGS = (".png", ".svg", ".pdf")
@@ -39,12 +40,11 @@ def require_matplotlib() -> None:
         raise MissingExtra("plot", "the picture") from None
 
 
-def one_line(text: str, width: int = 40) -> str:
-    """A text as a label: one line of at most `width` characters, without control characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * width]).split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+def label_of(text: str, width: int = 40) -> str:
+    """Return a text as a label: one line of at most `width` characters, all printable."""
+    return one_line("".join(c if c.isprintable() else " " for c in text[: 20 * width]), width)
 
 
 def names_of(ids: Sequence[str], texts: Sequence[str] | None, width: int = 40) -> list[str]:
     """A label for each vector: its text, or where texts were not kept its id."""
-    return [one_line(name, width) for name in (ids if texts is None else texts)]
+    return [label_of(name, width) for name in (ids if texts is None else texts)]

@@ -18,6 +18,7 @@ from typing import Literal
 
 from veclab.rag.sentences import split_sentences
 from veclab.rag.words import Word, find_words, has_number, read_words
+from veclab.report import one_line
 
 Status = Literal["supported", "unverified", "dropped"]
 
@@ -283,6 +284,5 @@ def _stands(word: str, words: Counter[str]) -> bool:
     return len(word) > 3 and word.endswith("s") and word[:-1] in words
 
 
-def _short(text: str, width: int = 60) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= width else line[: width - 1] + "…")
+def _short(text: str) -> str:
+    return repr(one_line(text, 60))

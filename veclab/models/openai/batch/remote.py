@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from veclab.errors import BadVectors, MissingExtra, ProviderError
+from veclab.errors import BadVectors, ProviderError
+from veclab.models.openai.client import open_client
 from veclab.models.openai.endpoint import Access
 
 if TYPE_CHECKING:
@@ -47,13 +48,8 @@ class Remote:
     """
 
     def __init__(self, access: Access, job: str, created: float) -> None:
-        try:
-            from openai import OpenAI
-        except ImportError:
-            raise MissingExtra("openai", "the Batch API") from None
-        client = OpenAI(api_key=access.key(), base_url=access.url, timeout=600.0)
-        self._reading = client.with_options(max_retries=ATTEMPTS)
-        self._making = client.with_options(max_retries=0)
+        self._making: openai.OpenAI = open_client("OpenAI", access, 600.0, "the Batch API")
+        self._reading: openai.OpenAI = self._making.with_options(max_retries=ATTEMPTS)
         self._access = access
         self.job = job
         self.created = created
