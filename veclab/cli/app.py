@@ -34,6 +34,7 @@ from veclab.cli.picture import picture
 from veclab.cli.plan import plan
 from veclab.cli.quantize import quantize
 from veclab.cli.search import search
+from veclab.cli.serve import serve
 from veclab.cli.similar import similar
 from veclab.cli.store import store
 from veclab.cli.watch import watch
@@ -71,6 +72,7 @@ for command in (
     analogy,
     ask,
     evaluate_rag,
+    serve,
     compare,
     audit,
     bias,
