@@ -7,7 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from math import isfinite
+from typing import Any, Self, cast, get_type_hints
+
+from veclab.errors import InputError
+from veclab.jsontext import parse_json
 
 # A report must stay printable: of long lists it keeps the first ids, and the count beside them.
 MAX_IDS = 1000
@@ -93,9 +97,27 @@ class Report:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote; fields of a newer version are ignored."""
+        """Read what `to_dict` wrote; fields of a newer version are ignored.
+
+        Raises:
+            InputError: a field is of another type than `to_dict` writes.
+        """
         known = {f.name for f in fields(cls) if f.init}
+        for name, kind in get_type_hints(cls).items():
+            if name in known and name in value and not _fits(value[name], kind):
+                raise InputError(f"this is not a Report: its {name} is {value[name]!r:.60}")
         return cls(**{name: v for name, v in value.items() if name in known})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read `to_dict` written as JSON; raises InputError when it is something else."""
+        try:
+            value = parse_json(text)
+        except ValueError as error:
+            raise InputError(f"this is not a Report: {error}") from None
+        if not isinstance(value, dict):
+            raise InputError(f"this is not a Report but a {type(value).__name__}")
+        return cls.from_dict(value)
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, value) pairs for people: no lines about nothing, few of many notes."""
@@ -162,6 +184,16 @@ class Report:
             for label, value in self.lines()
         )
         return f"<table>{rows}</table>"
+
+
+def _fits(value: object, kind: object) -> bool:
+    """Return whether a value out of JSON is what a field holds."""
+    if kind == list[str]:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if kind is int:
+        return type(value) is int
+    number = type(value) in (int, float) and isfinite(cast(float, value))
+    return number or (value is None and kind is not float)
 
 
 def extend_ids(ids: list[str], new: Iterable[str]) -> None:

@@ -12,9 +12,11 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from math import isfinite
+from typing import Any, Literal, Self, get_args
 
 from veclab.errors import InputError, SpaceMismatch
+from veclab.jsontext import parse_json
 
 Role = Literal["query", "document"]
 OnLong = Literal["truncate", "error", "split"]
@@ -23,6 +25,43 @@ OnLong = Literal["truncate", "error", "split"]
 SPACE_VERSION = 2
 # What a fact of a configuration may be: anything else is written as JSON first.
 Scalar = str | int | float | bool
+
+
+# What files may say; a bool is no number here, and no number is a text.
+_NONE = type(None)
+_SPACE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "provider": (str,),
+    "model": (str,),
+    "dimensions": (int,),
+    "weights": (str, _NONE),
+    "pooling": (str, _NONE),
+    "normalized": (bool,),
+    "endpoint": (str, _NONE),
+}
+_RECIPE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "space": (dict,),
+    "role": (str, _NONE),
+    "precision": (str,),
+    "tokenizer": (str, _NONE),
+    "prepare": (list,),
+    "max_tokens": (int, _NONE),
+    "on_long": (str,),
+}
+_MOST_DIMENSIONS = 10_000_000
+
+
+def _check_types(facts: Any, types: Mapping[str, tuple[type, ...]]) -> None:
+    """Raise ValueError for a fact of another type than it has."""
+    if not isinstance(facts, dict):
+        raise ValueError(f"it is a {type(facts).__name__}")
+    for name, allowed in types.items():
+        if name in facts and type(facts[name]) not in allowed:
+            raise ValueError(f"its {name} is {facts[name]!r:.60}")
+
+
+def _is_scalar(fact: object) -> bool:
+    """Return whether a fact is a text or a number that JSON can hold."""
+    return isinstance(fact, Scalar) and not (isinstance(fact, float) and not isfinite(fact))
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -111,6 +150,8 @@ class Space:
             InputError: a field is unknown or missing: the file comes from a newer veclab, or
                 from something else.
         """
+        if not isinstance(value, Mapping):
+            raise InputError(f"this is not a Space but a {type(value).__name__}")
         facts = dict(value)
         version = facts.pop("version", 1)  # version 1 did not write it down
         if type(version) is not int or not 1 <= version <= SPACE_VERSION:
@@ -127,8 +168,13 @@ class Space:
         try:
             for name in ("prompts", "configuration"):
                 facts[name] = tuple(dict(facts.get(name) or {}).items())
-                if not all(isinstance(fact, Scalar) for _, fact in facts[name]):
+                if not all(_is_scalar(fact) for _, fact in facts[name]):
                     raise ValueError(f"its {name} hold more than texts and numbers")
+            if not all(isinstance(prompt, str) for _, prompt in facts["prompts"]):
+                raise ValueError("its prompts are not texts")
+            _check_types(facts, _SPACE_TYPES)
+            if not 1 <= facts["dimensions"] <= _MOST_DIMENSIONS:
+                raise ValueError(f"it has {facts['dimensions']} dimensions")
             return cls(**facts)
         except (TypeError, ValueError) as error:
             raise InputError(f"this is not a Space: {error}") from None
@@ -141,11 +187,9 @@ class Space:
     def from_json(cls, text: str | bytes) -> Self:
         """Read what `to_json` wrote; raises InputError when it is something else."""
         try:
-            value = json.loads(text)
+            value = parse_json(text)
         except ValueError as error:
             raise InputError(f"this is not a Space: {error}") from None
-        if not isinstance(value, dict):
-            raise InputError("this is not a Space: a JSON object was expected")
         return cls.from_dict(value)
 
     def difference(self, other: Space) -> dict[str, tuple[Any, Any]]:
@@ -267,7 +311,12 @@ class Recipe:
     def from_json(cls, text: str | bytes) -> Self:
         """Read what `to_json` wrote; raises InputError when it is something else."""
         try:
-            value = json.loads(text)
+            value = parse_json(text)
+            _check_types(value, _RECIPE_TYPES)
+            if not all(isinstance(step, str) for step in value["prepare"]):
+                raise ValueError("its steps of preparation are not names")
+            if value.get("role") not in (None, *get_args(Role)):
+                raise ValueError(f"its role is {value['role']!r}")
             return cls(
                 **value
                 | {

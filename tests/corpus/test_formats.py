@@ -587,3 +587,17 @@ def test_memory_stays_flat(tmp_path, kind):
     assert seen == rows
     assert kept > 130  # the measure does see a corpus that is held
     assert flat < 60
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.csv", "a.tsv", "a.txt.gz", "folder"])
+def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("veclab.corpus.formats.MAX_LINE", 1000)
+    path = tmp_path / name
+    content = b"x" * 1001
+    if name == "folder":
+        path.mkdir()
+        (path / "a.txt").write_bytes(content)
+    else:
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(InputError, match="longer than|larger than"):
+        open_source(path)

@@ -114,8 +114,8 @@ def test_vectors_of_two_lengths_are_refused_with_the_row(tmp_path):
         ("none.parquet", None, "there is no file"),
         ("v.csv", b"1,2", "read from .parquet, .npz and .npy"),
         ("v.parquet", b"PAR1 not really", "not a complete Parquet file"),
-        ("v.npy", b"not numpy", "cannot be read as numpy data"),
-        ("v.npz", b"not a zip", "cannot be read as numpy data"),
+        ("v.npy", b"not numpy", "not a complete numpy file"),
+        ("v.npz", b"not a zip", "not a complete numpy file"),
     ],
 )
 def test_what_is_no_vector_file_is_refused(tmp_path, name, content, reason):
@@ -129,7 +129,7 @@ def test_pickled_and_flat_arrays_are_refused(tmp_path):
     np.save(tmp_path / "p.npy", np.array([{"code": 1}], dtype=object), allow_pickle=True)
     np.save(tmp_path / "f.npy", np.arange(5.0))
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "t.parquet")
-    with pytest.raises(InputError, match="cannot be read as numpy data"):
+    with pytest.raises(InputError, match="not a complete numpy file"):
         open_vectors(tmp_path / "p.npy")
     with pytest.raises(InputError, match="a two-dimensional array"):
         open_vectors(tmp_path / "f.npy")

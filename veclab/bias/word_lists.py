@@ -16,7 +16,6 @@ A file has tables `sets` and `tests`:
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from veclab.errors import InputError
+from veclab.jsontext import parse_json
 
 _KINDS = ("name", "thing", "word")
 _SIDES = ("x", "y", "a", "b")
@@ -84,7 +84,7 @@ def read_tests(path: str | Path) -> dict[str, BiasTest]:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        content = parse_json(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise InputError(f"the word lists {path} cannot be read: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("tests"), dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from veclab.cli.console import (
     print_note,
     print_table,
 )
+from veclab.jsontext import parse_json
 
 if TYPE_CHECKING:
     from veclab.cache import PruneResult, RecipeStats
@@ -46,7 +46,7 @@ def _label(description: str | None) -> str:
     """Return a recipe in a few words."""
     if not description:
         return "unknown"
-    recipe: dict[str, Any] = json.loads(description)
+    recipe: dict[str, Any] = parse_json(description)
     words = [recipe["space"]["model"], f"{recipe['space']['dimensions']}-d", recipe["precision"]]
     if recipe["role"]:
         words.append(recipe["role"])
@@ -79,7 +79,7 @@ def stats(as_json: bool) -> None:
                 "bytes": found.bytes,
                 "recipes": [
                     {
-                        "recipe": json.loads(recipe.description or "null"),
+                        "recipe": parse_json(recipe.description or "null"),
                         "entries": recipe.entries,
                         "bytes": recipe.bytes,
                         "oldest": recipe.oldest,

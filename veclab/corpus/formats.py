@@ -34,6 +34,8 @@ OLD_RESULTS = ("embedding", "tokens", "truncated")
 
 # An unclosed quote makes the rest of a CSV file one field: stop before it fills the memory.
 MAX_CSV_FIELD = 1 << 26
+# So does a line without an end, of a few kilobytes of gzip perhaps.
+MAX_LINE = 1 << 28
 # Rows are turned into columns by key, so thousands of keys would cost thousands of cells a row.
 MAX_COLUMNS = 1000
 
@@ -90,7 +92,13 @@ class File:
         number = 0
         try:
             with self.path.open("rb") as raw:
-                for number, line in enumerate(self._unpacked(raw), 1):
+                file = self._unpacked(raw)
+                for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
+                    if len(line) > MAX_LINE:
+                        raise InputError(
+                            f"{self.where(number)}: longer than {MAX_LINE >> 20:,} MiB; is this a "
+                            "file of texts?"
+                        )
                     if number == 1:
                         refuse_utf16(self.name, line)
                         yield line.decode().removeprefix("\ufeff")
@@ -346,6 +354,8 @@ def _folder(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
 def _text_file(folder: File, name: str) -> tuple[int, tuple[str, str]]:
     path = folder.path / name
     try:
+        if path.stat().st_size > MAX_LINE:
+            raise InputError(f"{path} is larger than {MAX_LINE >> 20:,} MiB: cut it into texts")
         data = path.read_bytes()
         refuse_utf16(str(path), data)
         text = data.decode().removeprefix("\ufeff")

@@ -21,6 +21,7 @@ import numpy as np
 from veclab.documents.document import Block, Extracted, Page
 from veclab.documents.limits import Limits, Unreadable, human
 from veclab.errors import InputError, MissingExtra
+from veclab.jsontext import parse_json
 from veclab.processes import import_path, python_command
 
 _VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
@@ -47,7 +48,7 @@ class Worker:
         request = json.dumps({"kind": kind, "bytes": len(data), "limit": limit, "seconds": seconds})
         try:
             _send(process, request.encode() + b"\n" + data, deadline)
-            head = json.loads(_line(process, deadline))
+            head = parse_json(_line(process, deadline))
             boxes = _exactly(process, head.get("boxes", 0), deadline)
         except TimeoutError:
             self.close()
@@ -166,7 +167,7 @@ def _serve(memory: int) -> None:
     _limit("RLIMIT_CORE", 0)
     source, target = sys.stdin.buffer, sys.stdout.buffer
     while line := source.readline():
-        request = json.loads(line)
+        request = parse_json(line)
         _limit("RLIMIT_CPU", time.process_time() + request["seconds"])
         head, boxes = _parsed(request["kind"], source.read(request["bytes"]), request["limit"])
         answer = json.dumps(head).encode()

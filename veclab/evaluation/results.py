@@ -15,6 +15,7 @@ from veclab.errors import OutputError
 from veclab.evaluation.scoring import Evidence
 from veclab.evaluation.timing import ColdStart, Machine, Speed
 from veclab.home import home
+from veclab.jsontext import parse_json
 
 # Raise it when the same vectors would give other evidence: older files are then not read.
 FORMAT = 1
@@ -89,7 +90,7 @@ class Results:
     def load(self, path: Path) -> Result | None:
         """Return the result in a file; None where there is none, or none that can be read."""
         try:
-            return Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return Result.from_dict(parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -10,6 +10,7 @@ from veclab.maps.fidelity import Honesty
 from veclab.maps.neighbors import Neighbors
 from veclab.maps.projection import Projection
 from veclab.space import Recipe
+from veclab.vectorfiles.checked import facts_in
 from veclab.vectorfiles.files import open_parquet
 from veclab.vectorfiles.schema import RECIPE_KEY
 from veclab.vectors import Vectors
@@ -23,7 +24,7 @@ def of_file(path: Path) -> list[tuple[str, str]]:
     with open_parquet(path) as file:
         text = (file.schema_arrow.metadata or {}).get(RECIPE_KEY)
     if text is not None:
-        recipe = Recipe.from_json(text)
+        recipe = facts_in(path, Recipe.from_json, text)
         parts = [
             f"role {recipe.role}" if recipe.role else "no role",
             recipe.precision,

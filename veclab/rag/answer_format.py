@@ -11,10 +11,10 @@ lines, sentences followed by `[2] "words"`, and JSON. Whatever else a model says
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
+from veclab.jsontext import parse_json
 from veclab.rag.citations import Claim, Quote
 
 NOT_FOUND = "NOT IN THESE SOURCES"
@@ -178,7 +178,7 @@ def _read_json(text: str) -> list[Claim]:
     if match is None:
         return []
     try:
-        value = json.loads(match[0])
+        value = parse_json(match[0])
     except (ValueError, RecursionError):
         return []
     if isinstance(value, dict):

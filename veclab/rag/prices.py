@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from veclab.errors import InputError
 from veclab.home import home
+from veclab.jsontext import parse_json
 from veclab.models.openai.prices import OVERRIDE
 
 TABLE = Path(__file__).with_name("prices.json")
@@ -60,7 +60,7 @@ def find_chat_price(model: str, endpoint: str | None = None) -> ChatPrice | None
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

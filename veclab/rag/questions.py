@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from veclab.errors import InputError
+from veclab.jsontext import parse_json
 from veclab.rag.words import find_words, read_words
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_questions(path: str | Path) -> list[Question]:
 
 def _question(line: str, where: str, number: int) -> Question:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError as error:
         raise InputError(f"{where}: no JSON: {error}") from None
     text = value.get("question") if isinstance(value, Mapping) else None

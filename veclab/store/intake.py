@@ -18,8 +18,7 @@ from veclab.pipeline.prepare import repair_surrogates
 from veclab.space import Space
 from veclab.store.fields import Field, own_field
 from veclab.store.passage import Passage
-from veclab.store.rows import vectors_of_batch
-from veclab.vectorfiles.schema import OWN_COLUMNS, SPACE_KEY
+from veclab.vectorfiles.schema import OWN_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -199,7 +198,7 @@ def _digest(text: str, values: Mapping[str, Any], vector: NDArray[np.float32] | 
 
 def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
     """Vectors that were computed before, with their texts; Parquet is read in flat memory."""
-    from veclab.vectorfiles.files import open_parquet, read
+    from veclab.vectorfiles.files import open_parquet, read, space_of
 
     if isinstance(given, Path):
         name, source = str(given), str(given.resolve())
@@ -207,10 +206,9 @@ def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
         name = "the vectors"
     if isinstance(given, Path) and given.suffix == ".parquet":
         with open_parquet(given) as file:
-            schema = file.schema_arrow
-        space = Space.from_json(schema.metadata[SPACE_KEY])
+            schema, space = file.schema_arrow, space_of(file, given)
         own = [own_field(column) for column in schema if column.name not in OWN_COLUMNS]
-        parts = functools.partial(_parquet_parts, given, own)
+        parts = functools.partial(_parquet_parts, given, own, space.dimensions)
     else:
         vectors = read(given) if isinstance(given, Path) else given
         if vectors.texts is None:
@@ -235,18 +233,23 @@ def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
 _Part = tuple[Sequence[str], Sequence[str | None], Any, NDArray[np.float32]]
 
 
-def _parquet_parts(path: Path, own: Sequence[Field]) -> Iterator[_Part]:
+def _parquet_parts(path: Path, own: Sequence[Field], dimensions: int) -> Iterator[_Part]:
     """Ids, texts, own columns and vectors, some thousand rows at a time."""
     import pyarrow as pa
 
-    from veclab.vectorfiles.files import open_parquet
+    from veclab.vectorfiles.checked import as_strings
+    from veclab.vectorfiles.files import open_parquet, vector_blocks
 
     with open_parquet(path) as file:
-        for batch in file.iter_batches(_ROWS):
+        also = [name for name in file.schema_arrow.names if name != "embedding"]
+        for array, batch in vector_blocks(file, path, dimensions, also, _ROWS):
             table = pa.Table.from_batches([batch])
             columns = table.select([field.name for field in own]) if own else None
-            ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
-            yield ids, texts, columns, vectors_of_batch(batch)
+            ids = as_strings(table["id"], f"{path}: the column of ids")
+            texts = as_strings(table["text"], f"{path}: the column of texts")
+            if None in ids:
+                raise InputError(f"{path}: a row has no id")
+            yield [name or "" for name in ids], texts, columns, array
 
 
 def _vector_parts(vectors: Vectors) -> Iterator[_Part]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import StoreError
+from veclab.jsontext import parse_json
 from veclab.space import Space
 from veclab.store.backend import Found
 from veclab.store.fields import Field
@@ -63,7 +64,7 @@ class PostgresTable:
         cls, place: PostgresPlace, name: str, space: str, own: str, language: str, version: int
     ) -> PostgresTable:
         """Of what the row in `tables` says."""
-        fields = [Field(**value) for value in json.loads(own)]
+        fields = [Field(**value) for value in parse_json(own)]
         return cls(place, name, table_schema(Space.from_json(space), fields), language, version)
 
     @property

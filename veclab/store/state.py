@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from veclab.errors import InputError, StoreError
+from veclab.jsontext import parse_json
 from veclab.space import Space
 
 STORE_VERSION = 1
@@ -121,7 +122,7 @@ class State:
             StoreError: it is of a newer version, or no state at all.
         """
         try:
-            value = json.loads(text)
+            value = parse_json(text)
             if value["version"] > STORE_VERSION:
                 raise StoreError(
                     f"the store {name} was written by a newer veclab (version {value['version']} "

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from veclab.errors import InputError
+from veclab.jsontext import parse_json
 from veclab.model import Model
 
 # OpenAI's own limits on one request.
@@ -163,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.headers.get("authorization") != f"Bearer {self.teaching.key}":
                 raise _Refused(401, "Incorrect API key provided.")
             try:
-                body = json.loads(raw)
+                body = parse_json(raw)
             except ValueError:
                 body = None
             self._send(200, self.teaching.answer(body))

@@ -8,11 +8,11 @@ Parquet columns are `id`, `text`, `embedding` (fixed-size list of float32), `tok
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,15 @@ from veclab.atomic import atomic
 from veclab.errors import InputError
 from veclab.report import Report
 from veclab.space import Recipe, Space
+from veclab.vectorfiles.checked import (
+    as_facts,
+    as_matrix,
+    as_strings,
+    facts_in,
+    first_line,
+    opened_npz,
+    opened_parquet,
+)
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
 from veclab.vectors import Vectors
 
@@ -135,6 +144,18 @@ def save(vectors: Vectors, path: Path) -> Path:
     return path
 
 
+# The arrays of an .npz: dimensions and kinds of numpy.
+_NPZ_PARTS = {
+    "embedding": (2, "fiu"),
+    "id": (1, "U"),
+    "space": (0, "U"),
+    "text_utf8": (1, "u"),
+    "text_ends": (1, "iu"),
+    "tokens": (1, "iu"),
+    "truncated": (1, "b"),
+}
+
+
 def _npz_parts(vectors: Vectors) -> dict[str, Any]:
     if vectors.columns is not None:
         raise InputError("an .npz file cannot hold extra columns: save as .parquet")
@@ -185,94 +206,119 @@ def _not_ours(path: Path) -> InputError:
     )
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} is not a complete Parquet file (truncated or damaged?): {error}")
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file that veclab wrote, for `with`; raises InputError for any other."""
+    with opened_parquet(path) as file:
+        schema = file.schema_arrow
+        if SPACE_KEY not in (schema.metadata or {}) or not set(OWN_COLUMNS) <= set(schema.names):
+            raise _not_ours(path)
+        yield file
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Open a file that veclab wrote; raises InputError for any other."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(path, error) from None
-    schema = file.schema_arrow
-    if SPACE_KEY not in (schema.metadata or {}) or not set(OWN_COLUMNS) <= set(schema.names):
-        file.close()
-        raise _not_ours(path)
-    return file
+def space_of(file: pq.ParquetFile, path: Path) -> Space:
+    """Return the Space of an open file of ours."""
+    return facts_in(path, Space.from_json, file.schema_arrow.metadata[SPACE_KEY])
 
 
-def report_of(file: pq.ParquetFile) -> Report | None:
+def report_of(file: pq.ParquetFile, path: Path) -> Report | None:
     """The report is written last, so it is in the file's metadata and not in the schema's."""
     text = (file.metadata.metadata or {}).get(REPORT_KEY)
-    return None if text is None else Report.from_dict(json.loads(text))
+    return None if text is None else facts_in(path, Report.from_json, text)
+
+
+def vector_blocks(
+    file: pq.ParquetFile, path: Path, dimensions: int, also: Sequence[str] = (), rows: int = 8192
+) -> Iterator[tuple[NDArray[np.float32], pa.RecordBatch]]:
+    """Yield the vectors of an open file of ours block by block, with its batch of the columns.
+
+    Raises:
+        InputError: a row has no vector, or one of another length than the Space says.
+    """
+    done = 0
+    for batch in file.iter_batches(rows, columns=["embedding", *also]):
+        array, missing = as_matrix(batch["embedding"], dimensions, path.name, done)
+        if missing.any():
+            raise InputError(
+                f"{path}, row {done + int(missing.argmax()) + 1}: the vector is missing"
+            )
+        yield array, batch
+        done += len(array)
 
 
 def _read_parquet(path: Path) -> Vectors:
-    import pyarrow as pa
-
     with open_parquet(path) as file:
-        space = Space.from_json(file.schema_arrow.metadata[SPACE_KEY])
+        space = space_of(file, path)
         rest = [name for name in file.schema_arrow.names if name != "embedding"]
-        try:
-            array = _read_array(file, space.dimensions)
-            table = file.read(columns=rest)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _damaged(path, error) from None
-        report = report_of(file)
+        array = _read_array(file, path, space.dimensions)
+        table = file.read(columns=rest)
+        report = report_of(file, path)
+        texts = as_strings(table["text"], f"{path}: the column of texts")
+        ids = as_strings(table["id"], f"{path}: the column of ids")
+        facts = {
+            name: as_facts(table[name].combine_chunks(), name, path)
+            for name in ("tokens", "truncated")
+        }
+    if None in ids:
+        raise InputError(f"{path}, row {ids.index(None) + 1}: there is no id")
     own = table.select([name for name in rest if name not in OWN_COLUMNS])
     own = own.replace_schema_metadata(None)
-
-    def column(name: str) -> Any:
-        values = table[name]
-        return None if values.null_count and len(values) else values
-
-    texts, tokens, truncated = column("text"), column("tokens"), column("truncated")
     return Vectors(
         array=array,
         space=space,
-        ids=table["id"].to_pylist(),
-        texts=None if texts is None else texts.to_pylist(),
-        tokens=None if tokens is None else tokens.to_numpy(),
-        truncated=None if truncated is None else truncated.to_numpy(),
+        ids=cast(list[str], ids),
+        texts=None if None in texts else cast(list[str], texts),
         columns=own if own.num_columns else None,
         report=report,
+        **facts,
     )
 
 
-def _read_array(file: pq.ParquetFile, dimensions: int) -> NDArray[np.float32]:
+def _read_array(file: pq.ParquetFile, path: Path, dimensions: int) -> NDArray[np.float32]:
     """Read the vectors, float32 (n, dim), in blocks: a million are in memory only once."""
-    array = np.empty((file.metadata.num_rows, dimensions), dtype=np.float32)
-    start = 0
-    for batch in file.iter_batches(8192, columns=["embedding"]):
-        block = batch.column(0).flatten().to_numpy(zero_copy_only=False)
-        array[start : start + len(batch)] = block.reshape(-1, dimensions)
-        start += len(batch)
+    rows = file.metadata.num_rows
+    array = np.empty((rows, dimensions), dtype=np.float32)
+    done = 0
+    for block, _ in vector_blocks(file, path, dimensions):
+        if done + len(block) <= rows:
+            array[done : done + len(block)] = block
+        done += len(block)
+    if done != rows:
+        raise InputError(f"{path} is damaged: {rows:,} rows are promised, {done:,} are there")
     return array
 
 
 def _read_npz(path: Path) -> Vectors:
+    with opened_npz(path) as file:
+        if not {"embedding", "id", "space"} <= set(file.files):
+            raise _not_ours(path)
+        parts = {name: file[name] for name in _NPZ_PARTS if name in file.files}
+    for name, part in parts.items():
+        shape, kinds = _NPZ_PARTS[name]
+        if part.ndim != shape or part.dtype.kind not in kinds:
+            raise InputError(
+                f"{path}: the array {name!r} has the shape {part.shape} and the type {part.dtype}, "
+                "which veclab did not write"
+            )
+    space = facts_in(path, Space.from_json, str(parts["space"]))
     try:
-        with np.load(path, allow_pickle=False) as file:
-            parts = dict(file)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise InputError(f"{path} is not a complete .npz file: {error}") from None
-    if not {"embedding", "id", "space"} <= set(parts):
-        raise _not_ours(path)
-    texts = None
-    if "text_ends" in parts:
-        blob, ends = parts["text_utf8"].tobytes(), parts["text_ends"].tolist()
-        texts = [blob[a:b].decode() for a, b in zip([0, *ends], ends, strict=False)]
-    return Vectors(
-        array=parts["embedding"],
-        space=Space.from_json(str(parts["space"])),
-        ids=parts["id"].tolist(),
-        texts=texts,
-        tokens=parts.get("tokens"),
-        truncated=parts.get("truncated"),
-    )
+        return Vectors(
+            array=parts["embedding"],
+            space=space,
+            ids=parts["id"].tolist(),
+            texts=_npz_texts(parts),
+            tokens=parts.get("tokens"),
+            truncated=parts.get("truncated"),
+        )
+    except (InputError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {first_line(error)}") from None
+
+
+def _npz_texts(parts: dict[str, NDArray[Any]]) -> list[str] | None:
+    if not {"text_ends", "text_utf8"} <= set(parts):
+        return None
+    blob, ends = parts["text_utf8"].tobytes(), parts["text_ends"]
+    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    if (ends < starts).any() or (len(ends) and (ends[0] < 0 or ends[-1] != len(blob))):
+        raise InputError("its texts do not end where it says")
+    return [blob[a:b].decode() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]

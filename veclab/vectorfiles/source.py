@@ -7,12 +7,10 @@ is the strict reader for all else.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +18,22 @@ from numpy.typing import NDArray
 from veclab.errors import InputError
 from veclab.report import Report
 from veclab.space import Recipe, Space
+from veclab.vectorfiles.checked import (
+    array_kinds,
+    as_facts,
+    as_matrix,
+    facts_in,
+    is_vectors,
+    mapped_array,
+    opened_npz,
+    opened_parquet,
+)
 from veclab.vectorfiles.schema import RECIPE_KEY, REPORT_KEY, SPACE_KEY
 
 if TYPE_CHECKING:
     from veclab.vectors import Vectors
 
+T = TypeVar("T")
 _VECTOR_NAMES = ("embedding", "embeddings", "vector", "vectors")
 _ID_NAMES = ("id", "_id")
 _TEXT_NAMES = ("text", "texts", "content", "document", "chunk", "sentence", "body", "description")
@@ -112,7 +121,7 @@ def open_vectors(
     if path.suffix == ".parquet":
         return ParquetVectors(path, column, text_column)
     if path.suffix == ".npy":
-        return ArrayVectors(path.name, "the array", _matrix(_load(path), path.name))
+        return ArrayVectors(path.name, "the array", _matrix(mapped_array(path), path.name))
     if path.suffix == ".npz":
         return _npz(path, column)
     raise InputError(
@@ -179,25 +188,17 @@ class ArrayVectors:
 
 
 def _npz(path: Path, column: str | None) -> ArrayVectors:
-    arrays = _load(path)
-    if {"embedding", "id", "space"} <= set(arrays) and column is None:
-        from veclab.vectorfiles.files import read
+    with opened_npz(path) as file:
+        if {"embedding", "id", "space"} <= set(file.files) and column is None:
+            from veclab.vectorfiles.files import read
 
-        return ArrayVectors.of(read(path), path.name)
-    fitting = [name for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "fiu"]
-    chosen = _choose(path.name, fitting, list(arrays), column)
-    return ArrayVectors(path.name, chosen, _matrix(arrays[chosen], path.name))
-
-
-def _load(path: Path) -> Any:
-    """Load the array of a .npy file (mapped), or the arrays of an .npz file by name."""
-    try:
-        if path.suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as numpy data: {error}") from None
+            return ArrayVectors.of(read(path), path.name)
+        kinds = array_kinds(file)
+        fitting = [
+            n for n, (shape, kind) in kinds.items() if len(shape) == 2 and kind.kind in "fiu"
+        ]
+        chosen = _choose(path.name, fitting, list(kinds), column)
+        return ArrayVectors(path.name, chosen, _matrix(file[chosen], path.name))
 
 
 def _matrix(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -235,23 +236,25 @@ class ParquetVectors:
 
     def __init__(self, path: Path, column: str | None, text_column: str | None) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         self._path = path
-        try:
-            with pq.ParquetFile(path) as file:
-                schema, rows = file.schema_arrow, file.metadata.num_rows
-                # The report is written last, so it is in the file's metadata, not the schema's.
-                meta = {**(schema.metadata or {}), **(file.metadata.metadata or {})}
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} is not a complete Parquet file: {error}") from None
+        with opened_parquet(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            # The report is written last, so it is in the file's metadata, not the schema's.
+            meta = {**(schema.metadata or {}), **(file.metadata.metadata or {})}
         chosen = _choose(path.name, _list_columns(schema), schema.names, column)
+        if not is_vectors(schema.field(chosen).type):
+            raise InputError(
+                f"{path.name}: the column {chosen!r} holds {schema.field(chosen).type}, not "
+                "lists of numbers"
+            )
         self._column, self._schema = chosen, schema
         self._id = next((n for n in _ID_NAMES if n in schema.names), None)
         self._text = _text_column(schema, text_column, path.name, self._id)
-        space = None if SPACE_KEY not in meta else Space.from_json(meta[SPACE_KEY])
-        recipe = None if RECIPE_KEY not in meta else Recipe.from_json(meta[RECIPE_KEY])
-        report = None if REPORT_KEY not in meta else Report.from_dict(json.loads(meta[REPORT_KEY]))
+
+        def said(key: bytes, read: Callable[[str | bytes], T]) -> T | None:
+            return None if key not in meta else facts_in(path, read, meta[key])
+
         kind = schema.field(chosen).type
         dimensions = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
         self.about = About(
@@ -261,20 +264,18 @@ class ParquetVectors:
             dimensions,
             str(kind.value_type),
             has_texts=self._text is not None,
-            space=space,
-            recipe=recipe,
-            report=report,
+            space=said(SPACE_KEY, Space.from_json),
+            recipe=said(RECIPE_KEY, Recipe.from_json),
+            report=said(REPORT_KEY, Report.from_json),
         )
 
     def _batches(self, columns: list[str]) -> Iterator[Any]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            with pq.ParquetFile(self._path) as file:
-                yield from file.iter_batches(_BATCH, columns=columns)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{self._path} is truncated or damaged: {error}") from None
+        with opened_parquet(self._path) as file:
+            for batch in file.iter_batches(_BATCH, columns=columns):
+                # By name once more: asking for "a" also brings a column called "a.b".
+                chosen = batch.select(columns)
+                chosen.validate(full=True)
+                yield chosen
 
     def _first_length(self) -> int:
         """Return the length of the first vector; 0 where there is none."""
@@ -288,31 +289,19 @@ class ParquetVectors:
 
     def blocks(self) -> Iterator[VectorBlock]:
         """Yield all rows, in order."""
-        import pyarrow.compute as pc
-
         own = self.about.space is not None
         also = [n for n in ("tokens", "truncated") if own and n in self._schema.names]
-        dim, done = self.about.dimensions, 0
+        done = 0
         for batch in self._batches([self._column, *also]):
             lists = batch[self._column]
-            missing = lists.is_null().to_numpy(zero_copy_only=False)
-            lengths = pc.list_value_length(lists).drop_null().to_numpy(zero_copy_only=False)
-            if (odd := np.flatnonzero(lengths != dim)).size:
-                row = done + int(np.flatnonzero(~missing)[odd[0]]) + 1
-                raise InputError(
-                    f"{self.about.name}, row {row}: a vector of {lengths[odd[0]]} dimensions, but "
-                    f"the rows before have {dim}; the vectors of one model all have the same "
-                    "length, so these come from several models"
-                )
-            array = np.full((len(lists), dim), np.nan, dtype=np.float32)
-            flat = lists.drop_null().flatten().to_numpy(zero_copy_only=False)
-            array[~missing] = flat.reshape(-1, dim)
-            known = {n: batch[n] for n in also if not batch[n].null_count}
+            array, missing = as_matrix(lists, self.about.dimensions, self.about.name, done)
+            told = {n: as_facts(batch[n], n, self.about.name) for n in also}
+            tokens = told.get("tokens")
             yield VectorBlock(
                 array,
                 missing,
-                known["tokens"].to_numpy().astype(np.int64) if "tokens" in known else None,
-                known["truncated"].to_numpy(zero_copy_only=False) if "truncated" in known else None,
+                None if tokens is None else tokens.astype(np.int64),
+                told.get("truncated"),
             )
             done += len(lists)
 
@@ -348,23 +337,9 @@ def _list_columns(schema: Any) -> list[str]:
     """Return the columns of lists of numbers: of fractions, or else of whole numbers."""
     import pyarrow as pa
 
-    kinds = pa.types
-
-    def of(fits: Any) -> list[str]:
-        return [
-            f.name
-            for f in schema
-            if (kinds.is_list(f.type) or kinds.is_large_list(f.type) or _fixed(f.type))
-            and fits(f.type.value_type)
-        ]
-
-    return of(kinds.is_floating) or of(kinds.is_integer)
-
-
-def _fixed(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_fixed_size_list(kind))
+    lists = [field for field in schema if is_vectors(field.type)]
+    fractions = [f.name for f in lists if pa.types.is_floating(f.type.value_type)]
+    return fractions or [field.name for field in lists]
 
 
 def _text_column(schema: Any, asked: str | None, name: str, id_column: str | None) -> str | None:

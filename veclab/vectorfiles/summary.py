@@ -12,8 +12,9 @@ import numpy as np
 
 from veclab.report import Report
 from veclab.space import Recipe, Space
-from veclab.vectorfiles.files import open_parquet, read, report_of
-from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, SPACE_KEY
+from veclab.vectorfiles.checked import as_facts, facts_in
+from veclab.vectorfiles.files import open_parquet, read, report_of, space_of, vector_blocks
+from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,13 @@ def summarize(path: str | Path) -> Summary:
     with open_parquet(path) as file:
         metadata = file.schema_arrow.metadata or {}
         own = tuple(n for n in file.schema_arrow.names if n not in OWN_COLUMNS)
-        recipe, report = metadata.get(RECIPE_KEY), report_of(file)
-        space = Space.from_json(metadata[SPACE_KEY])
+        recipe, report = metadata.get(RECIPE_KEY), report_of(file, path)
+        space = space_of(file, path)
         blocks = (
-            (
-                batch["embedding"].flatten().to_numpy().reshape(-1, space.dimensions),
-                None
-                if batch["truncated"].null_count
-                else batch["truncated"].to_numpy(zero_copy_only=False),
-            )
-            for batch in file.iter_batches(8192, columns=["embedding", "truncated"])
+            (array, as_facts(batch["truncated"], "truncated", path))
+            for array, batch in vector_blocks(file, path, space.dimensions, ["truncated"])
         )
-        made_by = None if recipe is None else Recipe.from_json(recipe)
+        made_by = None if recipe is None else facts_in(path, Recipe.from_json, recipe)
         return _summary(path, space, made_by, report, own, blocks)
 
 

@@ -3,9 +3,12 @@
 import gzip
 import pickle
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from veclab import ModelUnavailable
 from veclab.models.words import files as wordfile
@@ -117,3 +120,59 @@ def test_words_that_are_not_utf_8_are_told(tmp_path):
     words, _, notes = read_words(tmp_path / "v.bin")
     assert words[1] == "M\ufffd\ufffdller"
     assert "1 words are not whole UTF-8" in notes[0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"1000000000000 300",
+        b"5 99999999999999",
+        b"9" * 5000 + b" 3",
+        b"5 " + b"9" * 18,
+        b"400000 3000",
+        b"3 100000",
+    ],
+)
+def test_absurd_promises_of_the_first_line_are_refused(tmp_path, first, packed):
+    """Before memory is set aside for them."""
+    file = tmp_path / "v.bin"
+    content = first + b"\n" + text().split(b"\n", 1)[1]
+    file.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(ModelUnavailable) as refused:
+        read_words(file)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("head", [b"", b"the 1 2 3\n", b"2 3\nthe 1 2 3\n"])
+def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, head):
+    """A gigabyte of spaces, of a megabyte of gzip."""
+    file = tmp_path / "v.vec.gz"
+    with gzip.open(file, "wb", compresslevel=1) as out:
+        out.write(head + b"of 1 2 3")
+        for _ in range(256):
+            out.write(b" " * (1 << 22))
+    tracemalloc.start()
+    with pytest.raises(ModelUnavailable):
+        read_words(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 25
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), packed=st.booleans(), kind=st.sampled_from([text, binary]))
+def test_bytes_changed_at_random_end_in_one_line_or_are_read(tmp_path, data, packed, kind):
+    raw = bytearray(gzip.compress(kind(), mtime=0) if packed else kind())
+    changes = st.lists(st.tuples(st.integers(0, len(raw) - 1), st.integers(0, 255)), min_size=1)
+    for place, value in data.draw(changes):
+        raw[place] = value
+    (tmp_path / "v.bin").write_bytes(raw)
+    try:
+        words, array, _ = read_words(tmp_path / "v.bin")
+    except ModelUnavailable as refused:
+        assert "\n" not in str(refused)
+    else:
+        assert len(words) == len(array)

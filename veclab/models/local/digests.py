@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from veclab.home import home
+from veclab.jsontext import parse_json
 
 
 def file_digest(path: Path) -> str:
@@ -52,7 +53,7 @@ def remembered(path: Path, kind: str, compute: Callable[[], str]) -> str:
 def _memory(memo: Path) -> dict[str, str]:
     """Return what is remembered; nothing where that is missing or damaged."""
     try:
-        known = json.loads(memo.read_text(encoding="utf-8"))
+        known = parse_json(memo.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):

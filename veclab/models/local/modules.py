@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from veclab.errors import ModelUnavailable
+from veclab.jsontext import parse_json
 
 # What a Router was called before version 5.
 _ROUTERS = ("Router", "Asym")
@@ -69,7 +69,7 @@ def read_modules(path: Path) -> tuple[Module, ...]:
             )
         return Module("Transformer", path), Module("Pooling", path)
     try:
-        entries = json.loads(listing.read_text(encoding="utf-8"))
+        entries = parse_json(listing.read_text(encoding="utf-8"))
         parts = [(str(entry["path"]), str(entry["type"])) for entry in entries]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(f"the model file {listing} is damaged: {error}") from None
@@ -143,7 +143,7 @@ def pooling_modes(settings: dict[str, Any]) -> list[str]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read the object in a JSON file, {} where there is no file."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

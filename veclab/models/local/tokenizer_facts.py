@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from veclab.errors import ModelUnavailable
+from veclab.jsontext import parse_json
 from veclab.models.local.digests import file_digest, remembered
 from veclab.models.local.modules import read_json
 
@@ -72,7 +73,7 @@ def overrides(file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: settings[name] for name in _OVERRIDES if settings.get(name) is not None}
     if not said:
         return {}
-    normalizer = json.loads(remembered(file, "normalizer1", lambda: _normalizer(file)))
+    normalizer = parse_json(remembered(file, "normalizer1", lambda: _normalizer(file)))
     if normalizer is None:
         return said
     return {
@@ -103,7 +104,7 @@ def _normalizer(file: Path) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"the tokenizer {file} cannot be read: {error}") from None
     if not isinstance(value, dict) or not isinstance(value.get("model"), dict):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
+from veclab.jsontext import parse_json
 
 DEFAULT_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -198,7 +199,7 @@ def _name(url: str, model: str, asked: int | None) -> str:
 
 def _memory() -> dict[str, Any]:
     try:
-        memory = json.loads((home() / _MEMORY).read_text(encoding="utf-8"))
+        memory = parse_json((home() / _MEMORY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return memory if isinstance(memory, dict) else {}

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.jsontext import parse_json
+
 
 class Fault(Exception):
     """An answer that cannot be used.
@@ -52,7 +54,7 @@ def read_answer(
         Fault: it is something else; says what.
     """
     try:
-        answer = json.loads(body)
+        answer = parse_json(body)
     except ValueError:
         raise Fault(_not_json(body, content_type), tokens=None) from None
     return check_answer(answer, n, dim)

@@ -89,7 +89,7 @@ def describe_static(
             )
     shapes = tensor_shapes(files.weights)
     table = next((shapes[t] for t in TABLES if t in shapes), ())
-    if len(table) != 2:
+    if len(table) != 2 or not all(table):
         raise ModelUnavailable(
             f"{files.weights} holds no table of token vectors ({' or '.join(TABLES)}), "
             f"only {', '.join(shapes) or 'nothing'}"

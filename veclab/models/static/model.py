@@ -85,8 +85,12 @@ class StaticModel(EmbeddingProvider):
         """Check that every token has its row: a damaged pair of files would mix up vectors."""
         size = self._tokenizer.get_vocab_size()
         rows = len(self._table) if self._rows is None else len(self._rows)
-        aligned = self._rows is None or self._rows.max(initial=-1) < len(self._table)
-        weighted = self._weights is None or len(self._weights) >= size
+        aligned = self._rows is None or (
+            self._rows.ndim == 1
+            and self._rows.min(initial=0) >= 0  # from its end numpy would count
+            and self._rows.max(initial=-1) < len(self._table)
+        )
+        weighted = self._weights is None or (self._weights.ndim == 1 and len(self._weights) >= size)
         if rows < size or not (aligned and weighted):
             raise ModelUnavailable(
                 f"the static model {self.folder.name} is damaged: its tokenizer knows {size:,} "

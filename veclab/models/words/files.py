@@ -30,8 +30,15 @@ from veclab.errors import ModelUnavailable
 FILE_SUFFIXES = (".vec", ".bin", ".txt", ".vec.gz", ".bin.gz", ".txt.gz")
 _FASTTEXT = (793712314).to_bytes(4, "little")
 _LINES = 10_000
-# No format says how long a word may be; what is longer is no word but a damaged file.
+# No format says how long a word may be; what is longer is no word but a damaged file. Nor how many
+# dimensions there are: the first line may say anything.
 _LONGEST_WORD = 10_000
+_LONGEST_NUMBER = 64
+_MOST_DIMENSIONS = 100_000
+_MOST_DIGITS = 18
+# gzip makes nothing more than this many times smaller.
+_GZIP_RATIO = 1032
+_CHUNK = 1 << 26  # bytes of text lines at most that are held at once
 
 Words = tuple[list[str], NDArray[np.float32], list[str]]
 
@@ -47,30 +54,45 @@ def read_words(path: Path) -> Words:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-            return _read(path, file)
+            most = path.stat().st_size * (_GZIP_RATIO if packed else 1)
+            return _read(path, file, most)
     except FileNotFoundError:
         raise ModelUnavailable(f"there is no file of word vectors {str(path)!r}") from None
     except (OSError, EOFError, zlib.error, MemoryError) as error:
         raise ModelUnavailable(f"the word vectors {path} cannot be read: {error}") from error
 
 
-def _read(path: Path, file: BinaryIO) -> Words:
+def _read(path: Path, file: BinaryIO, most: int) -> Words:
+    """Read a file that holds at most `most` bytes."""
     first = file.readline(1 << 20)
     _refuse_others(path, first)
     fields = first.split()
     if len(fields) == 2 and all(field.isdigit() for field in fields):
+        if max(map(len, fields)) > _MOST_DIGITS:
+            raise ModelUnavailable(f"{path} is damaged: its first line promises {first[:40]!r}…")
         count, dimensions = int(fields[0]), int(fields[1])
         if not count or not dimensions:
             raise ModelUnavailable(f"{path} holds no word vectors")
+        # In text a number takes two bytes or more, in binary four; so does each word two.
+        if dimensions > _MOST_DIMENSIONS or count * (2 * dimensions + 2) > most + 2:
+            raise ModelUnavailable(
+                f"{path} is damaged: its first line promises {count:,} words of {dimensions:,} "
+                "numbers, more than the file can hold"
+            )
         start = file.tell()
         second = file.readline(1 << 20)
         file.seek(start)
         if _is_line(second, dimensions):
             return _read_text(path, file, dimensions, count, 2)
+        if count * 4 * dimensions > most:
+            raise ModelUnavailable(
+                f"{path} is damaged: its first line promises {count:,} words of {dimensions:,} "
+                "numbers, more than the file can hold; it was perhaps downloaded only in part"
+            )
         return _read_binary(path, file, dimensions, count)
     file.seek(0)
     dimensions = len(fields) - 1
-    if dimensions < 2 or not _is_line(first, dimensions):
+    if not 2 <= dimensions <= _MOST_DIMENSIONS or not _is_line(first, dimensions):
         raise ModelUnavailable(
             f"{path} is not a file of word vectors: neither text (a word and numbers a line, as "
             "GloVe, word2vec and fastText write it) nor word2vec binary"
@@ -109,8 +131,9 @@ def _is_line(line: bytes, dimensions: int) -> bool:
 def _read_text(path: Path, file: BinaryIO, dimensions: int, count: int | None, line: int) -> Words:
     words: list[str] = []
     parts: list[NDArray[np.float32]] = []
-    lines: Iterator[bytes] = iter(file)
-    while chunk := list(islice(lines, _LINES)):
+    longest = _LONGEST_WORD + _LONGEST_NUMBER * dimensions
+    lines = _lines(path, file, longest, line)
+    while chunk := list(islice(lines, max(1, min(_LINES, _CHUNK // longest)))):
         split = [text.rstrip().rsplit(b" ", dimensions) for text in chunk]
         numbers = [fields[1:] for fields in split]
         parts.append(_numbers(path, numbers, dimensions, line))
@@ -122,6 +145,17 @@ def _read_text(path: Path, file: BinaryIO, dimensions: int, count: int | None, l
             "there; it was perhaps downloaded only in part"
         )
     return words, np.concatenate(parts), _notes(path, words)
+
+
+def _lines(path: Path, file: BinaryIO, longest: int, number: int) -> Iterator[bytes]:
+    """Yield the lines of a file; one without an end must not fill the memory."""
+    for place, line in enumerate(iter(lambda: file.readline(longest + 1), b""), number):
+        if len(line) > longest:
+            raise ModelUnavailable(
+                f"{path}, line {place:,}: longer than {longest:,} bytes, which no word and its "
+                "numbers are; is this a file of word vectors?"
+            )
+        yield line
 
 
 def _numbers(

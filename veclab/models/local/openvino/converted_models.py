@@ -27,6 +27,7 @@ from typing import Any, Self
 
 from veclab.errors import MissingExtra, VeclabError
 from veclab.home import home
+from veclab.jsontext import parse_json
 from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.modules import read_json
 from veclab.models.local.openvino.engine import load_openvino
@@ -93,7 +94,7 @@ class Converted:
             CannotConvert: the model was looked at before and cannot be converted.
         """
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            facts = parse_json((folder / FACTS).read_text(encoding="utf-8"))
             if "refused" in facts:
                 raise CannotConvert(
                     f"{facts['refused']} (found once; to try again, delete {folder})"
@@ -303,7 +304,7 @@ def run_module(module: str, arguments: Sequence[str]) -> dict[str, Any]:
     except OSError as error:
         raise CannotConvert(f"{sys.executable!r} cannot be run: {error}") from None
     if done.returncode == 0:
-        facts: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        facts: dict[str, Any] = parse_json(done.stdout.strip().splitlines()[-1])
         return facts
     said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
     raise CannotConvert(f"the conversion failed: {said[-1]}")

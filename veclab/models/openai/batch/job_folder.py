@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from veclab.errors import InputError, OutputError, VeclabError
+from veclab.jsontext import parse_json
 
 VERSION = 1
 # Of OpenAI's, those after which nothing happens any more.
@@ -166,7 +167,7 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; raises ValueError, TypeError or KeyError otherwise."""
-        value = json.loads(text)
+        value = parse_json(text)
         if (version := value.pop("version")) != VERSION:
             raise ValueError(f"version {version}, not {VERSION}")
         return cls(**value | {"parts": [_part(part) for part in value["parts"]]})
@@ -310,7 +311,7 @@ def _lines(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield json.loads(line)
+                yield parse_json(line)
             except ValueError as error:
                 raise InputError(f"{path}, line {number}: damaged ({error})") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.jsontext import parse_json
 from veclab.models.openai.batch.job_folder import Failure, Input
 from veclab.models.openai.responses import Fault, check_answer, in_order
 from veclab.report import shorten
@@ -54,7 +54,7 @@ def read_answers(
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
-                line = json.loads(raw)
+                line = parse_json(raw)
                 name = line["custom_id"]
                 inputs = asked[name]
             except (ValueError, KeyError, TypeError):
