@@ -10,6 +10,8 @@ from typing import Self
 import uvicorn
 from starlette.applications import Starlette
 
+from tests.waiting import HANG_S
+
 
 class LoopbackServer:
     """Runs `app()` from `with` to its end.
@@ -53,6 +55,11 @@ class LoopbackServer:
             time.sleep(0.005)
         return self
 
+    def is_idle(self) -> bool:
+        """Whether every request is answered and every connection closed."""
+        state = self._server.server_state
+        return not state.connections and not state.tasks
+
     def __exit__(self, *error: object) -> None:
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(10)
+        self._thread.join(HANG_S)

@@ -16,7 +16,8 @@ import veclab
 from tests.conftest import SHARED
 from veclab import read
 
-PACKAGES = Path(__file__).parents[1] / "examples" / "packages.jsonl.gz"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ROOT / "examples" / "packages.jsonl.gz"
 
 
 @pytest.fixture(scope="module")
@@ -77,38 +78,51 @@ def test_sts_benchmark(minilm):
 def test_ten_kills_end_in_the_same_file_as_an_undisturbed_run(
     environment, tmp_path, minilm, share_converted
 ):
-    """kill -9 at random moments, ten times over, then once to the end."""
+    """kill -9 after any number of batches, in the start, in writing; then once to the end."""
     corpus = tmp_path / "corpus.jsonl"
     with gzip.open(PACKAGES, "rt", encoding="utf-8") as file:
         corpus.write_text("".join(line for line, _ in zip(file, range(400), strict=False)))
 
-    def start(home, output, *more):
-        command = ["-m", "veclab", "embed", corpus, "--column", "description", "-o", output]
+    def start(home, stop, *more):
+        """Embed the corpus; the process waits at `stop` to be killed, see `tests.telling`."""
+        command = ["embed", corpus, "--column", "description", "-o", tmp_path / f"{home}.parquet"]
         return subprocess.Popen(
-            [sys.executable, *command, *more],
+            [sys.executable, "-m", "tests.telling", str(stop), *command, *more],
             env=environment | {"VECLAB_HOME": str(tmp_path / home)},
+            cwd=ROOT,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     share_converted(tmp_path / "quiet")
     share_converted(tmp_path / "killed")
-    undisturbed = start("quiet", tmp_path / "quiet.parquet")
-    began = time.monotonic()
-    assert undisturbed.wait() == 0
-    whole = time.monotonic() - began
+    undisturbed = start("quiet", 0)
+    steps = undisturbed.communicate()[1].split()
+    assert undisturbed.returncode == 0
+    assert steps == ["kept"] * (len(steps) - 1) + ["writing"]
+    assert len(steps) > 7 * 3
 
-    moments = random.Random(0)
-    for _ in range(10):
-        process = start("killed", tmp_path / "killed.parquet")
-        time.sleep(moments.uniform(0.1, 0.9) * whole)
+    chance = random.Random(0)
+    for stop in [chance.randint(1, 3) for _ in range(7)]:
+        process = start("killed", stop)
+        assert [process.stderr.readline() for _ in range(stop)] == ["kept\n"] * stop
         process.kill()
-        process.wait()
-        # If it came to its end just before, that was a whole run; let the next one run too.
-        (tmp_path / "killed.parquet").unlink(missing_ok=True)
-    last = start("killed", tmp_path / "killed.parquet", "--json")
+        process.communicate()
+    for _ in range(2):  # while it starts
+        process = start("killed", 0)
+        time.sleep(chance.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+    process = start("killed", "writing")
+    assert "writing\n" in iter(process.stderr.readline, "")
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "killed.parquet").exists()
+    last = start("killed", 0, "--json")
     report = json.loads(last.communicate()[0])["report"]
     assert last.returncode == 0
-    assert report["cached"] > 0  # some kills came while it was embedding
+    assert (report["cached"], report["embedded"]) == (report["distinct"], 0)
 
     expected, found = read(tmp_path / "quiet.parquet"), read(tmp_path / "killed.parquet")
     assert list(found.ids) == list(expected.ids)

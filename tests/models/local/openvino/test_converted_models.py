@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_S
 from veclab import MissingExtra
 from veclab.models.local.openvino import converted_models as converted
 from veclab.models.local.openvino.converted_models import (
@@ -99,25 +99,32 @@ def test_a_home_that_cannot_be_written_gets_a_temporary_one(tmp_path):
     assert "every start converts it again; set VECLAB_HOME" in made.all_notes[0]
 
 
-def _make_slowly(target, begun, results):
+def _make(target, begun, wanted, results):
+    """Make it, which takes until another process wants it, too."""
+
     def slowly(out):
         begun.set()
-        time.sleep(0.5)
+        assert wanted.wait(HANG_S)
         return make(out)
 
     made = find_or_make(target, slowly)
     results.put(made.model.read_text())
 
 
+def _want(target, wanted, results):
+    wanted.set()
+    results.put(find_or_make(target, make).model.read_text())
+
+
 def test_of_two_processes_one_works_and_both_get_it(target):
     context = multiprocessing.get_context("fork")
-    begun, results = context.Event(), context.Queue()
-    first = context.Process(target=_make_slowly, args=(target, begun, results))
+    begun, wanted, results = context.Event(), context.Event(), context.Queue()
+    first = context.Process(target=_make, args=(target, begun, wanted, results))
     first.start()
-    assert begun.wait(60)
-    second = context.Process(target=_make_slowly, args=(target, context.Event(), results))
+    assert begun.wait(HANG_S)
+    second = context.Process(target=_want, args=(target, wanted, results))
     second.start()
-    texts = [results.get(timeout=60) for _ in range(2)]
+    texts = [results.get(timeout=HANG_S) for _ in range(2)]
     first.join()
     second.join()
     assert texts[0] == texts[1] == f"model.xml of {first.pid}"

@@ -76,7 +76,7 @@ def test_one_process_at_a_time(tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
         "from veclab.models.openai.batch.job_folder import JobFolder\n"
-        "with JobFolder.open(Path(sys.argv[1])): print('in', flush=True); time.sleep(60)"
+        "with JobFolder.open(Path(sys.argv[1])): print('in', flush=True); time.sleep(600)"
     )
     path = tmp_path / "job"
     with JobFolder.create(path, manifest()):

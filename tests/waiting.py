@@ -1,0 +1,23 @@
+"""Waiting in tests: for events, never for a time to pass, and only a hang meets the bound."""
+
+import subprocess
+import time
+from collections.abc import Callable
+
+HANG_S = 600.0
+
+
+def wait_until(happened: Callable[[], object], process: subprocess.Popen | None = None) -> None:
+    """Wait until something has happened; fails on a hang, or when the process ended before."""
+    until = time.monotonic() + HANG_S
+    while not happened():
+        if process is not None and process.poll() is not None:
+            assert happened(), f"the process ended before, with {process.returncode}"
+            return
+        assert time.monotonic() < until, f"nothing happened for {HANG_S:.0f} s"
+        time.sleep(0.001)
+
+
+def wait_for_ctrl_c() -> None:
+    """Run until a Ctrl-C that is on its way arrives."""
+    wait_until(lambda: False)
