@@ -24,8 +24,9 @@ LONG = 300.0
 class ServerProcess:
     """`veclab serve` as users run it."""
 
-    def __init__(self, environment, *arguments):
-        command = [sys.executable, "-m", "veclab", "serve", "--port", "0", *map(str, arguments)]
+    def __init__(self, environment, *arguments, bare=False):
+        command = [] if bare else ["-m", "veclab", "serve", "--port", "0"]
+        command = [sys.executable, *command, *map(str, arguments)]
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -63,8 +64,8 @@ def serve(environment):
     """A function that starts `veclab serve` with arguments, ready for requests."""
     with contextlib.ExitStack() as stack:
 
-        def start(*arguments, ready=True, **variables):
-            server = ServerProcess(environment | variables, *arguments)
+        def start(*arguments, ready=True, bare=False, **variables):
+            server = ServerProcess(environment | variables, *arguments, bare=bare)
             stack.callback(server.wait)
             stack.callback(server.process.kill)
             return server.wait_until_ready() if ready else server
@@ -148,6 +149,12 @@ class ThreadedServer:
 
     def logged(self):
         return [json.loads(line) for line in self.lines]
+
+    def wait_for_events(self, kind, number):
+        """Events of a kind, when there are so many; a line is written after the answer."""
+        while len(found := [line for line in self.logged() if line["event"] == kind]) < number:
+            threading.Event().wait(0.01)
+        return found
 
 
 @pytest.fixture

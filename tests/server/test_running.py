@@ -1,11 +1,19 @@
 """The life of a server, as a real process."""
 
+import re
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import httpx
 import numpy as np
 import openai
 import pytest
 
 import veclab
+from tests.server.conftest import LONG
 
 TEXTS = ["the cat sits on the mat", "a feline rests on a carpet", "stock markets fell"]
 
@@ -33,3 +41,138 @@ def test_openais_client_gets_the_vectors_that_python_gets(serve, tiny_bert, home
     # The cache is the user's own.
     again = veclab.load(str(tiny_bert)).embed(TEXTS)
     assert again.report.cached == 3
+
+
+# A server whose model waits for a file before each batch, and takes its time before it is loaded.
+SLOW = """
+import pathlib, sys, time
+import veclab.model
+from tests.fakes import FakeProvider
+from veclab.cli.app import main
+
+gate, loading = map(pathlib.Path, sys.argv[1:3])
+
+class Waiting(FakeProvider):
+    def embed_batch(self, batch, role):
+        while not gate.exists():
+            time.sleep(0.01)
+        return super().embed_batch(batch, role)
+
+def load(name, **options):
+    while not loading.exists():
+        time.sleep(0.01)
+    return veclab.model.Model(Waiting())
+
+veclab.model.load = load
+main(["serve", "--port", sys.argv[3], "-m", "fake", *sys.argv[4:]])
+"""
+
+
+@pytest.fixture
+def slow(serve, environment, tmp_path, monkeypatch):
+    """A function that starts that server; it has `gate` and `loading`, to be touched."""
+    root = str(Path(__file__).resolve().parents[2])
+
+    def start(*arguments, ready=True):
+        gate, loading = tmp_path / "gate", tmp_path / "loading"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        if ready:
+            loading.touch()
+        command = ["-c", SLOW, gate, loading, port, *arguments]
+        server = serve(*command, ready=False, bare=True, PYTHONPATH=root)
+        server.gate, server.loading = gate, loading
+        server.url = f"http://127.0.0.1:{port}"
+        if ready:
+            gate.touch()  # for the batches that warm it up
+            server.wait_until_ready()
+            gate.unlink()
+        return server
+
+    return start
+
+
+def embed(server, text="cat"):
+    body = {"model": "fake", "input": text}
+    return httpx.post(server.url + "/v1/embeddings", json=body, timeout=LONG)
+
+
+def until(server, path, status):
+    """Ask until the answer has a status: another process brings it about."""
+    while True:
+        try:
+            if (answer := httpx.get(server.url + path)).status_code == status:
+                return answer
+        except httpx.TransportError:
+            assert server.process.poll() is None, "".join(server.logged)
+        threading.Event().wait(0.05)
+
+
+def in_flight(server):
+    figures = httpx.get(server.url + "/metrics").text
+    return float(re.search(r"^veclab_requests_in_flight (.*)$", figures, re.M)[1])
+
+
+@pytest.mark.slow
+def test_sigterm_lets_requests_in_flight_be_answered(slow):
+    server = slow()
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(embed, server, f"cat {i}") for i in range(4)]
+        while in_flight(server) < 4:
+            threading.Event().wait(0.05)
+        server.process.send_signal(signal.SIGTERM)
+        assert until(server, "/ready", 503).json() == {"status": "draining"}
+        assert httpx.get(server.url + "/health").status_code == 200
+        refused = embed(server, "too late")
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "shutting_down"
+        assert refused.headers["connection"] == "close"
+        server.gate.touch()
+        assert [one.result().status_code for one in waiting] == [200] * 4
+    assert server.wait() == 0
+    assert [line["in_flight"] for line in server.events("draining")] == [4]
+
+
+@pytest.mark.slow
+def test_the_end_is_bounded_and_a_second_signal_hurries_it(slow):
+    for hurry in (False, True):
+        server = slow("--shutdown-timeout", "600" if hurry else "0.2")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(embed, server)
+            while in_flight(server) < 1:
+                threading.Event().wait(0.05)
+            server.process.send_signal(signal.SIGTERM)
+            if hurry:
+                until(server, "/ready", 503)
+                server.process.send_signal(signal.SIGINT)
+            assert waiting.result().status_code == 503
+        assert server.wait() == 0  # though the model is still at its batch
+
+
+@pytest.mark.slow
+def test_while_it_loads_it_is_alive_and_not_ready_and_can_be_stopped(slow):
+    server = slow(ready=False)
+    assert until(server, "/health", 200)
+    answer = httpx.get(server.url + "/ready")
+    assert (answer.status_code, answer.json()) == (503, {"status": "loading"})
+    assert embed(server).json()["error"]["code"] == "loading"
+    assert embed(server).headers["retry-after-ms"] == "1000"
+    assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_what_cannot_be_served_ends_it_with_the_reason(serve, tmp_path):
+    missing = serve("-m", tmp_path / "no-such-model", ready=False)
+    assert missing.wait() == 1
+    assert "no-such-model" in "".join(missing.logged)
+    open_ = serve("--host", "0.0.0.0", ready=False)
+    assert open_.wait() == 2
+    assert "--insecure" in "".join(open_.logged)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        busy = serve("--port", port, ready=False)
+        assert busy.wait() == 2
+    assert f"port {port}" in "".join(busy.logged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 
 import orjson
 from starlette.applications import Starlette
@@ -14,8 +15,11 @@ from starlette.types import ASGIApp
 
 from veclab.server.embeddings import embeddings
 from veclab.server.gate import Gate
-from veclab.server.problems import JSON, Problem, internal
+from veclab.server.problems import JSON, Problem, internal, json_response
+from veclab.server.rerank import rerank
+from veclab.server.searching import ask, search
 from veclab.server.serving import ServedModel, Serving
+from veclab.server.site import openapi, page, reference
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -31,7 +35,17 @@ def make_app(serving: Serving) -> ASGIApp:
             ("/v1/models", "GET", list_models),
             ("/v1/models/{model:path}", "GET", one_model),
             ("/v1/spaces/{space}", "GET", space),
+            ("/v1/about", "GET", about),
             ("/v1/embeddings", "POST", embeddings),
+            ("/v1/rerank", "POST", rerank),
+            ("/v2/rerank", "POST", rerank),
+            ("/v1/search", "POST", search),
+            ("/v1/ask", "POST", ask),
+            ("/openapi.json", "GET", openapi),
+            ("/docs", "GET", reference),
+            ("/", "GET", page),
+            ("/page.css", "GET", page),
+            ("/page.js", "GET", page),
         )
     ]
     app = Starlette(
@@ -71,11 +85,6 @@ async def _fault(request: Request, error: Exception) -> Response:
     return internal().response()
 
 
-def json_response(value: object, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer in JSON."""
-    return Response(orjson.dumps(value), 200, headers, JSON)
-
-
 async def health(request: Request) -> Response:
     """Say that the process lives."""
     return json_response({"status": "ok"})
@@ -93,6 +102,20 @@ async def metrics(request: Request) -> Response:
     """Give the figures for Prometheus."""
     serving: Serving = request.app.state.serving
     return Response(serving.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def about(request: Request) -> Response:
+    """Say what this server is and has."""
+    serving: Serving = request.app.state.serving
+    serving.require_ready()
+    return json_response(
+        {
+            "version": version("veclab"),
+            "models": list(serving.models),
+            "rerankers": list(serving.rerankers),
+            "store": serving.documents is not None,
+        }
+    )
 
 
 async def list_models(request: Request) -> Response:

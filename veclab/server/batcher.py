@@ -39,6 +39,8 @@ from veclab.space import OnLong, Role
 _WINDOW = 2
 # Below this many tokens a stream is not at its full speed, and work is not shared out.
 _LEAST_SHARE = 128
+# For a batch under way when the server ends.
+_LAST_SECONDS = 5.0
 
 
 class Entry(NamedTuple):
@@ -101,7 +103,8 @@ class Batcher:
         """Compute one small batch, for the first measure of the pace: tokens per second."""
         if self._limits.paid:
             return 10_000.0
-        texts = self._provider.tokenize(["the first text of a server"] * 8, None)
+        most = min(8, self._limits.batch_texts)
+        texts = self._provider.tokenize(["the first text of a server"] * most, None)
         if not all(one.tokens for one in texts):
             return 10_000.0
         self._provider.embed_batch(texts, None)
@@ -133,13 +136,16 @@ class Batcher:
             return sum(one.cost for one in self._waiting.values())
 
     def close(self) -> None:
-        """End the threads; jobs that are not done fail, results are kept."""
+        """End the threads; jobs that are not done stay so, results are kept.
+
+        A batch that takes longer than a few seconds is not waited for.
+        """
         with self._lock:
             self._closed = True
             self._lock.notify_all()
             self._arrived.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(_LAST_SECONDS)
         if self._keeper is not None:
             self._keeper.close()
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.requests import Request
 
-from veclab.server.problems import Problem
+from veclab.server.problems import JSON, Problem
 
 MOST_TEXTS = 2048
 # Characters of one text. No model here reads a tenth of it, and counting its tokens takes long.
@@ -18,10 +19,27 @@ T = TypeVar("T")
 Text = Annotated[str, Meta(min_length=1, max_length=MOST_CHARS)]
 
 
+_IDS = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}
+_INPUT = {
+    "description": "One text, several, token ids, or several lists of token ids.",
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": MOST_CHARS},
+        {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_TEXTS,
+            "items": {"type": "string", "minLength": 1, "maxLength": MOST_CHARS},
+        },
+        _IDS,
+        {"type": "array", "minItems": 1, "maxItems": MOST_TEXTS, "items": _IDS},
+    ],
+}
+
+
 class EmbeddingRequest(Struct, forbid_unknown_fields=True):
     """The body of `POST /v1/embeddings`, as OpenAI's, and `input_type`, which is ours."""
 
-    input: Any
+    input: Annotated[Any, Meta(extra_json_schema=_INPUT)]
     model: str
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
@@ -87,6 +105,22 @@ def decode(body: bytes, kind: type[T]) -> T:
     except RecursionError:
         raise Problem(400, "The body of the request is nested too deeply.") from None
     return decoded
+
+
+async def read_json(request: Request) -> bytes:
+    """Return the body of a request that says it is JSON.
+
+    A web page of others can send anything else without asking the browser's leave.
+
+    Raises:
+        Problem: it says something else.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != JSON:
+        raise Problem(
+            415, "Send the request as JSON, with the header 'Content-Type: application/json'."
+        )
+    return await request.body()
 
 
 def texts_of(given: Any, vocabulary: str | None) -> list[str]:

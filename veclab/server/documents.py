@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from veclab.errors import InputError
+from veclab.errors import InputError, ProviderError
 from veclab.model import Model
 from veclab.server.problems import Problem
 from veclab.server.settings import Settings
@@ -46,6 +46,8 @@ class Turns:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except InputError as error:
             raise Problem(400, str(error)) from None
+        except ProviderError:
+            raise Problem(502, "The model's endpoint did not answer.", code="bad_gateway") from None
         finally:
             self._waiting -= 1
 

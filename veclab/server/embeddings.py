@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -14,23 +14,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from veclab.provider import truncated_length
-from veclab.server.bodies import EmbeddingRequest, decode, texts_of
+from veclab.server.bodies import EmbeddingRequest, decode, read_json, texts_of
 from veclab.server.jobs import Job
 from veclab.server.problems import JSON, Problem
+from veclab.server.waiting import patience, while_waited_for
 from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
     from veclab.server.gate import Call
     from veclab.server.serving import ServedModel, Serving
 
-Outcome = Literal["done", "left", "late"]
-
 # Numbers in an answer above which it is written in another thread.
 _MANY = 100_000
 # Places of truncated texts that are named in a header.
 _NAMED = 100
-# What a client is never told: it has left.
-_LEFT = 499
 
 
 async def embeddings(request: Request) -> Response:
@@ -44,7 +41,7 @@ async def embeddings(request: Request) -> Response:
     call.facts.update(model=served.name, texts=len(texts))
     if asked.user:
         call.flow = asked.user[:200]
-    seconds = _seconds(call, serving.settings.timeout)
+    seconds = patience(call, serving.settings.timeout)
     job = Job(
         texts,
         role=asked.input_type,
@@ -52,7 +49,7 @@ async def embeddings(request: Request) -> Response:
         flow=call.flow,
         deadline=time.monotonic() + seconds,
     )
-    await compute(request, serving, served, job, seconds)
+    await _compute(request, serving, served, job, seconds)
     vectors = job.vectors()
     if size != vectors.shape[1]:
         vectors = normalize(np.ascontiguousarray(vectors[:, :size]))
@@ -72,20 +69,7 @@ async def embeddings(request: Request) -> Response:
     return Response(body, 200, headers, JSON)
 
 
-async def read_json(request: Request) -> bytes:
-    """Return the body of a request that says it is JSON.
-
-    A web page of others can send anything else without asking the browser's leave.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON:
-        raise Problem(
-            415, "Send the request as JSON, with the header 'Content-Type: application/json'."
-        )
-    return await request.body()
-
-
-async def compute(
+async def _compute(
     request: Request, serving: Serving, served: ServedModel, job: Job, seconds: float
 ) -> None:
     """Wait for a job; give it up when the client leaves or its time is over.
@@ -94,19 +78,14 @@ async def compute(
         Problem: the queue is full, a text cannot be embedded, or the time is over.
     """
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[Outcome] = loop.create_future()
+    work: asyncio.Future[None] = loop.create_future()
 
-    def settle(how: Outcome) -> None:
-        if not outcome.done():
-            outcome.set_result(how)
+    def settle() -> None:
+        if not work.done():
+            work.set_result(None)
 
     def done(job: Job) -> None:
-        loop.call_soon_threadsafe(settle, "done")
-
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        settle("left")
+        loop.call_soon_threadsafe(settle)
 
     job.on_done = done
     try:
@@ -114,27 +93,12 @@ async def compute(
     except Problem:
         serving.metrics.rejected.inc()
         raise
-    watching = loop.create_task(watch())
-    timer = loop.call_later(seconds, settle, "late")
     try:
-        how = await outcome
+        await while_waited_for(request, serving, work, seconds)
     finally:
-        watching.cancel()
-        timer.cancel()
         served.batcher.leave(job)
-    if how == "done":
-        if job.error is not None:
-            raise job.error
-        return
-    serving.metrics.cancelled.labels("left" if how == "left" else "deadline").inc()
-    if how == "left":
-        raise Problem(_LEFT, "The client has left.")
-    raise Problem(
-        504,
-        f"The request was not done within {seconds:g} seconds.",
-        code="timeout",
-        kind="timeout_error",
-    )
+    if job.error is not None:
+        raise job.error
 
 
 def write_answer(model: str, vectors: NDArray[np.float32], tokens: int, floats: bool) -> bytes:
@@ -161,12 +125,3 @@ def _tries(call: Call) -> int:
     """Return how often OpenAI's client has sent this request before, as it says."""
     given = call.headers.get("x-stainless-retry-count", "")
     return int(given) if given.isdigit() and len(given) < 3 else 0
-
-
-def _seconds(call: Call, most: float) -> float:
-    """Return how long the client waits for an answer, as OpenAI's says, within our own limit."""
-    try:
-        seconds = float(call.headers.get("x-stainless-read-timeout", ""))
-    except ValueError:
-        return most
-    return min(seconds, most) if seconds > 0 else most

@@ -26,10 +26,10 @@ class Metrics:
         )
         self.cancelled = self._counter(
             "cancelled_requests",
-            "Requests given up: the client had left, or its time was over.",
+            "Requests given up: the client left, its time was over, the server ended.",
             "reason",
         )
-        for reason in ("left", "deadline"):
+        for reason in ("left", "deadline", "end"):
             self.cancelled.labels(reason)
         self.texts = self._counter("texts", "Texts embedded for clients.", "model")
         self.tokens = self._counter("tokens", "Tokens of those texts.", "model")

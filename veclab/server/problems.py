@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 JSON = "application/json"
@@ -50,12 +51,15 @@ class Problem(Exception):
 
     def response(self) -> Response:
         """Return the answer that tells it."""
-        import orjson
-
         # A message may quote what the client sent; what has no UTF-8 is shown as an escape.
         shown = self.to_dict()
         shown["error"]["message"] = self.message.encode("utf-8", "backslashreplace").decode()
         return Response(orjson.dumps(shown), self.status, self.headers, JSON)
+
+
+def json_response(value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer in JSON."""
+    return Response(orjson.dumps(value), 200, headers, JSON)
 
 
 def unknown_model(name: str, known: list[str]) -> Problem:

@@ -25,7 +25,9 @@ class Reranker:
         self._model = cross_encoder(name)
         inner: Any = self._model._model
         self._tokenizer = inner.tokenizer
-        self.max_tokens: int | None = getattr(inner, "max_length", None)
+        # Renamed in Sentence Transformers 6.
+        limit = "max_seq_length" if hasattr(inner, "max_seq_length") else "max_length"
+        self.max_tokens: int | None = getattr(inner, limit, None)
         # Cohere's scores are from 0 to 1; some cross-encoders give logits.
         self._logits = type(getattr(inner, "activation_fn", None)).__name__ == "Identity"
         self.turns = Turns("veclab-rerank")
@@ -34,6 +36,21 @@ class Reranker:
         """Count the tokens of the query with each text."""
         encoded = self._tokenizer([query] * len(texts), list(texts), truncation=False)
         return [len(ids) for ids in encoded["input_ids"]]
+
+    def cut(self, texts: Sequence[str], most: int | None) -> tuple[list[str], list[int]]:
+        """Cut texts after so many tokens; return them, and the places of those that were cut."""
+        if most is None:
+            return list(texts), []
+        encoded = self._tokenizer(
+            list(texts), add_special_tokens=False, return_offsets_mapping=True, truncation=False
+        )
+        read, places = [], []
+        for i, (text, spans) in enumerate(zip(texts, encoded["offset_mapping"], strict=True)):
+            if len(spans) > most:
+                places.append(i)
+                text = text[: spans[most - 1][1]]
+            read.append(text)
+        return read, places
 
     def scores(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return how well each text answers the query: float64 (n,), from 0 to 1."""
