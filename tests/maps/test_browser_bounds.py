@@ -232,9 +232,10 @@ def test_a_picture_of_the_map(opened, page):
         assert data.startswith(b"\x89PNG") and len(data) > 10_000
 
 
+@pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("width", [380, 1200, 2000])
-def test_nothing_overflows(opened, page, width):
-    with opened(page, width=width) as map:
+def test_nothing_overflows(opened, width, second):
+    with opened(sample_page(3000, second=second), width=width) as map:
         map.evaluate("document.getElementById('app').app.pick(3)")
         map.wait_for_selector(".card .near li")
         assert map.evaluate("document.documentElement.scrollWidth") <= width
@@ -242,6 +243,9 @@ def test_nothing_overflows(opened, page, width):
             box = map.locator(name).bounding_box()
             assert box["x"] >= 0 and box["x"] + box["width"] <= width
             assert box["y"] >= 0 and box["y"] + box["height"] <= 780
+        for button in map.locator(".toolbar .icon:visible").all():
+            box = button.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["width"] >= 24
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,6 +3,7 @@ import type { Column } from "./data";
 
 const whole = new Intl.NumberFormat("en-US");
 const short = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
+const tenths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 
 export const count = (value: number): string => whole.format(value);
 
@@ -13,7 +14,7 @@ export function number(column: Column, value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   switch (column.format) {
     case "share":
-      return `${short.format(100 * value)}%`;
+      return `${tenths.format(100 * value)}%`;
     case "integer":
       return Math.abs(value) < 10_000 ? String(value) : whole.format(value); // years want no comma
     case "date": {
@@ -23,6 +24,7 @@ export function number(column: Column, value: number): string {
       return text.endsWith("T00:00:00.000Z") ? text.slice(0, 10) : text.slice(0, 16).replace("T", " ");
     }
     default:
+      if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e15)) return value.toExponential(3);
       return Math.abs(value) >= 10_000 && Number.isInteger(value) ? whole.format(value) : short.format(value);
   }
 }

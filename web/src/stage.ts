@@ -62,11 +62,15 @@ export class Panes implements Stage {
 
   /** Panels cover parts of the screen. The map does not jump for it: the next framing heeds it. */
   cover(inset: { left: number; right: number; top: number; bottom: number }, panels: Rectangle[]): void {
+    // Two maps lie side by side, on narrow screens one below the other: only the outer edges are covered.
+    const column = getComputedStyle(this.element).flexDirection === "column";
     this.panes.forEach((pane, i) => {
-      const last = i === this.panes.length - 1;
-      pane.view.inset = { ...inset, left: i ? 0 : inset.left, right: last ? inset.right : 0 };
-      pane.element.style.setProperty("--left", `${pane.view.inset.left}px`);
-      pane.element.style.setProperty("--right", `${pane.view.inset.right}px`);
+      const [first, last] = [i === 0, i === this.panes.length - 1];
+      pane.view.inset = {
+        left: first || column ? inset.left : 0, right: last || column ? inset.right : 0,
+        top: first || !column ? inset.top : 0, bottom: last || !column ? inset.bottom : 0,
+      };
+      for (const side of ["left", "right", "bottom"] as const) pane.element.style.setProperty(`--${side}`, `${pane.view.inset[side]}px`);
       const { left, top } = pane.element.getBoundingClientRect();
       pane.view.covered = panels.map((one) => ({ left: one.left - left, right: one.right - left, top: one.top - top, bottom: one.bottom - top }));
       pane.drawOver();

@@ -37,7 +37,7 @@ export class Toolbar {
         const on = link.getAttribute("aria-pressed") === "false";
         link.setAttribute("aria-pressed", String(on));
         actions.link(on);
-      }, { "aria-pressed": "true" });
+      }, { "aria-pressed": "true", class: "icon link-button" });
       this.element.append(el("div", { class: "group" }, link));
     }
     const group = el("div", { class: "group" }, iconButton("table", "Table (T)", () => actions.table()));
