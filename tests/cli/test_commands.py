@@ -347,7 +347,7 @@ class TestAudit:
         assert bad.returncode == 1
         assert "not finite: 1 row with NaN" in bad.stdout
         assert "- row 8" in bad.stdout
-        assert "What to do: Embed these texts again" in bad.stdout
+        assert "What to do: Re-embed these texts" in bad.stdout
         assert "1 problem" in bad.stdout.splitlines()[-1]
 
     def test_json_has_every_figure(self, run, vectors):

@@ -599,5 +599,5 @@ def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch, n
         (path / "a.txt").write_bytes(content)
     else:
         path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    with pytest.raises(InputError, match="longer than|larger than"):
+    with pytest.raises(InputError, match=r"longer than|larger than"):
         open_source(path)

@@ -26,7 +26,7 @@ from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
     from veclab.model import Model
-    from veclab.space import OnLong, Role
+    from veclab.space import OnLong, Role, Space
     from veclab.store.backend import Table
     from veclab.store.store import Store
 
@@ -118,43 +118,62 @@ def build_bridge(
             raise InputError(f"the store's vectors are of {model.space} already")
         both = _embed_sample(table, store.model, model, sample, on_done)
         found, held = _learn(both)
-        asked = found(both.new_queries[held])
-        own = both.old_queries[held], both.new_queries[held]
-        tuning = {} if state.live.tuning is None else state.live.tuning["search"]
-        old_kept = interval(_kept_in_store(table, asked, own[0], tuning), 0.0)
-        new_kept = interval(kept(asked, both.old, own[1], both.new), 0.0)
-        old_of_new = interval(kept(own[0], both.old, own[1], both.new), 0.0)
-        saved, space = old_kept[0] >= min_recall, None
-        if saved:
-            data = found.to_bytes()
-            digest = digest_of(data)
-            space = bridged_space(model.space, state.live.space, digest)
-            measured = {
-                "old_kept": old_kept,
-                "new_kept": new_kept,
-                "old_of_new": old_of_new,
+        shares = _measure(store, found, both, held)
+        space = None
+        if shares.old_kept[0] >= min_recall:
+            measured = shares._asdict() | {
                 "min_recall": min_recall,
                 "questions": len(held),
                 "passages": len(both.old),
             }
-            info = BridgeInfo(digest, model.space, space, found.kind, name, measured)
-            store.place.write_file(info.file, data)
-            store.publish(bridge=info)
-            store.place.keep_files(store.state.files)
+            space = _save(store, found, model, name, measured)
     return Bridging(
         old=str(state.live.space),
         new=str(model.space),
         kind=found.kind,
         passages=len(both.old),
         questions=len(held),
-        old_kept=old_kept,
-        new_kept=new_kept,
-        old_of_new=old_of_new,
+        **shares._asdict(),
         min_recall=min_recall,
-        saved=saved,
+        saved=space is not None,
         space=None if space is None else str(space),
         seconds=round(time.perf_counter() - start, 2),
     )
+
+
+class _Shares(NamedTuple):
+    """What a bridge keeps, as in `Bridging`: shares with their 95% intervals."""
+
+    old_kept: tuple[float, float, float]
+    new_kept: tuple[float, float, float]
+    old_of_new: tuple[float, float, float]
+
+
+def _measure(store: Store, found: LinearMap, both: _Both, held: NDArray[np.int64]) -> _Shares:
+    """Measure a map on the rows that it was not learned from."""
+    old, new = both.old_queries[held], both.new_queries[held]
+    asked = found(new)
+    live = store.state.live
+    tuning = {} if live.tuning is None else live.tuning["search"]
+    return _Shares(
+        old_kept=interval(_kept_in_store(store.table, asked, old, tuning), 0.0),
+        new_kept=interval(kept(asked, both.old, new, both.new), 0.0),
+        old_of_new=interval(kept(old, both.old, new, both.new), 0.0),
+    )
+
+
+def _save(
+    store: Store, found: LinearMap, model: Model, name: str | None, measured: dict[str, Any]
+) -> Space:
+    """Let queries of the new model search the store by this map; returns their Space."""
+    data = found.to_bytes()
+    digest = digest_of(data)
+    space = bridged_space(model.space, store.state.live.space, digest)
+    info = BridgeInfo(digest, model.space, space, found.kind, name, measured)
+    store.place.write_file(info.file, data)
+    store.publish(bridge=info)
+    store.place.keep_files(store.state.files)
+    return space
 
 
 class _Both(NamedTuple):

@@ -241,7 +241,7 @@ def test_a_conversion_loads_no_telemetry_and_asks_nobody(tiny_bert, tmp_path, mo
         "atexit.register(lambda: open(os.environ['SEEN'], 'w').write(\n"
         "    '\\n'.join(m for m in sys.modules if sys.modules[m] is not None)))\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.syspath_prepend(tmp_path / "site")  # a child imports from where we do
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
     (tmp_path / "out").mkdir()
     facts = run_module(
