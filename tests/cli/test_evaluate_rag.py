@@ -37,7 +37,7 @@ def run(tmp_path, word_model, monkeypatch):  # noqa: F811
 def test_tables(run):
     shown = run("--questions", "FILE", "--threshold", "0.4").stdout
     assert shown.startswith("1 answerable questions (given), 1 unanswerable")
-    for part in ("vector", "keyword", "hybrid", "read closely", "ndcg@10", "rightly refused"):
+    for part in ("vector", "keyword", "hybrid", "as ask reads", "ndcg@10", "rightly refused"):
         assert part in shown
 
 

@@ -10,6 +10,7 @@ from veclab.errors import InputError, ProviderError, StoreError
 from veclab.rag.answer import REFUSAL
 from veclab.rag.ask import ask
 from veclab.rag.chat import ChatModel
+from veclab.store.index import index
 from veclab.store.store import Store
 
 OPENING = "When does the library open?"
@@ -269,3 +270,27 @@ def test_a_cross_encoder_orders_what_is_read(store, monkeypatch):
     lengths = [len(hit.passage.text) for hit in answer.hits]
     assert lengths == sorted(lengths)
     assert all(hit.rerank is not None for hit in answer.hits)
+
+
+def test_what_stands_around_a_passage_is_read_and_the_passage_that_is_quoted_is_cited(
+    tmp_path, word_model, server
+):
+    lines = [f"Filler sentence number {n} of this manual is here for its length." for n in range(9)]
+    lines[4] = "The blue lever opens the hatch."
+    lines[5] = "It must be pulled twice."
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "manual.txt").write_text("\n\n".join(lines))
+    with Store.open(tmp_path / "store", word_model, create=True) as store:
+        index(store, tmp_path / "docs", chunk_size=30)
+        said = pairs(("Pull it twice.", 1, "It must be pulled twice."))
+        answer = with_model(store, server, said, "What does the blue lever open?")
+        (hit, *_) = answer.hits
+        assert lines[4] in hit.passage.text
+        assert lines[5] in hit.passage.text
+        (reference,) = answer.references
+        assert lines[5] in reference.passage.text
+        assert len(reference.passage.text) < len(hit.passage.text)
+        start, end, text = reference.quotes[0]
+        assert (tmp_path / "docs" / "manual.txt").read_text()[start:end] == text == lines[5]
+        first = ask(store, "What does the blue lever open?", threshold=0)
+        assert lines[4] in first.references[0].passage.text

@@ -46,7 +46,7 @@ def test_figures_from_ranks():
 def test_questions_of_the_user(store):
     found = evaluate_rag(store, YES + NO, threshold=0.4)
     assert (found.questions, found.unanswerable, found.method) == (3, 2, "questions")
-    assert [row.name for row in found.rows] == ["vector", "keyword", "hybrid", "read closely"]
+    assert [row.name for row in found.rows] == ["vector", "keyword", "hybrid", "as ask reads"]
     assert found.rows[2].figures["recall@5"].value == 1
     assert found.answering["source cited"].value == 1
     assert found.answering["wrongly refused"].value == 0

@@ -154,14 +154,16 @@ class Writer:
     Attributes:
         passages: that the model saw, the first is its source 1.
         quoted: whether claims are the sources' own words, to be shown in quotation marks.
+        parts: the smaller passages that each is made of; the one that holds a quotation is cited.
     """
 
     passages: Sequence[Passage]
     quoted: bool = False
+    parts: Sequence[Sequence[Passage]] = ()
     lines: list[Line] = field(default_factory=list)
     dropped: list[Verdict] = field(default_factory=list)
-    _numbers: dict[int, int] = field(default_factory=dict)
-    _quotes: dict[int, list[tuple[int, int, str]]] = field(default_factory=dict)
+    _cited: dict[str, Passage] = field(default_factory=dict)
+    _quotes: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
 
     def take(self, verdict: Verdict) -> Line | None:
         """Add a claim; give its line, or None where it was dropped or said before."""
@@ -178,15 +180,25 @@ class Writer:
     def references(self) -> tuple[Reference, ...]:
         """All sources cited so far, by number."""
         return tuple(
-            Reference(number, self.passages[source - 1], tuple(self._quotes[source]))
-            for source, number in self._numbers.items()
+            Reference(number, passage, tuple(self._quotes[name]))
+            for number, (name, passage) in enumerate(self._cited.items(), 1)
         )
 
     def _number(self, citation: Citation) -> int:
-        number = self._numbers.setdefault(citation.source, len(self._numbers) + 1)
-        offset = self.passages[citation.source - 1].start or 0
-        quote = (offset + citation.start, offset + citation.end, citation.text)
-        quotes = self._quotes.setdefault(citation.source, [])
-        if quote not in quotes:
-            quotes.append(quote)
-        return number
+        whole = self.passages[citation.source - 1]
+        offset = whole.start or 0
+        start, end = offset + citation.start, offset + citation.end
+        cited = self._part(citation.source, start, end) or whole
+        name = f"{citation.source} {cited.id if cited is not whole else ''}"
+        self._cited.setdefault(name, cited)
+        quotes = self._quotes.setdefault(name, [])
+        if (start, end, citation.text) not in quotes:
+            quotes.append((start, end, citation.text))
+        return list(self._cited).index(name) + 1
+
+    def _part(self, source: int, start: int, end: int) -> Passage | None:
+        """The one of a source's parts that holds a span of the document; None for no one part."""
+        for part in self.parts[source - 1] if self.parts else ():
+            if part.start is not None and part.start <= start and end <= (part.end or 0):
+                return part
+        return None

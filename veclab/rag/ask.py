@@ -9,7 +9,7 @@ from veclab.errors import InputError
 from veclab.rag.answer import Answer, Line, Writer
 from veclab.rag.answer_format import AnswerReader
 from veclab.rag.citations import verify, verify_quotations
-from veclab.rag.evidence import CANDIDATES, SEARCH, read_closely
+from veclab.rag.evidence import CANDIDATES, SEARCH, read_around
 from veclab.rag.extractive import Sentence, extract
 from veclab.rag.followup import Turn, standing_alone
 from veclab.rag.prompt import Prompt, Source, build_prompt
@@ -49,7 +49,7 @@ def ask(
         llm: `openai:NAME` for a chat model, or an object with its methods (`veclab.rag.chat`);
             None to answer with the best sentences of the documents.
         base_url: of an OpenAI-compatible endpoint, for `llm`.
-        top: how many passages to answer from.
+        top: how many stretches of text to answer from: passages with what stands around them.
         mode: of the search: `hybrid`, `vector` or `keyword`.
         where: a filter; see `Store.search`.
         rerank: a cross-encoder, by name or path, whose order of the passages is taken instead of
@@ -85,12 +85,12 @@ def ask(
         **SEARCH,
     )
     assert vector is not None  # an empty store has raised
-    reading = read_closely(store, searched, vector, found, top)
+    reading = read_around(store, searched, vector, found, top, where)
     hits, evidence = reading.hits, reading.evidence
     limit, told = _limit(store, threshold, on_calibrated)
     notes += told
     writer, prompt, refused = (
-        Writer([hit.passage for hit in hits], quoted=chat is None),
+        Writer([hit.passage for hit in hits], chat is None, reading.parts),
         None,
         False,
     )

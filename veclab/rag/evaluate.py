@@ -17,7 +17,7 @@ from veclab.errors import InputError
 from veclab.evaluation.bootstrap import Estimate, distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.rag.ask import ask
-from veclab.rag.evidence import CANDIDATES, DEPTH, SEARCH, read_closely
+from veclab.rag.evidence import CANDIDATES, DEPTH, SEARCH, read_around, read_closely
 from veclab.rag.questions import Expected, Question
 from veclab.rag.threshold import REFUSED, Threshold, find_threshold, fit, pseudo_questions
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from veclab.store.store import Store
 
 MODES = ("vector", "keyword", "hybrid")
-# The order in which `ask` reads.
-READ = "read closely"
+# What `ask` reads: passages in its order, with what stands around them.
+READ = "as ask reads"
 FIGURES = ("ndcg@10", "recall@5", "recall@10", "mrr@10")
 _DEPTH = 10
 SAMPLE = 100
@@ -39,7 +39,7 @@ class Row:
     """One way of searching.
 
     Attributes:
-        name: `vector`, `keyword`, `hybrid`, `reranked`, `read closely`; and what is compared.
+        name: `vector`, `keyword`, `hybrid`, `reranked`, `as ask reads`; and what is compared.
         figures: of `FIGURES`, with their intervals.
     """
 
@@ -142,7 +142,7 @@ def evaluate_rag(
             ranks[name].append([question.rank(passages, answer) for answer in question.answers])
         if answers:
             found = store.search(question.text, top=CANDIDATES, vector=vector, **SEARCH)
-            reading = read_closely(store, question.text, vector, found, _DEPTH)
+            reading = read_around(store, question.text, vector, found, _DEPTH)
             passages = [hit.passage for hit in reading.hits]
             ranks[READ].append([question.rank(passages, answer) for answer in question.answers])
         on_done(1)

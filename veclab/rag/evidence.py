@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from veclab.rag.extractive import Sentence, score_sentences
 from veclab.rag.keywords import content_words, coverage, names, stem, stems
+from veclab.store.windows import widen
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-    from veclab.store.passage import Hit
+    from veclab.store.passage import Hit, Passage
     from veclab.store.store import Store
 
 # Passages that evidence is looked for in.
@@ -76,11 +77,49 @@ class Reading:
         hits: best first.
         sentences: of these hits, the nearest to the question first; `source` counts the hits.
         evidence: in them.
+        parts: the passages that each hit is made of.
     """
 
     hits: tuple[Hit, ...]
     sentences: tuple[Sentence, ...]
     evidence: Evidence
+    parts: tuple[tuple[Passage, ...], ...]
+
+
+def read_around(
+    store: Store,
+    question: str,
+    vector: NDArray[float32],
+    hits: Sequence[Hit],
+    top: int,
+    where: str | None = None,
+) -> Reading:
+    """As `read_closely`, then with what stands around each hit in its document.
+
+    Args:
+        store, question, vector, hits: as there.
+        top: how many stretches to keep.
+        where: the search's filter.
+    """
+    reading = read_closely(store, question, vector, hits, len(hits))
+    windows = widen(store.table, reading.hits, top, store.where(where))
+    place: dict[int, tuple[int, int]] = {}
+    for number, window in enumerate(windows, 1):
+        for member in window.members:
+            begins = reading.hits[member].passage.start or 0
+            place[member + 1] = number, begins - (window.hit.passage.start or 0)
+    sentences = []
+    for found in reading.sentences:
+        if found.source in place:
+            source, shift = place[found.source]
+            start, end = found.start + shift, found.end + shift
+            sentences.append(replace(found, source=source, start=start, end=end))
+    return Reading(
+        tuple(window.hit for window in windows),
+        tuple(sentences),
+        reading.evidence,
+        tuple(window.parts for window in windows),
+    )
 
 
 def read_closely(
@@ -128,6 +167,7 @@ def read_closely(
             if sentence.source in place
         ),
         Evidence(score, passage, nearest, share, missing, tuple(absent)),
+        tuple((hits[i].passage,) for i in order),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from veclab.rag.words import has_number, read_words
@@ -25,6 +26,8 @@ was wer wo warum wann welche welcher welches kann ich mit von zu im in auf für 
 un une des et ou est sont que qui quoi comment pourquoi quand où dans pour avec el los las una y o
 es qué quién cómo por para con en de del
 """
+# Of words in Latin script; one without is spelled out: zsh, npm, grpc.
+_VOWEL = re.compile(r"[aeiouyäöüåæøœ\u00e0-\u00ff]|[^a-z]")
 _EMPTY = frozenset(_EMPTY_WORDS.split())
 _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "s", "ly", "er", "ers")
 
@@ -52,12 +55,13 @@ def content_words(text: str) -> list[str]:
 
 
 def names(text: str) -> list[str]:
-    """Words that name something: with a digit, or with a capital where no sentence begins."""
+    """Words that name something: with a digit, a capital where no sentence begins, or no vowel."""
     found, begins = [], True
     for word in read_words(text):
         shown = text[word.start : word.end]
         capital = any(letter.isupper() for letter in (shown[1:] if begins else shown))
-        if (capital and shown != "I") or has_number(shown):
+        spelled = len(shown) > 2 and shown.isalpha() and not _VOWEL.search(shown.casefold())
+        if (capital and shown != "I") or has_number(shown) or spelled:
             found.append(shown)
         begins = word.stop
     return list(dict.fromkeys(found))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from veclab.store.passage import Hit, Passage
+
+# Characters of white space between two passages at most.
+_GAP = 2
+# The same where their numbers say that no passage is between: indented text begins further on.
+_WIDE_GAP = 40
 
 
 def join_neighbors(hits: Sequence[Hit]) -> list[Hit]:
@@ -23,44 +29,44 @@ def join_neighbors(hits: Sequence[Hit]) -> list[Hit]:
             alone.append((rank, hit))
         else:
             groups[passage.document].append((rank, hit))
-    joined = list(alone)
+    found = list(alone)
     for group in groups.values():
         group.sort(key=lambda item: (item[1].passage.start or 0, item[1].passage.end or 0))
         run = [group[0]]
         for item in group[1:]:
-            whole = _joined([hit.passage for _, hit in run], item[1].passage)
-            if whole is None:
-                joined.append(_as_one(run))
-                run = [item]
-            else:
+            furthest = max((hit.passage for _, hit in run), key=lambda p: p.end or 0)
+            if follows((furthest, item[1].passage)):
                 run.append(item)
-        joined.append(_as_one(run))
-    return [hit for _, hit in sorted(joined, key=lambda item: item[0])]
+            else:
+                found.append(_as_one(run))
+                run = [item]
+        found.append(_as_one(run))
+    return [hit for _, hit in sorted(found, key=lambda item: item[0])]
 
 
-def _joined(run: Sequence[Passage], after: Passage) -> str | None:
-    """The text of consecutive passages and one more; None where they do not touch."""
-    whole, start = run[0].text, run[0].start or 0
-    for passage in (*run[1:], after):
-        gap = (passage.start or 0) - (start + len(whole))
-        # A character or two of white space between chunks belong to neither.
-        if gap > 2:
-            return None
-        whole += " " * max(0, gap) + passage.text[max(0, -gap) :]
-    return whole
+def follows(pair: Sequence[Passage]) -> bool:
+    """Whether the second of two passages touches or overlaps the first in their document."""
+    before, after = pair
+    if before.end is None or after.start is None:
+        return False
+    gap = after.start - before.end
+    return gap <= _GAP or (gap <= _WIDE_GAP and _number(after) == _number(before) + 1)
 
 
-def _as_one(run: Sequence[tuple[int, Hit]]) -> tuple[int, Hit]:
-    rank, best = min(run, key=lambda item: item[0])
-    if len(run) == 1:
-        return rank, best
-    parts = [hit.passage for _, hit in run]
-    text = _joined(parts[:-1], parts[-1])
-    assert text is not None
+def _number(passage: Passage) -> float:
+    """Of a chunk in its document; no number where its id has none."""
+    number = passage.id.rpartition("#")[2]
+    return int(number) if number.isdecimal() else math.nan
+
+
+def joined(parts: Sequence[Passage], best: Passage) -> Passage:
+    """Consecutive passages as one, with the id and the fields of the best."""
+    if len(parts) == 1:
+        return parts[0]
     boxes = [box for part in parts for box in part.boxes]
-    passage = replace(
-        best.passage,
-        text=text,
+    return replace(
+        best,
+        text=_text(parts),
         page=parts[0].page,
         heading=_shared([part.heading for part in parts]),
         anchor=parts[0].anchor,
@@ -68,7 +74,21 @@ def _as_one(run: Sequence[tuple[int, Hit]]) -> tuple[int, Hit]:
         end=max(part.end or 0 for part in parts),
         boxes=tuple(dict.fromkeys(boxes)),
     )
-    return rank, replace(best, passage=passage)
+
+
+def _text(parts: Sequence[Passage]) -> str:
+    """Their text, overlaps once; the white space between chunks, which belongs to neither, is made
+    of as many characters, so that places in the text stay places in the document."""
+    whole, start = parts[0].text, parts[0].start or 0
+    for passage in parts[1:]:
+        gap = (passage.start or 0) - (start + len(whole))
+        whole += ("\n\n" if gap > 1 else "").ljust(max(0, gap)) + passage.text[max(0, -gap) :]
+    return whole
+
+
+def _as_one(run: Sequence[tuple[int, Hit]]) -> tuple[int, Hit]:
+    rank, best = min(run, key=lambda item: item[0])
+    return rank, replace(best, passage=joined([hit.passage for _, hit in run], best.passage))
 
 
 def _shared(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
