@@ -29,7 +29,7 @@ EXACT_ROWS = 100_000
 _VECTOR_INDEX = "embedding_idx"
 _FEW = 10_000  # rows that a filter leaves: up to so many are searched one by one
 _BATCH = 8192
-_BUFFER = 16 << 20  # bytes read ahead; Lance's own default is gigabytes
+_BLOCK = 1024  # rows that are read at once where memory is to stay small
 _FILES = 40  # of more than these, small ones are put together
 # Readers that have a version open read its files: only what is older than this is removed.
 _KEEP = timedelta(hours=1)
@@ -50,6 +50,7 @@ class LanceTable:
     data: Any  # lance.LanceDataset
     name: str  # of the place, for messages
     _matrix: _Matrix | None = field(default=None, repr=False)
+    _searched: bool = field(default=False, repr=False)
 
     @property
     def schema(self) -> pa.Schema:
@@ -104,30 +105,51 @@ class LanceTable:
         ).to_table()
         return np.sort(_keys_of(table))
 
+    def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Keys and vectors at unit length of all rows, block by block.
+
+        Rows are taken by number: a scan reads a file's whole column at once, for the file that a
+        first run writes 100 MB and more.
+        """
+        for fragment in self.data.get_fragments():
+            keys = _keys_of(fragment.scanner(columns=[], with_row_id=True).to_table())
+            for start in range(0, len(keys), _BLOCK):
+                part = keys[start : start + _BLOCK]
+                rows = fragment.take(list(range(start, start + len(part))), columns=["embedding"])
+                yield part, normalize(vectors_of(rows))
+
     def matrix(self) -> _Matrix:
         """All vectors, read once for this snapshot."""
         if self._matrix is None:
             n, size = self.data.count_rows(), self.schema.field("embedding").type.list_size
             keys, array = np.empty(n, np.int64), np.empty((n, size), np.float32)
             done = 0
-            scanner = self.data.scanner(
-                columns=["embedding"],
-                with_row_id=True,
-                scan_in_order=True,
-                batch_size=_BATCH // 4,
-                batch_readahead=1,
-                io_buffer_size=_BUFFER,
-            )
-            for batch in scanner.to_batches():  # one block more in memory than the matrix
-                part = slice(done, done + batch.num_rows)
-                keys[part] = _keys_of(batch)
-                array[part] = normalize(vectors_of_batch(batch))
-                done = part.stop
+            for part, vectors in self._blocks():
+                here = slice(done, done + len(part))
+                keys[here], array[here] = part, vectors
+                done = here.stop
             if not (keys[1:] > keys[:-1]).all():
                 order = np.argsort(keys)
                 keys, array = keys[order], array[order]
             self._matrix = _Matrix(keys, array)
         return self._matrix
+
+    def _all_scores(
+        self, unit: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Keys in ascending order, and each row's cosine with a vector of unit length.
+
+        The first search keeps no matrix: a process that asks once needs none.
+        """
+        if self._matrix is None and not self._searched:
+            self._searched = True
+            blocks = [(part, vectors @ unit) for part, vectors in self._blocks()]
+            keys = np.concatenate([k for k, _ in blocks] or [np.zeros(0, np.int64)])
+            scores = np.concatenate([s for _, s in blocks] or [np.zeros(0, np.float32)])
+            order = np.argsort(keys)
+            return keys[order], scores[order]
+        matrix = self.matrix()
+        return matrix.keys, matrix.array @ unit
 
     @property
     def has_vector_index(self) -> bool:
@@ -172,14 +194,10 @@ class LanceTable:
         return Found(_keys_of(table), 1 - table["_distance"].to_numpy())
 
     def _exact(self, query: NDArray[np.float32], limit: int, where: Where | None) -> Found:
-        matrix = self.matrix()
-        keys, array = matrix.keys, matrix.array
-        unit = normalize(query[None])[0]
-        if where is None:
-            scores = array @ unit
-        else:
+        keys, scores = self._all_scores(normalize(query[None])[0])
+        if where is not None:
             rows = np.searchsorted(keys, self._keys_where(where))
-            keys, scores = keys[rows], array[rows] @ unit
+            keys, scores = keys[rows], scores[rows]
         best = top_rows(scores, limit)
         return Found(keys[best], scores[best])
 
