@@ -20,9 +20,11 @@ import lmdb
 import numpy as np
 import platformdirs
 import pytest
+import xxhash
 
 import veclab
-from veclab.cache import Cache, Found, environment, journal, record
+from veclab.cache import Cache, environment, journal, record
+from veclab.cache.results import Found
 from veclab.errors import CacheError
 from veclab.home import home
 
@@ -118,13 +120,13 @@ def can_unshare() -> bool:
     )
 
 
-def lmdb_files(root: Path, name: str = "v1") -> lmdb.Environment:
+def lmdb_files(root: Path, name: str = "v2") -> lmdb.Environment:
     """The environment itself, past all of our own code."""
     return lmdb.open(str(root / name), max_dbs=4, map_size=1 << 30)
 
 
 def set_aside(root: Path, word: str = "damaged") -> list[Path]:
-    return sorted(root.glob(f"v1.{word}-*"))
+    return sorted(root.glob(f"v2.{word}-*"))
 
 
 # -- keeping and finding ---------------------------------------------------------------------------
@@ -180,23 +182,26 @@ def test_rows_must_match_digests(tmp_path):
 
 
 def test_the_bytes_on_disk_are_those_documented(tmp_path):
-    """Format 1; whoever changes this must raise the version."""
+    """Format 2; whoever changes this must raise the version."""
     before = int(time.time())
     with Cache.open(tmp_path) as cache:
         put(cache, [7], dim=2)
     with lmdb_files(tmp_path) as env:
         with env.begin() as txn:
-            assert txn.get(b"format") == b"veclab vectors 1"
+            assert txn.get(b"format") == b"veclab vectors 2"
         with env.begin(db=env.open_db(b"records", create=False)) as txn:
             [(key, value)] = list(txn.cursor())
     assert key == RECIPE + digests([7])[0]
-    checksum, created, tokens, flags, a, b = struct.unpack("<4I2f", value)
+    checksum, created, tokens, flags, a, b = struct.unpack("<Q3I2f", value)
     assert (tokens, flags, a, b) == (7, 1, 7.0, 7.5)
     assert before <= created <= time.time()
-    words = struct.unpack("<6I", key) + struct.unpack("<5I", value[4:])
-    weights = [(i * 0x9E3779B2) % 2**32 | 1 for i in range(len(words))]
-    total = 0x76656331 + sum(w * x for w, x in zip(weights, words, strict=True))
-    assert checksum == total % 2**32
+    first, second, third = struct.unpack("<3Q", key)
+    seed = first ^ turned(second, 21) ^ turned(third, 42) ^ 0x7665632D76656332
+    assert checksum == xxhash.xxh3_64_intdigest(value[8:], seed)
+
+
+def turned(word: int, bits: int) -> int:
+    return (word << bits | word >> 64 - bits) % 2**64
 
 
 def test_home_is_veclab_home_or_the_platforms_place(monkeypatch, tmp_path):
@@ -204,7 +209,7 @@ def test_home_is_veclab_home_or_the_platforms_place(monkeypatch, tmp_path):
     assert home() == tmp_path / "elsewhere"
     assert not home().exists()
     with Cache.open() as cache:
-        assert cache.path == tmp_path / "elsewhere" / "cache" / "v1"
+        assert cache.path == tmp_path / "elsewhere" / "cache" / "v2"
     monkeypatch.setenv("VECLAB_HOME", "")
     assert home() == platformdirs.user_data_path("veclab")
 
@@ -222,7 +227,7 @@ def test_a_process_opens_one_environment_however_often_and_by_whatever_name(tmp_
     with pytest.raises(CacheError, match="closed"):
         get(first, [1])
     second.close()
-    assert not list((tmp_path / "real").glob("v1.running-*"))
+    assert not list((tmp_path / "real").glob("v2.running-*"))
     with lmdb_files(tmp_path / "real"):  # refused while it is open in this process
         pass
 
@@ -248,7 +253,7 @@ def test_threads_put_and_get_while_the_map_grows(tmp_path, monkeypatch):
             thread.join()
         assert failures == []
         assert hits(cache, range(4000)) == 4000
-    assert (tmp_path / "v1/data.mdb").stat().st_size > 1 << 20
+    assert (tmp_path / "v2/data.mdb").stat().st_size > 1 << 20
 
 
 def resident_bytes(of: Path) -> int:
@@ -267,11 +272,11 @@ def test_release_gives_resident_memory_back_where_it_is_much(tmp_path):
     with Cache.open(tmp_path) as cache:
         put(cache, range(10_000))
         get(cache, range(10_000))
-        assert resident_bytes(tmp_path / "v1/data.mdb") > 15 << 20
+        assert resident_bytes(tmp_path / "v2/data.mdb") > 15 << 20
         cache.release(keep=1 << 30)
-        assert resident_bytes(tmp_path / "v1/data.mdb") > 15 << 20
+        assert resident_bytes(tmp_path / "v2/data.mdb") > 15 << 20
         cache.release()
-        assert resident_bytes(tmp_path / "v1/data.mdb") < 1 << 20
+        assert resident_bytes(tmp_path / "v2/data.mdb") < 1 << 20
         assert hits(cache, range(10_000)) == 10_000
 
 
@@ -298,7 +303,7 @@ def test_a_forked_child_opens_its_own(tmp_path):
         stop.set(); writer.join()
         assert hits(cache, range(200, 210)) == 10
         put(cache, [300])
-        journals = list(root.glob("v1.running-*"))
+        journals = list(root.glob("v2.running-*"))
         assert len(journals) == 1, journals
         print(cache.prune(older_than=-10).note, cache.notes)
         """,
@@ -327,7 +332,7 @@ def test_processes_write_read_and_grow_the_map_together(tmp_path):
     with Cache.open(tmp_path) as cache:
         assert hits(cache, range(6000)) == 6000
         assert cache.notes == []
-    assert (tmp_path / "v1/data.mdb").stat().st_size > 8 << 20
+    assert (tmp_path / "v2/data.mdb").stat().st_size > 8 << 20
 
 
 def test_killed_at_any_moment_it_opens_and_every_record_is_sound(tmp_path):
@@ -479,8 +484,9 @@ def test_a_key_of_another_length_is_damage_of_the_whole(tmp_path):
     with lmdb_files(tmp_path) as env, env.begin(db=env.open_db(b"records"), write=True) as txn:
         txn.put(b"odd", b"value")
     with Cache.open(tmp_path) as cache:
-        assert cache.stats().entries == 0
+        assert cache.stats().entries == 20
         assert "key of another length" in cache.notes[0]
+        assert hits(cache, range(20)) == 20
     assert len(set_aside(tmp_path)) == 1
 
 
@@ -488,13 +494,24 @@ def test_every_flipped_bit_changes_the_checksum():
     records = np.zeros(1, record.record_dtype(6))
     keys = np.frombuffer(bytes(range(24)), "V24")
     sound = record.checksums(keys, records)
-    for buffer, skip in ((records, 32), (keys.copy(), 0)):
+    for buffer, skip in ((records, 64), (keys.copy(), 0)):
         bits = buffer.view(np.uint8)
         for bit in range(skip, 8 * len(bits)):
             bits[bit // 8] ^= 1 << bit % 8
             one = (keys, records) if buffer is records else (buffer, records)
             assert record.checksums(*one) != sound
             bits[bit // 8] ^= 1 << bit % 8
+
+
+@pytest.mark.parametrize("dim", [2, 3, 384])
+def test_what_sums_do_not_see_changes_the_checksum(dim):
+    """Format 1 missed x beside -x in each other's place, and two flipped signs."""
+    keys = np.frombuffer(bytes(range(24)), "V24")
+    records = np.zeros(1, record.record_dtype(dim))
+    records["vector"][0, :2] = 0.25, -0.25
+    sound = record.checksums(keys, records)
+    records["vector"][0, :2] = -0.25, 0.25
+    assert record.checksums(keys, records) != sound
 
 
 def write_at(file: Path, offset: int, content: bytes) -> None:
@@ -545,8 +562,8 @@ def ruin(file: Path, how: str) -> None:
 def test_a_ruined_file_is_set_aside_and_said(tmp_path, how):
     with Cache.open(tmp_path) as cache:
         put(cache, range(2000))
-    ruin(tmp_path / "v1/data.mdb", how)
-    ruined = (tmp_path / "v1/data.mdb").read_bytes()
+    ruin(tmp_path / "v2/data.mdb", how)
+    ruined = (tmp_path / "v2/data.mdb").read_bytes()
     # A file cut short must be told before it kills anybody, not after.
     said = run(USE, tmp_path, "get") if "cut" in how else use_until_it_works(tmp_path, "get")
     [aside] = set_aside(tmp_path, "unknown" if how == "version" else "damaged")
@@ -590,7 +607,7 @@ def test_whatever_pages_rot_no_vector_is_wrong_and_nobody_dies_for_ever(tmp_path
         for at in range(0, 2000, 250):
             put(cache, range(at, at + 250))
             put(cache, range(at // 10, at // 10 + 25), recipe=OTHER, dim=1024)
-    file = tmp_path / "v1/data.mdb"
+    file = tmp_path / "v2/data.mdb"
     for _ in range(rng.choice([1, 5, 40])):
         page = rng.randrange(2, file.stat().st_size // 4096)
         content = rng.choice([bytes(4096), rng.randbytes(4096), rng.randbytes(30)])
@@ -619,12 +636,12 @@ def test_a_process_that_died_inside_is_followed_by_a_look_at_what_it_did(tmp_pat
         process = start(died.replace("{op}", op), tmp_path)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-        assert len(list(tmp_path.glob("v1.running-*"))) == 1
+        assert len(list(tmp_path.glob("v2.running-*"))) == 1
         with Cache.open(tmp_path) as cache:
             assert hits(cache, range(500)) == 500 and cache.notes == []
     start(died.replace("{op}", "GET"), tmp_path).communicate()
-    size = (tmp_path / "v1/data.mdb").stat().st_size
-    write_at(tmp_path / "v1/data.mdb", 8192, bytes(size - 8192))
+    size = (tmp_path / "v2/data.mdb").stat().st_size
+    write_at(tmp_path / "v2/data.mdb", 8192, bytes(size - 8192))
     with Cache.open(tmp_path) as cache:
         assert len(cache.notes) == 1 and "was damaged" in cache.notes[0]
         assert hits(cache, range(500)) == 0
@@ -664,9 +681,9 @@ def test_damage_is_not_swept_from_under_another_process(tmp_path):
         "cache = Cache.open(root); print('open', flush=True); input(); cache.close()", tmp_path
     )
     wait_for(other, "open")
-    size = (tmp_path / "v1/data.mdb").stat().st_size
+    size = (tmp_path / "v2/data.mdb").stat().st_size
     with Cache.open(tmp_path) as cache:
-        write_at(tmp_path / "v1/data.mdb", 8192, random.Random(0).randbytes(size - 8192))
+        write_at(tmp_path / "v2/data.mdb", 8192, random.Random(0).randbytes(size - 8192))
         with pytest.raises(CacheError, match="another process has it open"):
             get(cache, range(2000))
         assert set_aside(tmp_path) == []
@@ -681,8 +698,8 @@ def test_damage_is_not_swept_from_under_another_process(tmp_path):
 def test_an_unknown_format_is_never_read_nor_lost(tmp_path):
     with Cache.open(tmp_path) as cache:
         put(cache, range(10))
-    (tmp_path / "v2").mkdir()
-    (tmp_path / "v2/data").write_text("of a later version")
+    (tmp_path / "v3").mkdir()
+    (tmp_path / "v3/data").write_text("of a later version")
     with lmdb_files(tmp_path) as env, env.begin(write=True) as txn:
         txn.put(b"format", b"veclab vectors 99")
     with Cache.open(tmp_path) as cache:
@@ -693,17 +710,17 @@ def test_an_unknown_format_is_never_read_nor_lost(tmp_path):
         records = env.open_db(b"records", create=False)
         with env.begin(db=records) as txn:
             assert txn.stat(records)["entries"] == 10
-    assert (tmp_path / "v2/data").read_text() == "of a later version"
+    assert (tmp_path / "v3/data").read_text() == "of a later version"
 
 
 def test_two_set_aside_within_one_second_get_two_names(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "strftime", lambda _: "20250101-000000")
     for _ in range(3):
         Cache.open(tmp_path).close()
-        ruin(tmp_path / "v1/data.mdb", "magic")
+        ruin(tmp_path / "v2/data.mdb", "magic")
     with Cache.open(tmp_path):
         names = [
-            path.name.removeprefix("v1.damaged-20250101-000000") for path in set_aside(tmp_path)
+            path.name.removeprefix("v2.damaged-20250101-000000") for path in set_aside(tmp_path)
         ]
         assert names == ["", "-1", "-2"]
 
@@ -721,11 +738,11 @@ def test_stats_say_what_is_there_and_where_it_came_from(tmp_path, monkeypatch):
         cache.describe(RECIPE, '{"model": "é"}')
         cache.describe(RECIPE, '{"model": "too late"}')
         stats = cache.stats()
-    assert (stats.path, stats.version, stats.entries) == (tmp_path / "v1", 1, 35)
-    assert 0 < stats.bytes <= (tmp_path / "v1/data.mdb").stat().st_size + 4096
+    assert (stats.path, stats.version, stats.entries) == (tmp_path / "v2", 2, 35)
+    assert 0 < stats.bytes <= (tmp_path / "v2/data.mdb").stat().st_size + 4096
     first, second = stats.recipes
     assert (first.recipe, first.description, first.entries) == (RECIPE, '{"model": "é"}', 30)
-    assert (first.oldest, first.newest, first.bytes) == (1000, 2000, 30 * (24 + 16 + 4 * DIM))
+    assert (first.oldest, first.newest, first.bytes) == (1000, 2000, 30 * (24 + 20 + 4 * DIM))
     assert (second.recipe, second.description, second.entries) == (OTHER, None, 5)
 
 
@@ -824,8 +841,8 @@ def test_a_killed_compaction_leaves_the_cache_as_it_was(tmp_path):
     process = start(code, tmp_path)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert (tmp_path / "v1.compact").exists()
+    assert (tmp_path / "v2.compact").exists()
     with Cache.open(tmp_path) as cache:
         assert 0 < hits(cache, range(3000)) < 1000
         assert cache.notes == []
-        assert not (tmp_path / "v1.compact").exists()
+        assert not (tmp_path / "v2.compact").exists()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import compress, islice, repeat
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -19,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.cache import registry
+from veclab.cache.environment import VERSION
 from veclab.cache.journal import KEY_SIZE, Op
+from veclab.cache.location import local_root
 from veclab.cache.record import (
     HEADER_SIZE,
     RECIPE_SIZE,
@@ -30,7 +31,9 @@ from veclab.cache.record import (
     record_dtype,
     sorted_keys,
 )
-from veclab.cache.store import VERSION, Store
+from veclab.cache.results import CacheStats, Found, PruneResult, RecipeStats
+from veclab.cache.salvage import Salvaged, Sound, sound_records
+from veclab.cache.store import Store
 from veclab.errors import CacheError
 from veclab.home import home
 
@@ -41,71 +44,6 @@ WALK_BLOCK = 16384
 # Giving them back after every block costs a run from the cache a fifth of its speed: each page has
 # to be found again. A hundred thousand vectors of 384 numbers take about this much.
 PAGES_KEPT = 320 << 20
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a lookup found, row by row as asked.
-
-    Attributes:
-        hit: (n,) whether there is a record; the other arrays mean nothing where there is none.
-        vectors: (n, dim) float32.
-        tokens: (n,) tokens of the whole text.
-        truncated: (n,) whether the model saw only the beginning of the text.
-    """
-
-    hit: NDArray[np.bool_]
-    vectors: NDArray[np.float32]
-    tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class RecipeStats:
-    """One recipe's part of the cache.
-
-    Attributes:
-        recipe: the 8-byte prefix.
-        description: the JSON text given to `Cache.describe`, or None.
-        entries: number of records.
-        bytes: bytes of keys and records, without LMDB's pages around them.
-        oldest, newest: when records were made, seconds since the epoch; 0 without records.
-    """
-
-    recipe: bytes
-    description: str | None
-    entries: int
-    bytes: int
-    oldest: int
-    newest: int
-
-
-@dataclass(frozen=True)
-class CacheStats:
-    """What is in the cache; `bytes` is what its file takes on the disk."""
-
-    path: Path
-    version: int
-    entries: int
-    bytes: int
-    recipes: tuple[RecipeStats, ...]
-
-
-@dataclass(frozen=True)
-class PruneResult:
-    """What pruning did.
-
-    Attributes:
-        removed, kept: numbers of records.
-        bytes_before, bytes_after: what the file took and takes on the disk.
-        note: why disk space could not be given back, or None.
-    """
-
-    removed: int
-    kept: int
-    bytes_before: int
-    bytes_after: int
-    note: str | None
 
 
 class _Survey(NamedTuple):
@@ -134,9 +72,14 @@ class Cache:
     def open(cls, path: Path | None = None) -> Cache:
         """Open the cache in the directory `path`, by default `home() / "cache"`.
 
-        Look at `notes` afterwards. Raises CacheError if there can be no cache there.
+        Where the home is on a network file system it is a directory of this machine. Look at
+        `notes` afterwards. Raises CacheError if there can be no cache there.
         """
-        return cls(home() / "cache" if path is None else path)
+        root, note = local_root(home() / "cache" if path is None else path, path is not None)
+        cache = cls(root)
+        if note and note not in cache.notes:
+            cache.notes.append(note)
+        return cache
 
     @property
     def _store(self) -> Store:
@@ -145,6 +88,11 @@ class Cache:
         if self._shared.closed:  # this is a forked child
             self._shared = registry.acquire(self._root)
         return self._shared
+
+    @property
+    def store(self) -> Store:
+        """The environment, for the other modules of this room."""
+        return self._store
 
     @property
     def path(self) -> Path:
@@ -327,6 +275,38 @@ class Cache:
             return PruneResult(len(keys), 0, before, self._store.used_bytes(), None)
         return self._remove(keys, kept=0)
 
+    def repair(self, folder: Path) -> Salvaged:
+        """Take over what is sound in an environment that was set aside; it stays as it is.
+
+        What is here already stays, too. Raises CacheError if there is no environment in `folder`,
+        if it is this cache itself, or if nothing can be kept.
+        """
+        data = folder / "data.mdb" if folder.is_dir() else folder
+        store, found = self._store, Salvaged()
+        if not data.is_file():
+            raise CacheError(f"{folder} holds no cache: there is no file data.mdb in it")
+        if data.resolve() == store.data.resolve():
+            raise CacheError(f"{folder} is the cache in use: it needs no repair")
+        try:
+            for sound in sound_records(data, found):
+                found.added += self._add(sound)
+        except OSError as error:
+            raise CacheError(f"{data} cannot be read: {error}") from error
+        return found
+
+    def _add(self, sound: Sound) -> int:
+        """Put records and descriptions where there are none; how many records were new."""
+        store = self._store
+
+        def put(txn: lmdb.Transaction[bytes]) -> int:
+            txn.cursor(store.recipes).putmulti(sound.recipes, overwrite=False)
+            added: int = txn.cursor(store.records).putmulti(sound.records, overwrite=False)[1]
+            return added
+
+        keys = b"".join(key for key, _ in sound.records)
+        longest = max((len(value) for _, value in sound.records), default=0)
+        return store.run(put, Op.PUT, keys, longest, write=True)
+
     def _remove(self, keys: NDArray[np.void], kept: int) -> PruneResult:
         before = self._store.used_bytes()
         self._delete(keys)
@@ -357,10 +337,10 @@ class Cache:
                 )
 
         blocks = self._store.run(lambda txn: list(walk(txn)), Op.WALK)
-        headers = np.frombuffer(b"".join(block[1] for block in blocks), "<u4").reshape(-1, 4)
+        words = np.frombuffer(b"".join(block[1] for block in blocks), "<u4")
         return _Survey(
             np.frombuffer(b"".join(block[0] for block in blocks), f"V{KEY_SIZE}"),
-            headers[:, 1],
+            words.reshape(-1, HEADER_SIZE // 4)[:, 2],
             np.array([size for block in blocks for size in block[2]], np.int64),
         )
 

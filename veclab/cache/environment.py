@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,6 +10,12 @@ from itertools import islice
 from pathlib import Path
 
 import lmdb
+
+VERSION = 2
+NAME = f"v{VERSION}"
+FORMAT = b"veclab vectors %d" % VERSION
+
+_DISK_FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
 
 # Address space only: neither memory nor disk is used before there is data.
 MAP_SIZE = 256 << 20
@@ -71,3 +78,12 @@ def mapped_bytes() -> int | None:
     except (OSError, IndexError, ValueError):
         return None
     return shared * os.sysconf("SC_PAGE_SIZE")
+
+
+def disk_trouble(error: lmdb.Error) -> str | None:
+    """Return what is wrong with the disk, in words; None where it is something else."""
+    if isinstance(error, lmdb.DiskError) or str(error).endswith(_DISK_FULL):
+        return "the disk is full"
+    if str(error).endswith(os.strerror(errno.EIO)):
+        return "the disk is full or failing"  # LMDB calls a write cut short an I/O error
+    return None

@@ -2,11 +2,12 @@
 
 Files, all beside each other so that a damaged environment can be renamed away in one step:
 
-    v1/                 the LMDB environment
-    v1.gate             held exclusively while anybody opens, repairs or compacts
-    v1.users            held shared by every process that has the environment open
-    v1.running-XXXX     one process's journal, see `veclab.cache.journal`
-    v1.damaged-DATE     an environment that was set aside; veclab never deletes it
+    v2/                 the LMDB environment
+    v2.gate             held exclusively while anybody opens, repairs or compacts
+    v2.users            held shared by every process that has the environment open
+    v2.running-XXXX     one process's journal, see `veclab.cache.journal`
+    v2.damaged-DATE     an environment that was set aside; veclab never deletes it
+    v1/                 one of an earlier format, whose vectors were taken over
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import errno
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -23,7 +23,16 @@ from typing import TypeVar
 
 import lmdb
 
-from veclab.cache.environment import MAP_SIZE, copy_compacted, mapped_bytes, open_environment
+from veclab.cache.aside import not_alone, set_aside, take_over_format_1
+from veclab.cache.environment import (
+    FORMAT,
+    MAP_SIZE,
+    NAME,
+    copy_compacted,
+    disk_trouble,
+    mapped_bytes,
+    open_environment,
+)
 from veclab.cache.journal import (
     DAMAGE,
     HAS_LOCKS,
@@ -38,11 +47,6 @@ from veclab.errors import CacheError
 
 T = TypeVar("T")
 
-VERSION = 1
-NAME = f"v{VERSION}"
-FORMAT = b"veclab vectors %d" % VERSION
-
-_DISK_FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
 _CANNOT_WRITE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
 # Errors that have a remedy while opening; all others are reported.
 _OPENING = (*DAMAGE, lmdb.NotFoundError, lmdb.MapResizedError)
@@ -95,6 +99,7 @@ class Store:
         with self._maintenance() as alone:
             if alone:
                 shutil.rmtree(self._copy_path, ignore_errors=True)  # of a killed compaction
+                self.notes += take_over_format_1(self.path, self._copy_path)
             self._examine_crashes(alone)
             self._journal = Journal(self.root, NAME) if HAS_LOCKS else None
             try:
@@ -207,6 +212,8 @@ class Store:
                 raise _Foreign(f"written in another format: {written!r}")
         self.records = self._env.open_db(b"records", create=False)
         self.recipes = self._env.open_db(b"recipes", create=False)
+        if not self.readonly:
+            self.claims = self._env.open_db(b"claims")
 
     # -- using -----------------------------------------------------------------------------------
 
@@ -264,6 +271,11 @@ class Store:
         with self.lock:
             return self._env.stat()["psize"]
 
+    @property
+    def journal_name(self) -> str:
+        """The name of this process's journal, on which it holds a lock; empty without locks."""
+        return self._journal.path.name if self._journal else ""
+
     def _map(self, size: int) -> None:
         try:
             self._env.set_mapsize(size)
@@ -278,11 +290,8 @@ class Store:
     # -- trouble ---------------------------------------------------------------------------------
 
     def _failure(self, error: lmdb.Error) -> CacheError:
-        if isinstance(error, lmdb.DiskError) or str(error).endswith(_DISK_FULL):
-            cause = "the disk is full"
-        elif str(error).endswith(os.strerror(errno.EIO)):
-            cause = "the disk is full or failing"  # LMDB calls a write cut short an I/O error
-        else:
+        cause = disk_trouble(error)
+        if cause is None:
             return CacheError(f"the cache at {self.path} failed: {error}")
         return CacheError(
             f"{cause}: {self._kept()} at {self.path}. Free some space, set VECLAB_HOME to a "
@@ -310,25 +319,8 @@ class Store:
         """Rename the environment away; its user may want to look into it."""
         foreign = isinstance(error, _Foreign)
         if not alone:
-            if not HAS_LOCKS:
-                remedy = "stop every process that uses it and delete it"
-            elif self.readonly:
-                remedy = "it cannot be replaced, being read-only"
-            else:
-                remedy = "another process has it open: stop that one and it will be replaced"
-            raise CacheError(
-                f"the cache at {self.path} {'cannot be used' if foreign else 'is damaged'} "
-                f"({error}); {remedy}, or run without the cache"
-            ) from error
-        stem = f"{NAME}.{'unknown' if foreign else 'damaged'}-{time.strftime('%Y%m%d-%H%M%S')}"
-        target, n = self.root / stem, 1
-        while target.exists():
-            target, n = self.root / f"{stem}-{n}", n + 1
-        self.path.rename(target)
-        self.notes.append(
-            f"the cache at {self.path} {'cannot be used' if foreign else 'was damaged'} ({error}); "
-            f"it was set aside as {target} and a new one was started"
-        )
+            raise not_alone(self.path, error, foreign, self.readonly) from error
+        self.notes.append(set_aside(self.path, self._copy_path, error, foreign))
 
     # -- giving disk space back ------------------------------------------------------------------
 

@@ -216,7 +216,7 @@ def _explain(answer: Answer) -> None:
     print_table(["", "passage", "score", "cosine", "BM25"], rows, left=2)
     echo()
     tokens = f"{answer.tokens[0]:,} prompt, {answer.tokens[1]:,} completion"
-    price = "price unknown" if answer.dollars is None else f"${answer.dollars:.6f}"
+    price = "price unknown" if answer.dollars is None else f"about ${answer.dollars:.6f}"
     facts = [
         ("searched", one_line(answer.searched)),
         (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +23,7 @@ from veclab.cli.console import (
 from veclab.jsontext import parse_json
 
 if TYPE_CHECKING:
-    from veclab.cache import PruneResult, RecipeStats
+    from veclab.cache.results import PruneResult, RecipeStats
 
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -168,6 +169,28 @@ def clear(yes: bool, as_json: bool) -> None:
             confirm(f"remove all {entries:,} vectors in {store.path}?", abort=True)
         result = store.clear()
     _removed(result, as_json)
+
+
+@cache.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@json_option
+def repair(folder: Path, as_json: bool) -> None:
+    """Take over what can still be read from a cache that was set aside.
+
+    FOLDER is one that a note has named, such as v2.damaged-20260101-120000 in the folder that
+    `veclab cache stats` shows. It stays as it is.
+    """
+    from veclab.cache import Cache
+
+    with Cache.open() as store:
+        found = store.repair(folder)
+    if as_json:
+        print_json(asdict(found))
+        return
+    click.echo(
+        f"{found.read:,} vectors could be read, {found.added:,} of them were not in the cache and "
+        f"were added; {found.damaged:,} are damaged"
+    )
 
 
 def _removed(result: PruneResult, as_json: bool) -> None:

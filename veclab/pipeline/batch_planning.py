@@ -35,10 +35,11 @@ def plan_batches(
     Raises:
         TextTooLong: the policy is `error`.
     """
-    if vectors.ready.all():
+    there = vectors.ready | vectors.refused | vectors.elsewhere
+    if there.all():
         return
     # As it is before the first batch: what arrives meanwhile does not change the plan.
-    known, tokens = vectors.ready.tolist(), vectors.tokens.copy()
+    known, tokens = there.tolist(), vectors.tokens.copy()
     limits = run.provider.limits
     # Characters tell the order well enough to begin before everything is tokenized.
     lengths = np.fromiter(map(len, distinct.texts), np.int64, len(distinct.texts))
@@ -54,12 +55,12 @@ def plan_batches(
         items |= counted.whole
         scattered += counted.windows
         split = {item.text for item in counted.windows}
-        there = np.array(carried + [i for i in chunk if i not in split], np.intp)
-        by_length = descending(tokens[there])
-        laid = there[by_length].tolist()
+        whole = np.array(carried + [i for i in chunk if i not in split], np.intp)
+        by_length = descending(tokens[whole])
+        laid = whole[by_length].tolist()
         last = start + CHUNK >= len(order)
         done = 0
-        sizes = _truncated(tokens[there], limits.max_tokens)[by_length].tolist()
+        sizes = _truncated(tokens[whole], limits.max_tokens)[by_length].tolist()
         for part in cut_batches(sizes, limits, keep_tail=last):
             batch = [items.pop(i) for i in laid[part] if i in items]
             if len(batch) == part.stop - part.start:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.cache import Found
+from veclab.cache.results import Found
 from veclab.pipeline.batching import BatchItem
 from veclab.provider import truncated_length
 from veclab.space import Recipe
@@ -23,6 +23,7 @@ class BlockVectors:
         truncated: bool (k,).
         ready: bool (k,): the vector is there.
         refused: bool (k,): the model will not embed the text.
+        elsewhere: bool (k,): another run is buying it.
     """
 
     def __init__(self, found: Found, recipe: Recipe) -> None:
@@ -31,6 +32,7 @@ class BlockVectors:
         self.truncated, self.ready = found.truncated, found.hit
         self.tokens[~self.ready], self.truncated[~self.ready] = 0, False
         self.refused = np.zeros(len(found.hit), np.bool_)
+        self.elsewhere = np.zeros(len(found.hit), np.bool_)
         self._limit, self._normalized = recipe.max_tokens, recipe.space.normalized
         self._missing: dict[int, int] = {}  # windows still to come, by text
 

@@ -22,6 +22,7 @@ from veclab.pipeline.batch_planning import plan_batches, refuse_long, within_cos
 from veclab.pipeline.batching import BatchItem, batch_size, run_batches
 from veclab.pipeline.block_vectors import BlockVectors
 from veclab.pipeline.checks import check_vectors
+from veclab.pipeline.claims import claiming
 from veclab.pipeline.long_texts import tokenize
 from veclab.pipeline.lookup import find_vectors, keep_vectors, nothing_found
 from veclab.pipeline.prepare import (
@@ -56,14 +57,16 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     prepared = prepare(run, ids, texts)
     distinct = deduplicate(run, prepared)
     vectors = look_up(run, distinct)
-    batches = within_cost(run, plan_batches(run, distinct, vectors))
-    results = run_batches(run.provider, run.recipe.role, batches)
-    for items, result in results:
-        with results.shielded():  # nothing that was computed or paid for is lost
-            taken = leave_out_refused(run, distinct, vectors, items, result)
-            checked = check_result(run, distinct, taken, result)
-            finished = vectors.add(taken, checked)
-            write_cache(run, distinct, vectors, finished)
+    with claiming(run, distinct, vectors) as turns:
+        for _ in turns:
+            batches = within_cost(run, plan_batches(run, distinct, vectors))
+            results = run_batches(run.provider, run.recipe.role, batches)
+            for items, result in results:
+                with results.shielded():  # nothing that was computed or paid for is lost
+                    taken = leave_out_refused(run, distinct, vectors, items, result)
+                    checked = check_result(run, distinct, taken, result)
+                    finished = vectors.add(taken, checked)
+                    write_cache(run, distinct, vectors, finished)
     if run.cache is not None:
         run.cache.release(keep=PAGES_KEPT)
     prepared, place = leave_out_unread(run, prepared, distinct, vectors)
@@ -235,6 +238,8 @@ def write_cache(
             vectors.tokens[finished],
             vectors.truncated[finished],
         )
+        if run.claims is not None:
+            run.claims.renew()
         # Writing reads the pages on the way to each record: soon all of the cache would be mapped.
         run.cache.release()
     run.report.embedded += len(finished)

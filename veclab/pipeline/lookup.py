@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.cache import Cache, Found
+from veclab.cache import Cache
+from veclab.cache.results import Found
 from veclab.space import Recipe
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.cache import Cache
+from veclab.cache.claims import Claims
 from veclab.pipeline.distinct import Seen
 from veclab.pipeline.prepare import Preparation
 from veclab.provider import EmbeddingProvider
@@ -41,6 +42,8 @@ class Run:
     seen: Seen = field(default_factory=Seen)
     # Where there is a `max_cost`: tokens of all batches given to the model, answered or not.
     asked: int = 0
+    # What this run alone buys at the moment, where others could.
+    claims: Claims | None = None
     started: float = field(default_factory=time.perf_counter)
 
 

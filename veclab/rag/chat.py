@@ -145,7 +145,8 @@ class ChatModel:
             "temperature": 0,
             limit: self.answer_tokens,
         }
-        self.notes = [self.access.note] if self.access.note else []
+        age = "" if self.price is None else self.price.note
+        self.notes = [note for note in (self.access.note, age) if note]
         if window is None and not (own and known):
             self.notes.append(
                 f"the window of {self.name} is not known here and taken to be {WINDOW:,} tokens "

@@ -9,7 +9,7 @@ from typing import Any
 from veclab.errors import InputError
 from veclab.home import home
 from veclab.jsontext import parse_json
-from veclab.models.openai.prices import OVERRIDE
+from veclab.models.openai.prices import OVERRIDE, age_note
 
 TABLE = Path(__file__).with_name("prices.json")
 KEY = "chat_dollars_per_million_tokens"
@@ -23,6 +23,11 @@ class ChatPrice:
     output: float
     as_of: str
     source: Path
+
+    @property
+    def note(self) -> str:
+        """What the user should know of its age; empty where there is nothing."""
+        return age_note(self.as_of, self.source)
 
     def dollars(self, prompt: int, answer: int) -> float:
         """What so many tokens cost."""

@@ -1,11 +1,14 @@
 """One dated table, and the user's own entries over it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import veclab
 from veclab import InputError
 from veclab.models.openai.prices import find_price
+from veclab.rag.chat import ChatModel
 
 
 def write(home, table):
@@ -56,3 +59,30 @@ def test_a_table_of_another_form_is_refused_by_name(home, table):
     write(home, table)
     with pytest.raises(InputError, match=r"prices\.json"):
         find_price("text-embedding-3-small")
+
+
+DAY = datetime.now(UTC).date()
+
+
+@pytest.mark.parametrize(
+    ("as_of", "old"),
+    [
+        (str(DAY), False),
+        (str(DAY - timedelta(days=183)), False),
+        (str(DAY - timedelta(days=184)), True),
+        ("2020-02-29", True),
+        ("no date", False),  # of the user's own, who knows
+        (str(DAY + timedelta(days=40)), False),
+    ],
+)
+def test_prices_older_than_half_a_year_are_said_to_be(home, as_of, old, monkeypatch):
+    entries = {"text-embedding-3-small": 0.01}
+    chat = {"small": {"input": 1, "output": 2}}
+    table = {"as_of": as_of, "dollars_per_million_tokens": entries}
+    write(home, table | {"chat_dollars_per_million_tokens": chat})
+    notes = [
+        veclab.load("openai:text-embedding-3-small", cache=False).notes,
+        ChatModel("small").notes,
+    ]
+    for said in notes:
+        assert any(f"the prices are of {as_of}" in note for note in said) == old

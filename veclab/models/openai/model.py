@@ -107,7 +107,8 @@ class OpenAIModel(EmbeddingProvider):
         )
 
     def _notes(self) -> list[str]:
-        notes = [self.access.note] if self.access.note else []
+        age = "" if self.price is None else self.price.note
+        notes = [note for note in (self.access.note, age) if note]
         if self.known is None:
             notes.append(
                 f"the tokenizer of {self.model} is not known here: token counts are estimates "

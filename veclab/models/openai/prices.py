@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from veclab.jsontext import parse_json
 TABLE = Path(__file__).with_name("prices.json")
 # In the user's veclab directory, in the same form as the table.
 OVERRIDE = "prices.json"
+# Days after which a table is old.
+HALF_A_YEAR = 183
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,27 @@ class Price:
     def dollars(self, tokens: int, *, batch: bool = False) -> float:
         """Return what so many tokens cost."""
         return tokens / 1e6 * self.per_million * (1 - self.batch_discount if batch else 1)
+
+    @property
+    def note(self) -> str:
+        """What the user should know of its age; empty where there is nothing."""
+        return age_note(self.as_of, self.source)
+
+
+def age_note(as_of: str, source: Path) -> str:
+    """Say that prices of a day are over half a year old; empty where they are not, or undated."""
+    try:
+        day = date.fromisoformat(as_of)
+    except ValueError:
+        return ""
+    days = (datetime.now(UTC).date() - day).days
+    if days <= HALF_A_YEAR:
+        return ""
+    return (
+        f"the prices are of {as_of}, {days / 30.44:.0f} months ago, and may have changed since: "
+        f"costs and cost limits are estimates ({source}; docs/openai.md says how to write down "
+        "your own)"
+    )
 
 
 def find_price(model: str, endpoint: str | None = None) -> Price | None:
