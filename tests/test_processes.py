@@ -28,7 +28,7 @@ def trapped(tmp_path, monkeypatch):
 
 def look_at_a_cache(tmp_path):
     Cache.open(tmp_path / "cache").close()
-    assert journal.replay(tmp_path / "cache" / "v1", None) == (False, "")
+    assert journal.replay(tmp_path / "cache" / "v2", None) == (False, "")
 
 
 def read_a_document(tmp_path):
