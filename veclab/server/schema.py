@@ -15,6 +15,16 @@ from veclab.server.serving import Serving
 
 _REF = "#/components/schemas/{name}"
 
+_EVENT = {
+    "description": "An event; its data is JSON.",
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["claim", "answer", "error"]},
+        "data": {"type": "string"},
+    },
+    "required": ["event", "data"],
+}
+
 
 class Fault(Struct):
     """What went wrong."""
@@ -104,7 +114,7 @@ class Status(Struct):
 
 
 # Path, method, what it is, request, answer, statuses of problems, whether it needs no key.
-_TABLE: tuple[tuple[str, str, str, type | None, Any, tuple[int, ...], bool], ...] = (
+TABLE: tuple[tuple[str, str, str, type | None, Any, tuple[int, ...], bool], ...] = (
     (
         "/v1/embeddings",
         "post",
@@ -162,12 +172,12 @@ _TABLE: tuple[tuple[str, str, str, type | None, Any, tuple[int, ...], bool], ...
 
 def describe(serving: Serving) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of this server, with the names of its own models."""
-    types = [kind for row in _TABLE for kind in row[3:5] if isinstance(kind, type)]
+    types = [kind for row in TABLE for kind in row[3:5] if isinstance(kind, type)]
     structs = [kind for kind in [*types, ErrorAnswer] if issubclass(kind, Struct)]
     _, components = msgspec.json.schema_components(structs, ref_template=_REF)
     _name_models(components, serving)
     paths: dict[str, Any] = {}
-    for path, method, said, body, answer, statuses, free in _TABLE:
+    for path, method, said, body, answer, statuses, free in TABLE:
         told = _operation(path, said, body, answer, statuses, free or serving.settings.keys is None)
         paths.setdefault(path, {})[method] = told
     second = copy.deepcopy(paths["/v1/rerank"])
@@ -230,7 +240,7 @@ def _answer(path: str, answer: Any) -> dict[str, Any]:
     schema = {"$ref": _REF.format(name=answer.__name__)} if is_struct else {"type": "object"}
     content: dict[str, Any] = {"application/json": {"schema": schema}}
     if path == "/v1/ask":
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": _EVENT}
     return {"description": "Done.", "content": content}
 
 

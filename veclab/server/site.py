@@ -54,7 +54,8 @@ def _reference(described: dict[str, Any]) -> Iterator[str]:
     yield (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         "<title>veclab: reference</title>"
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" '
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        '<link rel="stylesheet" '
         'href="/page.css"></head><body><main><h1>What this server answers</h1>'
         '<p class="quiet">For programs: <a href="/openapi.json">/openapi.json</a></p>'
     )
