@@ -13,6 +13,7 @@ from pathlib import Path
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
 from veclab.models.local.folder import ModelFolder, StaticFiles, read_folder
+from veclab.models.local.openvino.graphs.build import has_builder
 from veclab.models.names import OPENAI
 from veclab.models.split_archive import put_together
 from veclab.models.static.folder import NAMED, describe_static
@@ -21,7 +22,9 @@ from veclab.models.words.model import is_words
 # What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
 _HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
-# A second copy of the weights, which only those need who have no torch to convert a model.
+_WANTED = {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_IGNORED}
+# A second copy of the weights, which only those need who have no torch for a model that no builder
+# of graphs knows.
 _HUB_CONVERTED = ["openvino/openvino_model.xml", "openvino/openvino_model.bin", "onnx/model.onnx"]
 
 
@@ -265,7 +268,10 @@ def _from_hub(name: str) -> Path:
         raise ModelUnavailable(_cannot_get(name, "HF_HUB_OFFLINE is set"))
     try:
         enable_progress_bars() if os.isatty(2) else disable_progress_bars()
-        return Path(snapshot_download(name, **_wanted()))
+        path = Path(snapshot_download(name, **_WANTED))
+        if find_spec("torch") is None and not has_builder(path):
+            snapshot_download(name, allow_patterns=_HUB_CONVERTED)
+        return path
     except Exception as error:  # the hub's client raises a dozen kinds; the reason is in the text
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelUnavailable(_cannot_get(name, reason[0])) from error
@@ -276,16 +282,9 @@ def _in_hub_cache(name: str) -> Path | None:
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(name, local_files_only=True, **_wanted()))
+        return Path(snapshot_download(name, local_files_only=True, **_WANTED))
     except Exception:  # not installed, not downloaded, or no name of the hub at all
         return None
-
-
-def _wanted() -> dict[str, list[str]]:
-    """Return which files of a model to download."""
-    if find_spec("torch") is None and find_spec("openvino") is not None:
-        return {"allow_patterns": [*_HUB_FILES, *_HUB_CONVERTED], "ignore_patterns": []}
-    return {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_IGNORED}
 
 
 def _cannot_get(name: str, reason: str) -> str:

@@ -8,24 +8,35 @@ from typing import Any, NamedTuple
 
 from veclab.models.local.configuration import wrapper_facts
 from veclab.models.local.folder import ModelFolder
-from veclab.models.local.modules import read_json, read_modules, wrapper_settings
+from veclab.models.local.modules import Module, read_modules, wrapper_settings
 from veclab.models.local.openvino.engine import load_openvino
 from veclab.models.local.openvino.graphs.after import after
+from veclab.models.local.openvino.graphs.albert import albert
 from veclab.models.local.openvino.graphs.bert import bert, roberta
 from veclab.models.local.openvino.graphs.configuration import Configuration
+from veclab.models.local.openvino.graphs.decoders import gemma3, qwen3
 from veclab.models.local.openvino.graphs.distilbert import distilbert
 from veclab.models.local.openvino.graphs.inputs import Inputs
+from veclab.models.local.openvino.graphs.modernbert import modernbert
 from veclab.models.local.openvino.graphs.mpnet import mpnet
 from veclab.models.local.openvino.graphs.parts import Node, Parts
+from veclab.models.local.openvino.graphs.rotary_bert import gte, nomic_bert
 from veclab.models.local.openvino.graphs.unknown import NotKnown
 from veclab.models.local.openvino.graphs.weights import Weights
 
+Builder = Callable[[Parts, Configuration, Inputs], Node]
 # By the `model_type` of config.json: what builds token vectors (n, tokens, dim).
-ARCHITECTURES: dict[str, Callable[[Parts, Configuration, Inputs], Node]] = {
+ARCHITECTURES: dict[str, Builder] = {
+    "albert": albert,
     "bert": bert,
     "camembert": roberta,
     "distilbert": distilbert,
+    "gemma3_text": gemma3,
+    "gte": gte,
+    "modernbert": modernbert,
     "mpnet": mpnet,
+    "nomic_bert": nomic_bert,
+    "qwen3": qwen3,
     "roberta": roberta,
     "xlm-roberta": roberta,
 }
@@ -44,6 +55,19 @@ class Built(NamedTuple):
     positions: int | None
 
 
+def has_builder(path: Path) -> bool:
+    """Return whether there is a builder for the transformer of a model folder."""
+    return _architecture(read_modules(path)[0])[1] is not None
+
+
+def _architecture(first: Module) -> tuple[str, Builder | None]:
+    """Return what the first module is, and what builds it, if anything."""
+    if first.kind != "Transformer":
+        return first.kind, None
+    kind = str(first.settings.get("model_type"))
+    return kind, ARCHITECTURES.get(kind)
+
+
 def build(folder: ModelFolder) -> Built:
     """Build the graph of a model.
 
@@ -52,13 +76,11 @@ def build(folder: ModelFolder) -> Built:
         ModelUnavailable: a file of the model is damaged.
     """
     first, *rest = read_modules(folder.path)
-    config = read_json(first.folder / "config.json")
-    kind = config.get("model_type") if first.kind == "Transformer" else first.kind
-    architecture = ARCHITECTURES.get(str(kind))
+    kind, architecture = _architecture(first)
     if architecture is None:
         raise NotKnown(f"no builder knows {kind}")
     _check_wrapper(first.folder)
-    read = Configuration(config)
+    read = Configuration(first.settings)
     parts = Parts(Weights(first.folder))
     inputs = Inputs(parts)
     try:

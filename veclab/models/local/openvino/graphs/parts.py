@@ -58,6 +58,16 @@ class Parts:
         product = self.product(x, self.weights[f"{name}.weight"])
         return self.plus(product, self.weights[bias]) if bias in self.weights else product
 
+    def linears(self, x: Node, name: str, count: int) -> list[Node]:
+        """Multiply by each of the equal parts that one weight holds, and add their biases."""
+        bias = f"{name}.bias"
+        weights = np.split(self.weights[f"{name}.weight"], count)
+        products = [self.product(x, part) for part in weights]
+        if bias not in self.weights:
+            return products
+        biases = np.split(self.weights[bias], count)
+        return [self.plus(each, part) for each, part in zip(products, biases, strict=True)]
+
     def product(self, x: Node, weight: NDArray[np.float32]) -> Node:
         """Multiply by a weight of (out, in)."""
         return self.ops.matmul(x, self.array(weight), False, True)
@@ -113,7 +123,9 @@ class Parts:
 
     def heads(self, x: Node, count: int) -> Node:
         """Turn (n, tokens, width) into (n, heads, tokens, width of a head)."""
-        width = x.get_output_partial_shape(0)[2].get_length() // count
+        width, rest = divmod(x.get_output_partial_shape(0)[2].get_length(), count)
+        if rest:
+            raise NotKnown(f"its weights do not fall into {count} heads")
         split = self.ops.reshape(x, self.integers(0, 0, count, width), True)
         return self.ops.transpose(split, self.integers(0, 2, 1, 3))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,11 @@ class Weights:
                 self._prefix = prefix
                 return
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Take parts of names for others, which later versions of a library give them."""
+        for old, new in names.items():
+            self._stored = {name.replace(old, new): at for name, at in self._stored.items()}
+
     def __contains__(self, name: str) -> bool:
         return self._found(name) is not None
 
@@ -70,10 +75,6 @@ class Weights:
         if stored.type == "BF16":
             flat = (flat.astype(np.uint32) << 16).view(np.float32)
         return flat.astype(np.float32, copy=False).reshape(stored.shape)
-
-    def stacked(self, names: Iterable[str]) -> Array:
-        """Return tensors one below the other."""
-        return np.concatenate([self[name] for name in names])
 
     def _found(self, name: str) -> Stored | None:
         known = self._stored.get(self._prefix + name)
