@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,21 @@ def test_ten_thousand_categories(opened):
         map.click(".level", modifiers=["Alt"])
         map.says(f"1 of {n:,} shown, filtered by maintainer")
         map.wait_for_url(re.compile(r"#o\.c0=\d+$"))  # the one shown, not 9,999 hidden
+
+
+@pytest.mark.parametrize(
+    "name", ["カテゴリ", "عمود", "🎉", "<img src=x onerror='hurt = 1'>", "a & b"]
+)
+def test_column_names_in_any_script_and_as_markup_are_names(opened, name):
+    page = sample_page(60)
+    columns_ = [replace(page.columns[0], name=name), *page.columns[1:]]
+    with opened(replace(page, columns=columns_, color=name)) as map:
+        assert map.locator("#color-by option:checked").inner_text() == name
+        map.evaluate("document.getElementById('app').app.pick(3)")
+        map.locator(".card dt").get_by_text(name, exact=True).wait_for()
+        map.click(".level[data-code='1']")
+        assert map.inner_text(".filter-note span").endswith(f"filtered by {name}")
+        assert map.evaluate("window.hurt") is None
 
 
 def test_a_second_file_is_told_by_its_shape(opened):

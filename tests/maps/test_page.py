@@ -5,6 +5,7 @@ import gzip
 import html.parser
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +175,15 @@ def test_no_text_is_markup_and_no_script_is_over_4_mb(read):
     assert read.tags.count("title") == 1
     assert all(text in read.strings("text") for text in AWKWARD if len(text) < 1000)
     assert max(map(len, read.scripts.values())) < 4_000_000
+
+
+def test_of_a_text_of_a_megabyte_the_beginning_is_there_and_it_is_counted():
+    page = sample_page(60)
+    page = replace(page, texts=["ab " * 400_000, "ü" * 1_000_000, *page.texts[2:]])
+    read = Reader("".join(page.write()))
+    assert read.head()["shortened"] == 3  # the sample has one of its own
+    texts = read.strings("text")
+    assert "ü" * pack.MOST_CHARACTERS in texts and ("ab " * 10_000)[: pack.MOST_CHARACTERS] in texts
 
 
 def test_a_large_blob_is_cut_into_parts(monkeypatch):

@@ -37,6 +37,12 @@ def test_tsne_keeps_more_neighbors_than_pca(unit):
     assert kept["tsne"] > kept["pca"] + 0.1
 
 
+def test_what_is_set_for_very_many_keeps_clumps_together_too(unit, monkeypatch):
+    monkeypatch.setattr("veclab.maps.projection._MANY", 100)
+    xy = lay_out(unit).xy
+    assert trustworthiness(unit, xy, n_neighbors=10, metric="cosine") > 0.9
+
+
 @pytest.mark.parametrize("method", ["tsne", "umap"])
 def test_the_same_seed_gives_the_same_picture(unit, method):
     first = lay_out(unit, method)
