@@ -31,7 +31,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check install --no-input --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench notebook lint docs lock format venv clean
+.PHONY: help demo test bench live notebook lint docs lock format venv clean
 
 help: ## Print this table
 	@printf 'make TARGET\n\n'
@@ -48,6 +48,10 @@ test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
 bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machine); ARGS="--quick"
 	$(PIP) --quiet -e '.[all,dev,bench]'
 	$(RUN) -m benchmarks.engines $(ARGS)
+
+# Not part of `make test`: it asks the real endpoint, with the key of whoever runs it.
+live: $(STAMP) ## Check docs/openai.md against OpenAI itself; needs OPENAI_API_KEY, costs under a cent
+	$(RUN) -m benchmarks.live_openai $(ARGS)
 
 notebook: $(STAMP) ## Open the course in JupyterLab
 	$(PIP) --quiet -e '.[course]'
