@@ -203,18 +203,20 @@ def _nearest(
     as_json: bool,
 ) -> None:
     from veclab.model import load, load_for
-    from veclab.similarities.nearest import nearest
+    from veclab.similarities.nearest_in_file import nearest_in_file
     from veclab.space import Role, require_same
-    from veclab.vectorfiles.files import read
+    from veclab.vectorfiles.source import open_own
 
-    vectors = read(file)
-    model = load_for(vectors.space, **loading) if name is None else load(name, **loading)
-    require_same(vectors.space, model.space, names=(file.name, "the query"))
+    source = open_own(file)
+    space = source.about.space
+    assert space is not None
+    model = load_for(space, **loading) if name is None else load(name, **loading)
+    require_same(space, model.space, names=(file.name, "the query"))
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
     queries = model.embed(texts, role=role, on_empty="error")
     print_notes(queries)
     texts = list(queries.texts or ())
-    _print_nearest(texts, None, vectors, nearest(queries, vectors, top, measure), as_json)
+    _print_nearest(texts, None, nearest_in_file(queries, source, top, measure), as_json)
 
 
 def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None:
@@ -222,14 +224,14 @@ def _within(vectors: Vectors, top: int, measure: Measure, as_json: bool) -> None
 
     found = neighbors(vectors, top, measure)
     queries = list(vectors.ids) if vectors.texts is None else list(vectors.texts)
-    _print_nearest(queries, list(vectors.ids), vectors, found, as_json)
+    _print_nearest(queries, list(vectors.ids), found, as_json)
 
 
 def _print_nearest(
-    queries: list[str], ids: list[str] | None, vectors: Vectors, found: Nearest, as_json: bool
+    queries: list[str], ids: list[str] | None, found: Nearest, as_json: bool
 ) -> None:
     """Print the nearest of each query; `ids` where the queries are rows of the file themselves."""
-    texts = vectors.texts
+    texts = found.texts
     if as_json:
         print_json(
             [
@@ -238,7 +240,7 @@ def _print_nearest(
                     "query": query,
                     "nearest": [
                         {
-                            "id": vectors.ids[i],
+                            "id": found.ids[i],
                             "score": round(float(s), 6),
                             "text": None if texts is None else texts[i],
                         }
@@ -253,7 +255,7 @@ def _print_nearest(
         label = "" if ids is None or ids[q] == query else f" {ids[q]}:"
         echo(f"nearest to{label or ':'} {one_line(query, 60)}")
         rows = [
-            [f"{s:z.3f}", vectors.ids[i], "" if texts is None else one_line(texts[i], 60)]
+            [f"{s:z.3f}", found.ids[i], "" if texts is None else one_line(texts[i], 60)]
             for i, s in zip(found.positions[q], found.scores[q], strict=True)
         ]
         print_table(["score", "id", "text"], rows, left=3)

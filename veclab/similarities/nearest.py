@@ -155,31 +155,55 @@ def _best_of(
 
     With `own`, query i is row `own + i` of the vectors and does not find itself.
     """
-    n = len(queries)
-    row, position = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-    score = np.zeros(0, dtype=np.float32)
-    floor = np.full(n, -np.inf, dtype=np.float32)  # of each query: its k-th best so far
+    best = Best(len(queries), k)
     for start in range(0, len(vectors) if k else 0, COLUMNS):
         block = scores_of(queries, vectors[start : start + COLUMNS], measure)
         if own is not None:
-            here = np.arange(max(own, start), min(own + n, start + block.shape[1]))
+            here = np.arange(max(own, start), min(own + len(queries), start + block.shape[1]))
             block[here - own, here - start] = -np.inf
+        best.add(block, start)
+    return best.positions, best.scores
+
+
+class Best:
+    """The k best so far of each of n queries, among all blocks of scores that were added."""
+
+    def __init__(self, n: int, k: int) -> None:
+        self._n, self._k = n, k
+        self._row, self._position = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+        self._score = np.zeros(0, dtype=np.float32)
+        self._floor = np.full(n, -np.inf, dtype=np.float32)  # of each query: its k-th best so far
+
+    def add(self, block: Scores, start: int) -> None:
+        """Add the scores of m further vectors, float32 (n, m); `start` came before them."""
+        n, k = self._n, self._k
+        if not k:
+            return
         # A later row with an equal score comes after, so only what is above the floor counts.
         # The first block has no floor yet and makes its own.
         if start == 0 and k < block.shape[1]:
             at_least = np.partition(block, -k, axis=1)[:, -k]
             hits = block >= at_least[:, None]
         else:
-            hits = block > floor[:, None]
+            hits = block > self._floor[:, None]
         hit_row, hit = np.nonzero(hits)
-        row = np.concatenate([row, hit_row])
-        position = np.concatenate([position, hit + start])
-        score = np.concatenate([score, block[hit_row, hit]])
+        row = np.concatenate([self._row, hit_row])
+        position = np.concatenate([self._position, hit + start])
+        score = np.concatenate([self._score, block[hit_row, hit]])
         order = np.lexsort((position, -score, row))
         rank = np.arange(len(row)) - np.searchsorted(row[order], row[order])
         kept = order[rank < k]
-        row, position, score = row[kept], position[kept], score[kept]
-        full = np.bincount(row, minlength=n) == k
-        last = np.cumsum(np.bincount(row, minlength=n)) - 1
-        floor[full] = score[last[full]]
-    return position.reshape(n, k), score.reshape(n, k)
+        self._row, self._position, self._score = row[kept], position[kept], score[kept]
+        counts = np.bincount(self._row, minlength=n)
+        full, last = counts == k, np.cumsum(counts) - 1
+        self._floor[full] = self._score[last[full]]
+
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """intp (n, k), best first, once k vectors or more were added."""
+        return self._position.reshape(self._n, self._k)
+
+    @property
+    def scores(self) -> Scores:
+        """float32 (n, k), in the same order."""
+        return self._score.reshape(self._n, self._k)

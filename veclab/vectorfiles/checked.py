@@ -37,8 +37,12 @@ def facts_in(name: object, read: Callable[[str | bytes], T], text: str | bytes) 
 
 
 @contextmanager
-def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def opened_parquet(path: Path, metadata: Any = None) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file for what is read from it inside `with`.
+
+    Args:
+        path: of the file.
+        metadata: its own, where it was opened before; else it is read.
 
     Raises:
         InputError: it is missing, damaged, cut short or no Parquet file, or two of its columns
@@ -51,7 +55,7 @@ def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         raise InputError(f"there is no file {path}")
     try:
         # A buffer streams a column, which may be as large as the file, instead of loading it.
-        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        with pq.ParquetFile(path, metadata=metadata, buffer_size=1 << 20, pre_buffer=False) as file:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
                 raise InputError(f"{path} has several columns of the same name: {sorted(names)}")

@@ -7,7 +7,9 @@ is the strict reader for all else.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -37,7 +39,9 @@ T = TypeVar("T")
 _VECTOR_NAMES = ("embedding", "embeddings", "vector", "vectors")
 _ID_NAMES = ("id", "_id")
 _TEXT_NAMES = ("text", "texts", "content", "document", "chunk", "sentence", "body", "description")
-_BATCH = 8192
+_BATCH = 2048
+# Numbers of a row group that is read ahead of its turn (32 MB), and how many are at once.
+_AHEAD, _READERS = 1 << 23, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,22 @@ def open_vectors(
         f"{path.name}: vectors are read from .parquet, .npz and .npy files; most vector tools "
         "export one of these"
     )
+
+
+def open_own(path: str | Path) -> VectorSource:
+    """Open a file of vectors that veclab wrote, whose Space is known.
+
+    Raises:
+        InputError: it is missing, damaged, or not veclab's.
+    """
+    from veclab.vectorfiles.files import open_parquet, read
+
+    path = Path(path)
+    if path.suffix == ".npz":
+        return ArrayVectors.of(read(path), path.name)
+    with open_parquet(path):
+        pass
+    return ParquetVectors(path, "embedding", "text")
 
 
 class ArrayVectors:
@@ -256,6 +276,8 @@ class ParquetVectors:
             return None if key not in meta else facts_in(path, read, meta[key])
 
         kind = schema.field(chosen).type
+        # Of a column whose vectors say their lengths themselves, as far as is known before.
+        self._width = kind.list_size if pa.types.is_fixed_size_list(kind) else 1024
         dimensions = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
         self.about = About(
             path.name,
@@ -271,11 +293,37 @@ class ParquetVectors:
 
     def _batches(self, columns: list[str]) -> Iterator[Any]:
         with opened_parquet(self._path) as file:
-            for batch in file.iter_batches(_BATCH, columns=columns):
-                # By name once more: asking for "a" also brings a column called "a.b".
-                chosen = batch.select(columns)
-                chosen.validate(full=True)
-                yield chosen
+            groups = range(file.metadata.num_row_groups)
+            rows = max((file.metadata.row_group(g).num_rows for g in groups), default=0)
+            if rows * self._width > _AHEAD or len(groups) < 2:
+                yield from self._read(file, columns, list(groups))
+                return
+
+            def group(number: int) -> list[Any]:
+                with opened_parquet(self._path, file.metadata) as own:
+                    return list(self._read(own, columns, [number]))
+
+            # Decoding takes longer than whatever is done with a block: two threads read ahead.
+            pending: deque[Future[list[Any]]] = deque()
+            with ThreadPoolExecutor(_READERS) as pool:
+                try:
+                    for number in groups:
+                        if len(pending) >= _READERS:
+                            yield from pending.popleft().result()
+                        pending.append(pool.submit(group, number))
+                    while pending:
+                        yield from pending.popleft().result()
+                finally:
+                    for future in pending:
+                        future.cancel()
+
+    @staticmethod
+    def _read(file: Any, columns: list[str], groups: list[int]) -> Iterator[Any]:
+        for batch in file.iter_batches(_BATCH, columns=columns, row_groups=groups):
+            # By name once more: asking for "a" also brings a column called "a.b".
+            chosen = batch.select(columns)
+            chosen.validate(full=True)
+            yield chosen
 
     def _first_length(self) -> int:
         """Return the length of the first vector; 0 where there is none."""
@@ -322,14 +370,23 @@ class ParquetVectors:
                 yield batch[self._text].to_pylist()
 
     def _take(self, column: str, positions: Sequence[int]) -> list[Any]:
-        """Return the values of some rows of a column, in one pass through it."""
+        """Return the values of some rows of a column; only their row groups are read."""
         wanted = np.unique(np.asarray(positions, dtype=np.intp))
         values: dict[int, Any] = {}
-        done = 0
-        for batch in self._batches([column]) if len(wanted) else ():
-            here = wanted[(wanted >= done) & (wanted < done + batch.num_rows)]
-            values.update(zip(here, batch[column].take(here - done).to_pylist(), strict=True))
-            done += batch.num_rows
+        with opened_parquet(self._path) as file:
+            done = 0
+            for group in range(file.metadata.num_row_groups if len(wanted) else 0):
+                rows = file.metadata.row_group(group).num_rows
+                if not ((wanted >= done) & (wanted < done + rows)).any():
+                    done += rows
+                    continue
+                for batch in self._read(file, [column], [group]):
+                    here = wanted[(wanted >= done) & (wanted < done + batch.num_rows)]
+                    taken = batch[column].take(here - done).to_pylist()
+                    values.update(zip(here.tolist(), taken, strict=True))
+                    done += batch.num_rows
+        if len(values) < len(wanted):
+            raise InputError(f"{self._path} is damaged: it has fewer rows than it promises")
         return [values[p] for p in positions]
 
 
