@@ -65,6 +65,17 @@ def test_search_finds_what_python_finds_and_lights_it(opened, page):
         map.wait_for_selector(".set", state="hidden")
 
 
+def test_what_is_found_stands_out_also_where_its_category_has_no_color(opened, page):
+    with opened(page) as map:
+        map.choose("package")  # 300 of them, and all but 16 are gray
+        map.search("chess")
+        map.wait_for_selector(".set h2")
+        accent = map.evaluate(
+            "getComputedStyle(document.documentElement).getPropertyValue('--accent')"
+        )
+        assert accent in hexes(map.drawn())
+
+
 @pytest.mark.parametrize("query", ["日本語", "🎉", "שלום", "</SCRIPT><IMG", "\x00 a nul", "ID-57"])
 def test_search_takes_any_script_and_whole_ids(opened, page, query):
     with opened(page) as map:

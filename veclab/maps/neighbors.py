@@ -16,8 +16,8 @@ from veclab.maps.principal import principal
 ALL_PAIRS = 20_000
 # From here on the descent reads the first 128 principal components, and what it finds is sorted by
 # the whole vectors: half the time and a third of the memory. It finds more than is asked for, since
-# the nearest in 128 dimensions are not quite the nearest: of 60,000 short texts by a static model of
-# 256 dimensions, 20 found held 76% of the true 15 nearest, 30 held 86%, in the same time.
+# the nearest in 128 dimensions are not quite the nearest: of 60,000 short texts by a static model
+# of 256 dimensions, 20 found held 76% of the true 15 nearest, 30 held 86%, in the same time.
 _REDUCED, _DIMENSIONS, _FOUND = 200_000, 128, 30
 _SCORES = 2**25  # of a block: 128 MB
 # The neighborhood that figures are about, as in most work on projections.

@@ -1,5 +1,6 @@
 // One map on the screen: a canvas of points, a canvas of lines and labels over it, and its view.
 import type { App } from "./app";
+import { rgb } from "./colors";
 import { type Label, type MapHead, unit } from "./data";
 import { el } from "./dom";
 import { placeLabels } from "./labels";
@@ -63,6 +64,9 @@ export class Pane {
     const out = app.focus ? new Uint8Array(n) : null;
     if (app.focus && out) for (const row of app.focus) out[row] = 1;
     const [r, g, b] = this.ink.dim;
+    // What is found must be seen, also where its category has no color of its own.
+    const rest = rgb(app.head.palette.rest[app.theme]);
+    const accent = rgb(this.ink.accent);
     const lit = new Uint32Array(app.focus?.length ?? 0);
     let found = 0;
     for (let at = 0; at < n; at++) {
@@ -75,9 +79,8 @@ export class Pane {
         tints[4 * at + 3] = 70;
         continue;
       }
-      tints[4 * at] = colors[3 * row];
-      tints[4 * at + 1] = colors[3 * row + 1];
-      tints[4 * at + 2] = colors[3 * row + 2];
+      const gray = out && colors[3 * row] === rest[0] && colors[3 * row + 1] === rest[1] && colors[3 * row + 2] === rest[2];
+      for (let i = 0; i < 3; i++) tints[4 * at + i] = gray ? accent[i] : colors[3 * row + i];
       tints[4 * at + 3] = 255;
       if (out) lit[found++] = at;
     }
