@@ -16,6 +16,7 @@ from veclab.models.catalog import find_model
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.converted_models import (
     CannotConvert,
+    Converted,
     find_or_build,
     find_or_convert,
     pad_id,
@@ -257,10 +258,10 @@ def _openvino(
         raise InputError("the OpenVINO engine has f32, bf16 and int8, not f16")
     if (reason := _only_torch(folder)) is not None:
         raise CannotConvert(reason)
-    built = precision == "int8" or find_or_build(folder) is not None
-    ready = [] if built else _carried(folder, precision, threads)
+    built = None if precision == "int8" else find_or_build(folder)
+    ready = [] if built is not None else _carried(folder, precision, threads)
     if not isinstance(ready, _Ready):
-        unusable, ready = ready, _converted(folder, precision, threads)
+        unusable, ready = ready, _converted(folder, precision, threads, built)
         ready.notes.extend(unusable)
     if max_tokens is not None and ready.positions is not None and max_tokens > ready.positions:
         raise InputError(
@@ -308,14 +309,16 @@ def _carried(
     return _Ready(engine, tokenizer, folder.max_tokens, None, engine.arithmetic, notes, folder)
 
 
-def _converted(folder: ModelFolder, precision: Precision | None, threads: int | None) -> _Ready:
+def _converted(
+    folder: ModelFolder, precision: Precision | None, threads: int | None, built: Converted | None
+) -> _Ready:
     """Open the model's converted form, made now if it is missing or damaged."""
 
     def ready(again: bool) -> _Ready:
         if precision == "int8":
             made = find_or_quantize(folder, again=again)
         else:
-            made = find_or_convert(folder, again=again)
+            made = built if built and not again else find_or_convert(folder, again=again)
         arithmetic = None if precision == "int8" else precision
         engine = Engine(
             made.model, pad_id=made.pad_id, threads=threads, arithmetic=arithmetic, keep=True

@@ -60,7 +60,7 @@ def test_names_from_before_transformers_1(equal, tmp_path):
         ("config.json", {"hidden_act": "xielu"}, "it has the activation xielu"),
         ("config.json", {"num_hidden_layers": 3}, "its weights hold no encoder.layer.2"),
         ("config.json", {"num_attention_heads": 7}, "its weights do not fall into 7 heads"),
-        ("sentence_bert_config.json", {"unpad_inputs": True}, "is told {'unpad_inputs': True}"),
+        ("sentence_bert_config.json", {"new_setting": True}, "is told {'new_setting': True}"),
         ("1_Pooling/config.json", {"pooling_mode": "first_two"}, "it has the pooling first_two"),
     ],
 )

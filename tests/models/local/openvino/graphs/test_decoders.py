@@ -43,3 +43,29 @@ def test_gemma3(equal, size, around):
         **SMALLER | size, use_bidirectional_attention=around, bos_token_id=0, eos_token_id=2
     )
     equal(transformers.Gemma3TextModel(config))
+
+
+@pytest.mark.parametrize("kind", ["Qwen3", "Gemma3Text", "ModernBert", "NomicBert"])
+def test_positions_survive_bf16(tmp_path, kind):
+    """Angles computed in bf16 would be wrong from the 256th token on."""
+    import numpy as np
+
+    from tests.tiny import make_any
+    from veclab.models.local.folder import read_folder
+    from veclab.models.local.openvino.engine import Engine
+    from veclab.models.local.openvino.graphs.build import build
+
+    size = SMALLER | {"max_position_embeddings": 700, "bos_token_id": 0, "eos_token_id": 2}
+    if kind in ("ModernBert", "NomicBert"):
+        del size["head_dim"], size["num_key_value_heads"]
+    size |= dict.fromkeys(("cls_token_id", "sep_token_id"), 2)
+    model = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**size))
+    folder = read_folder(make_any(tmp_path / "m", model, max_tokens=600), name="m")
+    rows = [np.random.default_rng(0).integers(5, 250, 600).astype(np.int32)]
+    exact = Engine(build(folder).model, arithmetic="f32").run(rows)
+    engine = Engine(build(folder).model, arithmetic="bf16")
+    if engine.arithmetic != "bf16":
+        pytest.skip("this processor has no bf16")
+    quick = engine.run(rows)
+    cosine = (exact * quick).sum() / np.linalg.norm(exact) / np.linalg.norm(quick)
+    assert cosine > 0.999

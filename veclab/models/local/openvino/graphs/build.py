@@ -40,6 +40,8 @@ ARCHITECTURES: dict[str, Builder] = {
     "roberta": roberta,
     "xlm-roberta": roberta,
 }
+# Of what sentence-transformers is told: the tokenizer's part, and how torch would load and run it.
+_HARMLESS = {"do_lower_case", "model_args", "model_kwargs", "unpad_inputs"}
 
 
 class Built(NamedTuple):
@@ -97,7 +99,7 @@ def build(folder: ModelFolder) -> Built:
 
 def _check_wrapper(transformer: Path) -> None:
     """Refuse what sentence-transformers would do otherwise than call the model on a text."""
-    said = wrapper_facts(wrapper_settings(transformer))
-    said.pop("do_lower_case", None)  # the tokenizer's part
+    facts = wrapper_facts(wrapper_settings(transformer))
+    said = {name: fact for name, fact in facts.items() if name not in _HARMLESS}
     if said:
         raise NotKnown(f"sentence-transformers is told {said}")
