@@ -9,7 +9,8 @@ import pytest
 from veclab import InputError, Space, SpaceMismatch, Vectors, nearest
 from veclab.similarities.nearest_in_file import nearest_in_file
 from veclab.vectorfiles.files import ParquetSink
-from veclab.vectorfiles.source import ParquetVectors, open_own
+from veclab.vectorfiles.parquet import ParquetVectors
+from veclab.vectorfiles.source import open_own
 
 SPACE = Space("fake", "model", 8, weights="aa", normalized=False)
 
