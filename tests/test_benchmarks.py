@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import table
 from benchmarks.peers import REFERENCE
+from tests.server.conftest import threaded  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,3 +66,15 @@ class TestFigures:
         assert figures["times_reference"] == 3
         assert figures["times_reference_range"] == [3, 3]
         assert figures["tokens_per_s"] == 4
+
+
+@pytest.mark.slow
+def test_a_load_of_the_server_is_told(threaded):  # noqa: F811
+    server = threaded()
+    command = [sys.executable, "-m", "benchmarks.server", "ask", "--port", str(server.port)]
+    command += ["--model", "fake", "--clients", "8", "--texts", "100"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert sum(told["statuses"].values()) == 100
+    assert told["texts_per_s"] > 0

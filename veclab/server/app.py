@@ -29,6 +29,7 @@ def make_app(serving: Serving) -> ASGIApp:
     routes = [
         Route(path, _named(path, endpoint), methods=[method])
         for path, method, endpoint in (
+            ("/v1/embeddings", "POST", embeddings),  # the first is found first
             ("/health", "GET", health),
             ("/ready", "GET", ready),
             ("/metrics", "GET", metrics),
@@ -36,7 +37,6 @@ def make_app(serving: Serving) -> ASGIApp:
             ("/v1/models/{model:path}", "GET", one_model),
             ("/v1/spaces/{space}", "GET", space),
             ("/v1/about", "GET", about),
-            ("/v1/embeddings", "POST", embeddings),
             ("/v1/rerank", "POST", rerank),
             ("/v2/rerank", "POST", rerank),
             ("/v1/search", "POST", search),

@@ -39,6 +39,8 @@ from veclab.space import OnLong, Role
 _WINDOW = 2
 # Below this many tokens a stream is not at its full speed, and work is not shared out.
 _LEAST_SHARE = 128
+# Seconds in which the reader collects arrivals while every stream is busy.
+_COLLECT = 0.002
 # For a batch under way when the server ends.
 _LAST_SECONDS = 5.0
 
@@ -156,6 +158,10 @@ class Batcher:
             with self._lock:
                 while not len(self._arrivals) and not self._closed:
                     self._arrived.wait()
+                busy = not self._idle
+            if busy and not self._closed:
+                time.sleep(_COLLECT)  # no stream waits for it, and read together it costs less
+            with self._lock:
                 if self._closed:
                     return
                 parts = self._arrivals.take(PART_CHARS // 4, lambda part: part.job.dead)

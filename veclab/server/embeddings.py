@@ -57,7 +57,7 @@ async def embeddings(request: Request) -> Response:
     tokens = sum(truncated_length(n, limit) for n in job.tokens().tolist())
     served.metrics.answered(len(texts), tokens, job.waited)
     call.facts.update(tokens=tokens, cached=job.cached)
-    headers = {"x-veclab-space": serving.remember(served.space(size))}
+    headers = {"x-veclab-space": serving.space_of(served, size)}
     if cut := job.truncated():
         headers["x-veclab-truncated"] = ",".join(map(str, cut[:_NAMED]))
         headers["x-veclab-truncated-count"] = str(len(cut))

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,8 @@ from veclab.server.serving import Serving
 OPEN = frozenset({"/", "/health", "/ready", "/openapi.json", "/docs", "/page.css", "/page.js"})
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
 _REQUEST_ID = re.compile(r"[\w.\-]{1,128}", re.ASCII)
+# Ids of requests are unique; what makes them so is asked of the system once.
+_PROCESS, _NUMBERS = uuid.uuid4().hex[:20], count(1)
 _ALWAYS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -151,7 +154,7 @@ def _call(scope: Scope) -> Call:
     given = headers.get("x-request-id", "")
     host, port = scope.get("client") or ("unknown", 0)
     return Call(
-        id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex,
+        id=given if given and _REQUEST_ID.fullmatch(given) else f"{_PROCESS}{next(_NUMBERS):012x}",
         client=host,
         flow=f"{host}:{port}",
         headers=headers,

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +36,7 @@ class ServedModel:
         batcher: that its jobs go through.
         metrics: its counters.
         shortens: whether it was trained for shorter vectors.
+        space_ids: of its vectors, by their length.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ServedModel:
     batcher: Batcher
     metrics: ModelMetrics
     shortens: bool
+    space_ids: dict[int, str] = field(default_factory=dict)
 
     def dimensions(self, asked: int | None) -> int:
         """Return the length of vectors to give.
@@ -122,6 +124,13 @@ class Serving:
         if served is None:
             raise unknown_model(name, list(self.models))
         return served
+
+    def space_of(self, served: ServedModel, dimensions: int) -> str:
+        """Return the id of the Space of a model's vectors; from then on it can be asked for."""
+        found = served.space_ids.get(dimensions)
+        if found is None:
+            found = served.space_ids[dimensions] = self.remember(served.space(dimensions))
+        return found
 
     def remember(self, space: Space) -> str:
         """Let a Space be asked for by its id, and return the id."""
