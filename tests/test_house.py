@@ -111,6 +111,15 @@ def test_every_room_has_its_floor():
     assert rooms <= set(FLOOR), f"give {sorted(rooms - set(FLOOR))} a floor"
 
 
+def test_contributing_shows_every_room_and_no_other():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    plan = text.partition("## The house")[2].partition("No room is called")[0]
+    names = [re.split(" {2,}", line.strip())[0] for line in re.findall(r"^ {4}\S.*", plan, re.M)]
+    shown = {room for line in names for room in re.findall(r"(\w+)(?:/|\.py)(?= |$)", line)}
+    rooms = {room_of(module) for module in MODULES} - {None, "__main__"}
+    assert shown == rooms
+
+
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_imports_go_down(path):
     here = room_of(module_of(path))
