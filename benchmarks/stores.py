@@ -3,11 +3,11 @@
     python -m benchmarks.stores VECTORS.parquet [--python PATH] [--engines veclab,faiss]
 
 VECTORS.parquet is a file that `veclab embed` wrote. PATH is the Python of another environment, with
-`pip install faiss-cpu sqlite-vec apsw chromadb lancedb txtai`: they are not extras of veclab.
-Each engine is a process of its own, with its defaults and cosine. It takes texts and vectors,
-writes them to disk, and is asked 300 times for the ten nearest with their texts, by one client; the
-queries are sentences of passages, embedded before. Needs Linux. A result counts as right where its true cosine
-reaches the true tenth. FAISS keeps no texts: here a list in memory holds them.
+`pip install faiss-cpu sqlite-vec apsw chromadb lancedb txtai`: they are not extras of veclab. Each
+engine is a process of its own, with its defaults and cosine. It takes texts and vectors, writes
+them to disk, and is asked 300 times for the ten nearest with their texts, by one client; the
+queries are sentences of passages, embedded before. A result counts as right where its true cosine
+reaches the true tenth. FAISS keeps no texts: here a list in memory holds them. Needs Linux.
 """
 
 from __future__ import annotations

@@ -82,11 +82,11 @@ def test_a_definition_stands_under_its_terms(tmp_path):
     )
     assert blocks(read_one(tmp_path, "a.html", page)) == [
         ("heading", ("Options",), "Options"),
-        ("heading", ("Options", "-f, --force"), "-f, --force"),
-        ("text", ("Options", "-f, --force"), "Go on."),
-        ("text", ("Options", "-f, --force"), "Always."),
-        ("heading", ("Options", "-f, --force", "yes"), "yes"),
-        ("text", ("Options", "-f, --force", "yes"), "Inner."),
+        ("heading", ("Options", "-f --force"), "-f\n--force"),
+        ("text", ("Options", "-f --force"), "Go on."),
+        ("text", ("Options", "-f --force"), "Always."),
+        ("heading", ("Options", "-f --force", "yes"), "yes"),
+        ("text", ("Options", "-f --force", "yes"), "Inner."),
         ("heading", ("Options", "-n"), "-n"),
         ("text", ("Options", "-n"), "Stop."),
         ("text", ("Options",), "After."),

@@ -48,12 +48,12 @@ _CODE = (
 FORMATS = {
     "text": Format(_plain(read_text), (".txt", ".text", ".log", ".rst", ".adoc"), 2, apart=False),
     "markdown": Format(_plain(read_markdown), (".md", ".markdown", ".mdown")),
-    "html": Format(_plain(read_html), (".html", ".htm", ".xhtml"), 2),
+    "html": Format(_plain(read_html), (".html", ".htm", ".xhtml"), 3),
     "pdf": Format(_plain(read_pdf), (".pdf",)),
     "docx": Format(read_docx, (".docx", ".docm")),
     "pptx": Format(read_pptx, (".pptx", ".pptm")),
     "odt": Format(read_odt, (".odt",)),
-    "epub": Format(read_epub, (".epub",), 2),
+    "epub": Format(read_epub, (".epub",), 3),
     "code": Format(_plain(read_code), _CODE),
 }
 RECORDS = (".jsonl", ".ndjson", ".csv", ".tsv")

@@ -199,7 +199,7 @@ class _Page:
     def _definition(self, enters: bool) -> None:
         """A definition stands under its terms, as under a heading below all others."""
         terms = [" ".join(line.split()) for line in "".join(self._parts).split("\n")]
-        title = ", ".join(term for term in terms if term)
+        title = "\n".join(term for term in terms if term)
         if enters and self._glossaries and 0 < len(title) <= _LONGEST_TERM:
             self._parts, self._linked = [], 0
             self._settle()
