@@ -36,9 +36,11 @@ def test_equal_speeds_share_a_place_and_no_mark_covers_another():
     assert sizes[0] > sizes[1] == sizes[2]
 
 
-def test_close_speeds_stand_side_by_side():
-    found = places(comparison(board(row("a", 900.0), row("b", 905.0))))
-    assert found["a"] < 900 < 905 < found["b"]
+def test_nearly_equal_speeds_stand_where_they_are_and_no_mark_covers_another():
+    picture = comparison(board(row("a", 900.0), row("b", 905.0), row("c", 90.0)))
+    assert places(picture) == pytest.approx({"a": 900, "b": 905, "c": 90})
+    sizes = [line.get_markersize() for line in picture.axes[0].lines if line.get_marker() != "None"]
+    assert sizes[0] > sizes[1] == sizes[2]
 
 
 def test_against_cost_only_models_that_are_paid_for_are_drawn():

@@ -68,14 +68,16 @@ def _place(row: Row, against: Against) -> float | None:
 
 def _panel(axes: Any, board: Board, against: Against) -> None:
     places = {row.label: place for row in board.rows if (place := _place(row, against)) is not None}
-    apart = _apart(places)
+    step = _step(places)
     left_out = [row.label for row in board.rows if row.label not in places]
     for number, row in enumerate(board.rows):
         if row.label not in places:
             continue
-        place, figure = apart[row.label], row.main
-        # Of rows that share a place, later ones are smaller, so that none covers another.
-        later = min(3, sum(apart.get(other.label) == place for other in board.rows[number + 1 :]))
+        place, figure = places[row.label], row.main
+        # Each stands at its own figure. Of rows whose marks would lie on each other, later ones are
+        # smaller, so that none covers another.
+        after = [places[other.label] for other in board.rows[number + 1 :] if other.label in places]
+        later = min(3, sum(1 / step < other / place < step for other in after))
         color = color_of(number)
         if figure.low is not None and figure.high is not None:
             axes.plot(
@@ -117,12 +119,7 @@ def _round_ticks(axes: Any) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
-def _apart(places: Mapping[str, float]) -> dict[str, float]:
-    """Places on a logarithmic axis, close ones set side by side; equal ones share their place."""
-    values = sorted(set(places.values()))
-    step = max((values[-1] / values[0]) ** 0.03, 1.06) if values else 1.0
-    moved: dict[float, float] = {}
-    for place in values:
-        near = [other for other in values if step > other / place > 1 / step]
-        moved[place] = place * step ** (near.index(place) - (len(near) - 1) / 2)
-    return {label: moved[place] for label, place in places.items()}
+def _step(places: Mapping[str, float]) -> float:
+    """Return how much faster a row must be for its mark to stand clear of another's."""
+    values = sorted(places.values())
+    return max((values[-1] / values[0]) ** 0.03, 1.06) if values else 1.0
