@@ -63,7 +63,7 @@ def test_a_threshold_is_found_and_kept(run, tmp_path):
         (["--chunk-size", "128"], "--chunk-size and --documents go together"),
         (["--chunk-size", "many", "--documents", "."], "not a list of integers"),
         (["--overlap", "8"], "--overlap requires --chunk-size"),
-        (["--max-cost", "1"], "require --llm"),
+        (["--max-cost", "1"], "requires --llm"),
         (
             ["--questions", "FILE", "--set-threshold", "--threshold", "0.4"],
             "--threshold cannot be combined with --set-threshold",

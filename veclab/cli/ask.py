@@ -19,7 +19,7 @@ from veclab.cli.console import (
     print_table,
     progress,
 )
-from veclab.cli.options import store_option
+from veclab.cli.options import chat_model, chat_options, store_option
 from veclab.report import group_notes, one_line
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ _QUOTE = 160
 @click.command()
 @click.argument("question", required=False)
 @store_option
-@click.option(
-    "--llm",
-    metavar="openai:MODEL",
-    help="Chat model that writes the answer; without one, the best sentences are quoted.",
-)
-@click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint for --llm.")
+@chat_options
 @click.option("--top", "-n", type=int, default=8, show_default=True, help="Passages to retrieve.")
 @click.option(
     "--mode",
@@ -58,15 +53,6 @@ _QUOTE = 160
     help="Minimum evidence for an answer, 0 to 1; 0 always answers. Default: the store's.",
 )
 @click.option(
-    "--window", type=int, metavar="TOKENS", help="Context window of --llm: prompt and answer."
-)
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(min=0),
-    metavar="DOLLARS",
-    help="Spend at most this much on --llm; stop before exceeding it.",
-)
-@click.option(
     "--explain", is_flag=True, help="Show passages, evidence, prompts and dropped claims."
 )
 @click.option("--chat", is_flag=True, help="Ask follow-up questions; an empty line ends the chat.")
@@ -74,6 +60,7 @@ _QUOTE = 160
 def ask(
     question: str | None,
     store: str,
+    llm: dict[str, Any],
     explain: bool,
     chat: bool,
     as_json: bool,
@@ -90,7 +77,7 @@ def ask(
         raise click.UsageError("--chat is interactive and cannot be combined with --json")
     if question is None and not chat:
         raise click.UsageError("give a QUESTION, or --chat")
-    options["llm"] = _language_model(options)
+    options["llm"] = chat_model(llm)
     with Store.open(store) as opened:
         if chat:
             _converse(opened, question, explain, options)
@@ -101,19 +88,6 @@ def ask(
         print_json(answer.to_dict())
     else:
         _show(answer, explain)
-
-
-def _language_model(options: dict[str, Any]) -> Any:
-    """Return one chat model for all questions, so that one cost limit holds for them all."""
-    llm, given = options.pop("llm"), {n: options.pop(n) for n in ("base_url", "window", "max_cost")}
-    if llm is None:
-        for name, value in given.items():
-            if value is not None:
-                raise click.UsageError(f"--{name.replace('_', '-')} requires --llm")
-        return None
-    from veclab.rag.chat import ChatModel
-
-    return ChatModel(llm, **given)
 
 
 def _ask(store: Store, question: str, options: dict[str, Any], say: Any, **more: Any) -> Answer:

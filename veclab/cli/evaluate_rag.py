@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import echo, json_option, print_facts, print_json, print_table, progress
-from veclab.cli.options import store_option
+from veclab.cli.options import chat_model, chat_options, store_option
 from veclab.report import group_notes
 
 if TYPE_CHECKING:
@@ -44,17 +44,7 @@ def _numbers(_: Any, option: click.Parameter, value: str | None) -> tuple[int, .
     help="Number of questions to generate if no file is given.",
 )
 @click.option("--rerank", metavar="NAME", help="Also evaluate with this cross-encoder.")
-@click.option("--llm", metavar="openai:MODEL", help="Chat model that writes the answers.")
-@click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint for --llm.")
-@click.option(
-    "--window", type=int, metavar="TOKENS", help="Context window of --llm: prompt and answer."
-)
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(min=0),
-    metavar="DOLLARS",
-    help="Spend at most this much on --llm; stop before exceeding it.",
-)
+@chat_options
 @click.option(
     "--threshold", type=float, help="Minimum evidence for an answer. Default: the store's."
 )
@@ -90,6 +80,7 @@ def evaluate_rag(
     store: str,
     questions: Path | None,
     sample: int,
+    llm: dict[str, Any],
     set_threshold: bool,
     refused: float,
     documents: Path | None,
@@ -117,7 +108,7 @@ def evaluate_rag(
         raise click.UsageError("--set-threshold requires --questions FILE")
     if chunk_size is not None or set_threshold:
         mode = "--chunk-size" if chunk_size is not None else "--set-threshold"
-        for name, value in options.items():
+        for name, value in (options | llm).items():
             if value is not None:
                 raise click.UsageError(f"--{name.replace('_', '-')} cannot be combined with {mode}")
     asked = None if questions is None else read_questions(questions)
@@ -143,29 +134,15 @@ def evaluate_rag(
                     on_done=advance,
                 )
         else:
-            found = _measure(opened, asked, sample, 2 * n, options)
+            from veclab.rag.evaluate import evaluate_rag as run
+
+            options["llm"] = chat_model(llm)
+            with progress("asking", 2 * n, "questions") as advance:
+                found = run(opened, asked, sample=sample, on_done=advance, **options)
     if as_json:
         print_json(found.to_dict())
     else:
         _show(found)
-
-
-def _measure(
-    store: Store, asked: list[Question] | None, sample: int, total: int, options: dict[str, Any]
-) -> RagEvaluation:
-    from veclab.rag.evaluate import evaluate_rag as run
-
-    llm = options.pop("llm")
-    given = {name: options.pop(name) for name in ("base_url", "window", "max_cost")}
-    chat = None
-    if llm is not None:
-        from veclab.rag.chat import ChatModel
-
-        chat = ChatModel(llm, **given)
-    elif any(value is not None for value in given.values()):
-        raise click.UsageError("--base-url, --window and --max-cost require --llm")
-    with progress("asking", total, "questions") as advance:
-        return run(store, asked, sample=sample, llm=chat, on_done=advance, **options)
 
 
 def _set(store: Store, asked: list[Question], refused: float, as_json: bool) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from veclab.cli.console import device_option
 from veclab.pipeline.prepare import OPTIONAL_STEPS
+
+if TYPE_CHECKING:
+    from veclab.rag.chat import ChatModel
 
 Command = Callable[..., Any]
 
@@ -50,6 +53,40 @@ def _group(name: str, *options: Command) -> Callable[[Command], Command]:
         return wrapped
 
     return declare
+
+
+# The chat model that answers questions: see `chat_model`.
+chat_options = _group(
+    "llm",
+    click.option(
+        "--llm",
+        metavar="openai:MODEL",
+        help="Chat model that writes the answer; without one, the best sentences are quoted.",
+    ),
+    click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint for --llm."),
+    click.option(
+        "--window", type=int, metavar="TOKENS", help="Context window of --llm: prompt and answer."
+    ),
+    click.option(
+        "--max-cost",
+        type=click.FloatRange(min=0),
+        metavar="DOLLARS",
+        help="Spend at most this much on --llm; stop before exceeding it.",
+    ),
+)
+
+
+def chat_model(given: dict[str, Any]) -> ChatModel | None:
+    """Return the model that `chat_options` name, one for all questions and their cost limit."""
+    if given["llm"] is None:
+        for name, value in given.items():
+            if value is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} requires --llm")
+        return None
+    from veclab.rag.chat import ChatModel
+
+    others = {name: value for name, value in given.items() if name != "llm"}
+    return ChatModel(given["llm"], **others)
 
 
 picture_option = click.option(
