@@ -176,3 +176,37 @@ def test_what_cannot_be_served_ends_it_with_the_reason(serve, tmp_path):
         busy = serve("--port", port, ready=False)
         assert busy.wait() == 2
     assert f"port {port}" in "".join(busy.logged)
+
+
+@pytest.mark.slow
+def test_a_store_brings_its_model_and_both_its_endpoints(serve, tiny_bert, tmp_path):
+    path = tmp_path / "store"
+    model = veclab.load(str(tiny_bert), cache=False)
+    with veclab.Store.open(path, model, create=True) as store:
+        store.add(TEXTS, ids=["mat", "carpet", "stocks"])
+    server = serve("--store", path, "-m", f"tiny={tiny_bert}")
+    assert httpx.get(server.url + "/v1/about").json()["store"] is True
+    found = httpx.post(server.url + "/v1/search", json={"query": "cat on the mat"}, timeout=LONG)
+    assert found.json()["data"][0]["document"] == "mat"
+    assert found.headers["x-veclab-space"] == model.space.id
+    body = {"question": "Where does the cat sit?", "threshold": 0}
+    answer = httpx.post(server.url + "/v1/ask", json=body, timeout=LONG)
+    assert answer.json()["outcome"] == "answered", answer.text
+    assert server.stop(signal.SIGINT) == 0
+
+
+def test_options_that_do_not_go_together():
+    from click.testing import CliRunner
+
+    from veclab.cli.app import app
+
+    for arguments, said in (
+        (["--llm", "openai:model"], "--store"),
+        (["--llm-url", "http://127.0.0.1:1"], "requires --llm"),
+        (["-m", "one", "-m", "one"], "two models are called"),
+        (["-m", "=one"], "ALIAS=NAME"),
+        (["--token-ids", "magic"], "cl100k_base"),
+    ):
+        done = CliRunner().invoke(app, ["serve", *arguments])
+        assert done.exit_code == 2
+        assert said in done.output

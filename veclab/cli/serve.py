@@ -109,6 +109,10 @@ def serve(
     from veclab.server.keys import Keys
     from veclab.server.settings import Settings
 
+    if options["llm"] is not None and options["store"] is None:
+        raise click.UsageError("--llm writes answers from a store: give --store PATH too")
+    if options["llm_url"] is not None and options["llm"] is None:
+        raise click.UsageError("--llm-url requires --llm")
     if not models and options["store"] is None:
         from veclab.models.names import DEFAULT_MODEL
 

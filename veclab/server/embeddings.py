@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,8 @@ async def _compute(
             work.set_result(None)
 
     def done(job: Job) -> None:
-        loop.call_soon_threadsafe(settle)
+        with suppress(RuntimeError):  # the server has ended meanwhile
+            loop.call_soon_threadsafe(settle)
 
     job.on_done = done
     try:
