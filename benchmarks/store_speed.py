@@ -1,6 +1,6 @@
 """How fast a store is made of vectors and searched, how much memory it takes, what it finds.
 
-    python -m benchmarks.store_speed VECTORS.parquet
+    python -m benchmarks.store_speed VECTORS.parquet [--store postgresql://...]
 
 VECTORS.parquet is a file that `veclab embed` wrote. Queries are sentences of 300 passages, embedded
 before the clock starts; each is asked once, by one client, through `Store.search`. Recall is that
@@ -33,12 +33,13 @@ def main() -> None:
     """Measure, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("vectors", type=Path)
+    parser.add_argument("--store", help="a new store in PostgreSQL, instead of a folder")
     parser.add_argument("--name", help="under which the figures are kept; else the file's")
     options = parser.parse_args()
     facts = machine()
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
-        with veclab.Store.open(f"{folder}/store", create=True) as store:
+        with veclab.Store.open(options.store or f"{folder}/store", create=True) as store:
             index(store, options.vectors)
             figures: dict[str, Any] = {
                 "passages": store.count(),
