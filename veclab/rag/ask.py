@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from veclab.errors import InputError
 from veclab.rag.answer import Answer, Line, Writer
 from veclab.rag.answer_format import AnswerReader
 from veclab.rag.citations import verify, verify_quotations
-from veclab.rag.evidence import CANDIDATES, SEARCH, read_around
+from veclab.rag.evidence import CANDIDATES, SEARCH, Reading, read_around
 from veclab.rag.extractive import Sentence, extract
 from veclab.rag.followup import Turn, standing_alone
 from veclab.rag.prompt import Prompt, Source, build_prompt
@@ -70,30 +70,15 @@ def ask(
     if not question.strip():
         raise InputError("the question is empty; say what you want to know")
     chat = _chat(llm, base_url, window, max_cost)
-    before = (0, 0) if chat is None else chat.tokens
-    paid = 0.0 if chat is None else chat.dollars
+    before = _spent(chat)
     searched, note = standing_alone(question, earlier, chat)
     notes = [] if note is None else [note]
-    vector = None if not store.count() else store.embed_query(searched)
-    found = store.search(
-        searched,
-        top=_candidates(top),
-        mode=mode,
-        where=where,
-        vector=vector,
-        rerank=rerank,
-        **SEARCH,
-    )
-    assert vector is not None  # an empty store has raised
-    reading = read_around(store, searched, vector, found, top, where)
+    reading = _search(store, searched, top, mode, where, rerank)
     hits, evidence = reading.hits, reading.evidence
     limit, told = _limit(store, threshold, on_calibrated)
     notes += told
-    writer, prompt, refused = (
-        Writer([hit.passage for hit in hits], chat is None, reading.parts),
-        None,
-        False,
-    )
+    writer = Writer([hit.passage for hit in hits], chat is None, reading.parts)
+    prompt, refused = None, False
     if not hits or evidence.score < limit.value:
         refused = True
     elif chat is None:
@@ -104,8 +89,7 @@ def ask(
         notes += prompt.notes
         refused, said = _answer(writer, chat, prompt, on_line)
         notes += said
-    after = (0, 0) if chat is None else chat.tokens
-    cost = 0.0 if chat is None else chat.dollars
+    after = _spent(chat)
     return Answer(
         question=question,
         searched=searched,
@@ -118,15 +102,44 @@ def ask(
         evidence=evidence,
         threshold=limit,
         messages=() if prompt is None else tuple(prompt.messages),
-        tokens=(after[0] - before[0], after[1] - before[1]),
-        dollars=None if cost is None or paid is None else cost - paid,
+        tokens=(after.prompts - before.prompts, after.answers - before.answers),
+        dollars=_difference(after.dollars, before.dollars),
         notes=tuple(notes),
     )
 
 
-def _candidates(top: int) -> int:
-    """How many passages to search for; a `top` that cannot be is the search's to refuse."""
-    return top if top < 1 else max(top, CANDIDATES)
+class _Spent(NamedTuple):
+    """Tokens and dollars of a chat model so far; None where no price is known."""
+
+    prompts: int
+    answers: int
+    dollars: float | None
+
+
+def _spent(chat: Chat | None) -> _Spent:
+    return _Spent(0, 0, 0.0) if chat is None else _Spent(*chat.tokens, chat.dollars)
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
+
+
+def _search(
+    store: Store, question: str, top: int, mode: Mode, where: str | None, rerank: str | None
+) -> Reading:
+    """Search more passages than wanted, and keep the `top` best by their sentences."""
+    vector = None if not store.count() else store.embed_query(question)
+    found = store.search(
+        question,
+        top=top if top < 1 else max(top, CANDIDATES),  # the search refuses what cannot be
+        mode=mode,
+        where=where,
+        vector=vector,
+        rerank=rerank,
+        **SEARCH,
+    )
+    assert vector is not None  # an empty store has raised
+    return read_around(store, question, vector, found, top, where)
 
 
 def _chat(

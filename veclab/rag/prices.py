@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from veclab.errors import InputError
 from veclab.home import home
-from veclab.jsontext import parse_json
-from veclab.models.openai.prices import OVERRIDE, age_note
+from veclab.models.openai.prices import OVERRIDE, age_note, read_table
 
 TABLE = Path(__file__).with_name("prices.json")
 KEY = "chat_dollars_per_million_tokens"
@@ -45,7 +43,7 @@ def find_chat_price(model: str, endpoint: str | None = None) -> ChatPrice | None
     """
     name = model if endpoint is None else f"{model}@{endpoint}"
     for path in (home() / OVERRIDE, TABLE):
-        table = _read(path)
+        table = read_table(path)
         prices = table.get(KEY)
         entry = prices.get(name) if isinstance(prices, dict) else None
         if entry is None:
@@ -61,13 +59,3 @@ def find_chat_price(model: str, endpoint: str | None = None) -> ChatPrice | None
             )
         return ChatPrice(prompt, answer, str(table.get("as_of", "no date")), path)
     return None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        table = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"the price table {path} cannot be read: {error}") from None
-    return dict(table) if isinstance(table, dict) else {}

@@ -71,7 +71,7 @@ def find_price(model: str, endpoint: str | None = None) -> Price | None:
     """
     name = model if endpoint is None else f"{model}@{endpoint}"
     for path in (home() / OVERRIDE, TABLE):
-        table = _read(path)
+        table = read_table(path)
         prices = table.get("dollars_per_million_tokens", {})
         if name not in prices:
             continue
@@ -86,7 +86,12 @@ def _sound(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a table of prices; {} where there is none.
+
+    Raises:
+        InputError: it cannot be read, or is not a table of prices.
+    """
     try:
         table = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
