@@ -65,7 +65,8 @@ def find_neighbors(read: Callable[[], NDArray[np.float32]], k: int, seed: int = 
     positions = rust.knn_graph(seen, sought, ann="nndescent", seed=seed)[0].astype(np.int32)
     del seen
     unit = read()
-    positions, scores = (found[:, :k].copy() for found in _sorted(unit, positions))
+    positions, scores = _sorted(unit, positions)
+    positions, scores = positions[:, :k].copy(), scores[:, :k].copy()
     checked = np.sort(np.random.default_rng(seed).choice(n, _CHECKED, replace=False))
     true, _ = nearest_of(unit, checked, min(k, K))
     recall = float(shared(true, positions[checked, :K]).mean(dtype=np.float64))
