@@ -93,6 +93,11 @@ def test_every_option_says_what_it_does():
     assert list(silent(app, "veclab")) == []
 
 
+def test_the_list_of_commands_shows_whole_summaries():
+    reference = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert "..." not in reference.partition("\nCommands:\n")[2].partition("```")[0]
+
+
 @pytest.mark.parametrize("name", veclab.__all__)
 def test_every_public_name_is_documented(name):
     assert (getattr(veclab, name).__doc__ or "").strip()

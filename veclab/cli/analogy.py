@@ -92,7 +92,9 @@ def analogy(
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Solve an analogy by adding and subtracting vectors: veclab analogy king - man + woman
+    """Solve an analogy by adding and subtracting vectors.
+
+    For example: veclab analogy king - man + woman
 
     The words of the question are excluded from the answers. --evaluate FILE runs a whole question
     set instead.

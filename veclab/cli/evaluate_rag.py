@@ -89,7 +89,9 @@ def evaluate_rag(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Evaluate retrieval, citations and refusals, with 95% intervals and no LLM as judge.
+    """Evaluate retrieval, citations and refusals of a store, without an LLM as judge.
+
+    All figures come with 95% confidence intervals.
 
     Each line of FILE.jsonl is a question with the words that answer it, or with an empty list if
     the documents do not answer it:

@@ -25,7 +25,9 @@ from veclab.cli.options import reading_options
 @reading_options
 @json_option
 def quantize(input: str, model: str, reading: dict[str, Any], as_json: bool) -> None:
-    """Quantize a model to int8, calibrated on your texts: faster on CPUs with VNNI or AMX.
+    """Quantize a model to int8, calibrated on your texts.
+
+    It is faster on CPUs with VNNI or AMX.
 
     INPUT is a file of texts as for `veclab embed`; 300 of them are sampled. The loss against f32
     is measured on them and printed. The result replaces the model's previous int8 version and is

@@ -102,7 +102,7 @@ def serve(
     loading: dict[str, Any],
     **options: Any,
 ) -> None:
-    """Serve models over HTTP: embeddings as OpenAI's API, and with --store search and answers.
+    """Serve embeddings over HTTP as OpenAI's API does; with --store, search and answers.
 
     Stop it with Ctrl-C or SIGTERM; requests in flight are answered first.
     """
