@@ -32,6 +32,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.loopback import LoopbackServer
+from veclab.models.openai.canary import CANARY
 
 KEY = "sk-test-4242424242424242424242424242"
 MAX_INPUTS, MAX_TOKENS, MAX_REQUEST_TOKENS = 2048, 8191, 300_000
@@ -74,6 +75,13 @@ def model_vectors(model) -> Callable[[Sequence[str], int], np.ndarray]:
     return vectors
 
 
+def without_canary(texts: list[str]) -> list[str]:
+    """The texts of a request that a user asked for."""
+    while tuple(texts[-len(CANARY) :]) == CANARY:
+        texts = texts[: -len(CANARY)]
+    return texts
+
+
 def count_tokens(text: str) -> int:
     import tiktoken
 
@@ -82,7 +90,10 @@ def count_tokens(text: str) -> int:
 
 @dataclass
 class Asked:
-    """One request as it came in, and what became of it."""
+    """One request as it came in, and what became of it.
+
+    `texts` and `tokens` are the user's; `canary` has the tokens of what goes with the first ones.
+    """
 
     texts: list[str]
     tokens: int
@@ -92,6 +103,7 @@ class Asked:
     fault: str | None = None
     status: int = 0
     done: bool = False
+    canary: int = 0
 
 
 @dataclass
@@ -144,7 +156,7 @@ class OpenAIServer(LoopbackServer):
     @property
     def tokens(self) -> int:
         """Tokens of all sound answers."""
-        return sum(asked.tokens for asked in self.answered)
+        return sum(asked.tokens + asked.canary for asked in self.answered)
 
     @property
     def wasted(self) -> list[Asked]:
@@ -159,8 +171,14 @@ class OpenAIServer(LoopbackServer):
         body = json.loads(await request.body())
         texts = [body["input"]] if isinstance(body.get("input"), str) else body.get("input", [])
         tokens = [count_tokens(text) for text in texts]
+        own = without_canary(texts)
         asked = Asked(
-            texts, sum(tokens), time.monotonic(), request.headers.get("authorization", ""), body
+            own,
+            sum(tokens[: len(own)]),
+            time.monotonic(),
+            request.headers.get("authorization", ""),
+            body,
+            canary=sum(tokens[len(own) :]),
         )
         self.asked.append(asked)
         asked.fault = self.script.pop(0) if self.script else self.faults(asked)
@@ -216,7 +234,7 @@ class OpenAIServer(LoopbackServer):
         vectors = self.vectors(texts, dim + 8 if fault == "dimension" else dim)
         vectors = np.array(vectors, dtype="<f4")
         if fault in ("nan", "zero"):
-            vectors[random.randrange(len(texts))] = np.nan if fault == "nan" else 0.0
+            vectors[random.randrange(len(asked.texts) or 1)] = np.nan if fault == "nan" else 0.0
         floats = body.get("encoding_format") != "base64"
         data = [
             {
@@ -232,7 +250,8 @@ class OpenAIServer(LoopbackServer):
             del data[len(data) // 2]
         elif fault == "extra":
             data.append(data[0] | {"index": len(data)})
-        usage = {"prompt_tokens": asked.tokens, "total_tokens": asked.tokens}
+        tokens = asked.tokens + asked.canary
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         answer = {"object": "list", "data": data, "model": body["model"], "usage": usage}
         answer = self.habit(answer)
         raw = json.dumps(answer).encode()

@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vectors",),
     ("report",),
     ("space",),
-    ("unit_length", "atomic", "home", "hints", "jsontext", "processes"),
+    ("unit_length", "fingerprint", "atomic", "home", "hints", "jsontext", "processes"),
     ("errors",),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -86,6 +86,7 @@ class Model:
         _choose("on_long", on_long, ("truncate", "error", "split"))
         _choose("on_empty", on_empty, ("error", "skip"))
         preparation = Preparation.of([prepare] if isinstance(prepare, str) else prepare)
+        self.provider.begin()
         recipe = Recipe(
             space=self.space,
             role=role,
@@ -178,12 +179,14 @@ class Model:
         report = self.finish(run)
         if report.left_out:  # the caller may count on a row for each text
             warnings.warn(report.left_out, stacklevel=2)
-        return gathered.vectors(report)
+        return gathered.vectors(report, self.space)
 
     def finish(self, run: Run) -> Report:
         """Close a run's report: its time, and what the provider and the cache have to say."""
         run.report.seconds = round(time.perf_counter() - run.started, 4)
         run.report.note(*self.provider.pop_warnings())
+        if run.report.cached and not run.report.requests and self.provider.unchecked:
+            run.report.note(self.provider.unchecked)
         if self.cache is not None:
             run.report.note(*self.cache.notes)
         return run.report

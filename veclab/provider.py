@@ -167,6 +167,19 @@ class EmbeddingProvider(ABC):
         A provider that buys vectors gives an `BatchResult`, and may raise `Refused`.
         """
 
+    def begin(self) -> None:  # noqa: B027  # most are what they were
+        """Take note that a run begins: what can change behind a name may be looked at again."""
+
+    @property
+    def first_tokens(self) -> int:
+        """Tokens that the first request of a run holds beside its texts."""
+        return 0
+
+    @property
+    def unchecked(self) -> str:
+        """What the report should say where all came from the cache, in a sentence; or nothing."""
+        return ""
+
     def pop_warnings(self) -> list[str]:
         """Return what the report should say of the texts computed since the last call."""
         return []

@@ -16,13 +16,16 @@ from math import isfinite
 from typing import Any, Literal, Self, get_args
 
 from veclab.errors import InputError, SpaceMismatch
+from veclab.fingerprint import Fingerprint
 from veclab.jsontext import parse_json
 
 Role = Literal["query", "document"]
 OnLong = Literal["truncate", "error", "split"]
 
-# Of the form in which a Space is written. Version 1 did not hold the configuration.
-SPACE_VERSION = 2
+# Of the form in which a Space is written. Version 1 did not hold the configuration, version 2 not
+# what tells one model at an endpoint from the next.
+SPACE_VERSION = 3
+_SINCE_3 = ("generation", "canary")
 # What a fact of a configuration may be: anything else is written as JSON first.
 Scalar = str | int | float | bool
 
@@ -37,6 +40,8 @@ _SPACE_TYPES: Mapping[str, tuple[type, ...]] = {
     "pooling": (str, _NONE),
     "normalized": (bool,),
     "endpoint": (str, _NONE),
+    "generation": (str, _NONE),
+    "canary": (str, _NONE),
 }
 _RECIPE_TYPES: Mapping[str, tuple[type, ...]] = {
     "space": (dict,),
@@ -100,6 +105,8 @@ class Space:
     normalized: bool = True
     endpoint: str | None = None
     configuration: tuple[tuple[str, Scalar], ...] = ()
+    generation: str | None = None
+    canary: str | None = None
 
     def __post_init__(self) -> None:
         # Equal facts must hash equally whatever order they were written in.
@@ -113,13 +120,18 @@ class Space:
         So what version 1 held whole (an API's model, word vectors) keeps its id and its place in
         the cache, and can be compared with what version 1 wrote.
         """
-        return 2 if self.configuration else 1
+        return 3 if self.canary is not None else self._identity_version
+
+    @property
+    def _identity_version(self) -> int:
+        return 3 if self.generation is not None else 2 if self.configuration else 1
 
     @property
     def identity(self) -> dict[str, Any]:
         """The facts that decide comparability, as plain JSON values."""
         facts = self.to_dict()
         del facts["version"]
+        facts.pop("canary", None)
         if self.weights is not None:
             del facts["model"]
         if not self.configuration:
@@ -129,18 +141,20 @@ class Space:
     @property
     def id(self) -> str:
         """16 hex digits: a hash of the canonical form of `version` and `identity`."""
-        return _digest({"space": self.version, **self.identity}, 8).hex()
+        return _digest({"space": self._identity_version, **self.identity}, 8).hex()
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model} ({self.dimensions}-d, space {self.id})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` reads them back."""
-        return asdict(self) | {
+        facts = asdict(self) | {
             "prompts": dict(self.prompts),
             "configuration": dict(self.configuration),
             "version": self.version,
         }
+        # As earlier versions wrote it, where there is nothing that they did not know.
+        return {n: f for n, f in facts.items() if f is not None or n not in _SINCE_3}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
@@ -175,6 +189,8 @@ class Space:
             _check_types(facts, _SPACE_TYPES)
             if not 1 <= facts["dimensions"] <= _MOST_DIMENSIONS:
                 raise ValueError(f"it has {facts['dimensions']} dimensions")
+            if facts.get("canary") is not None:
+                Fingerprint.parse(facts["canary"])
             return cls(**facts)
         except (TypeError, ValueError) as error:
             raise InputError(f"this is not a Space: {error}") from None
@@ -195,11 +211,21 @@ class Space:
     def difference(self, other: Space) -> dict[str, tuple[Any, Any]]:
         """Return the facts in which the two identities differ: name -> (this, other).
 
-        A fact of the configuration that one of them leaves out is None there.
+        A fact of the configuration that one of them leaves out is None there. Of two models at an
+        endpoint that were asked, their canaries decide, and what a machine calls them does not.
         """
-        if self.id == other.id:
+        canaries = [Fingerprint.parse(s.canary) for s in (self, other) if s.canary is not None]
+        asked = len(canaries) == 2
+        changed = asked and not canaries[0].alike(canaries[1])
+        if self.id == other.id and not changed:
             return {}
         mine, theirs = self.to_dict(), other.to_dict()
+        for facts in (mine, theirs):
+            facts.pop("canary", None)
+            if asked:
+                facts.pop("generation", None)
+        if changed:
+            mine["canary"], theirs["canary"] = (found.name for found in canaries)
         inner = mine.pop("configuration"), theirs.pop("configuration")
         labels = {"version"} if None in (self.weights, other.weights) else {"version", "model"}
         differing = _differing(
@@ -211,6 +237,10 @@ class Space:
         if any(inner):
             differing["configuration"] = (inner[0] or None, inner[1] or None)
         return differing
+
+    def same_as(self, other: Space) -> bool:
+        """Return whether vectors of the two may be compared."""
+        return not self.difference(other)
 
 
 def _differing(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -248,6 +278,13 @@ def require_same(a: Space, b: Space, *, names: tuple[str, str] = ("first", "seco
 def _way_out(
     first: tuple[str, Space], second: tuple[str, Space], difference: Mapping[str, Any]
 ) -> str:
+    if set(difference) <= {"canary", "generation"}:
+        return (
+            f"Another model answers at {first[1].endpoint or 'the endpoint'} under the name "
+            f"{first[1].model} than before: a few fixed texts get other vectors, each since the "
+            "day given. Embed the texts of the older of the two again: "
+            f"{_command(first[1])}"
+        )
     if set(difference) == {"configuration"}:
         (name, _), (_, new) = sorted((first, second), key=lambda named: named[1].version)
         return (

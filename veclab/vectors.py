@@ -144,7 +144,7 @@ class Vectors:
         """
         if not 0 < dimensions <= self.dimensions:
             raise InputError(f"cannot truncate {self.dimensions} dimensions to {dimensions}")
-        space = replace(self.space, dimensions=dimensions, normalized=True)
+        space = replace(self.space, dimensions=dimensions, normalized=True, canary=None)
         return replace(self, array=normalize(self.array[:, :dimensions]), space=space, report=None)
 
     def to_arrow(self) -> pa.Table:

@@ -17,7 +17,6 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 
 import lmdb
@@ -65,16 +64,16 @@ class Sound:
 
 def sound_records(data: Path, found: Salvaged) -> Iterator[Sound]:
     """Yield what is sound in the file `data`, counting in `found`; raises OSError."""
-    with data.open("rb", buffering=0) as file:
-        size = _page_size(_at(file, 0, 8192))
+    with data.open("rb") as file:
+        size = _page_size(file.read(8192))
         length = os.fstat(file.fileno()).st_size
         for start in range(0, length, _BLOCK):
-            block = _read(file, start, _BLOCK, size)
+            block = _read(file.fileno(), start, _BLOCK, size)
             by_size: dict[int, Records] = defaultdict(list)
             sound = Sound()
             for at in range(0, len(block) - size + 1, size):
                 page = block[at : at + size]
-                for key, value in _nodes(page, (start + at) // size, size, file):
+                for key, value in _nodes(page, (start + at) // size, size, file.fileno()):
                     if len(key) == KEY_SIZE:
                         by_size[len(value)].append((key, value))
                     elif _is_description(value):
@@ -87,19 +86,10 @@ def sound_records(data: Path, found: Salvaged) -> Iterator[Sound]:
             yield sound
 
 
-def _at(file: FileIO, start: int, length: int) -> bytes:
-    file.seek(start)
-    parts = []
-    while length and (part := file.read(length)):
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
-
-
-def _read(file: FileIO, start: int, length: int, page: int) -> bytes:
+def _read(file: int, start: int, length: int, page: int) -> bytes:
     """Read a part of a file; pages that the disk does not give are zeros."""
     try:
-        return _at(file, start, length)
+        return os.pread(file, length, start)
     except OSError:
         if length <= page:
             return bytes(length)
@@ -116,7 +106,7 @@ def _page_size(head: bytes) -> int:
     return mmap.PAGESIZE
 
 
-def _nodes(page: bytes, number: int, size: int, file: FileIO) -> Iterator[tuple[bytes, bytes]]:
+def _nodes(page: bytes, number: int, size: int, file: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of what may be our records on a page."""
     own, _, flags, lower, upper = _PAGE.unpack_from(page)
     if own != number or flags & 0xF != _LEAF or not 16 <= lower <= upper <= size:
@@ -133,8 +123,8 @@ def _nodes(page: bytes, number: int, size: int, file: FileIO) -> Iterator[tuple[
                 continue
             (first,) = struct.unpack_from("=Q", page, begin)
             try:
-                value = _at(file, first * size + 16, length)
-            except (OSError, OverflowError, ValueError):
+                value = os.pread(file, length, first * size + 16)
+            except (OSError, OverflowError):
                 value = b""
         else:
             value = page[begin : begin + length]

@@ -126,6 +126,7 @@ def plan_file(
         batches = plan_block(run, block.ids, block.texts).batches
         tokens += sum(batch_size(items, limits)[0] for items in batches)
         requests += len(batches)
+    tokens += model.provider.first_tokens if requests else 0
     run.report.note(*source.notes)
     return _plan(model, run, limits, tokens, requests)
 

@@ -61,6 +61,10 @@ class TruncatedModel(EmbeddingProvider):
             return replace(given, vectors=given.vectors[:, :size])
         return given[:, :size]
 
+    def begin(self) -> None:
+        """Begin as the inner model does."""
+        self.inner.begin()
+
     def pop_warnings(self) -> list[str]:
         """Return the warnings of the inner model."""
         return self.inner.pop_warnings()

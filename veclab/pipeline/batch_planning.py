@@ -159,8 +159,10 @@ def within_cost(run: Run, batches: Iterator[list[BatchItem]]) -> Iterator[list[B
     price, limit = run.provider.limits.price, run.provider.limits.max_tokens
     for items in batches:
         run.asked += sum(truncated_length(item.tokenized.tokens, limit) for item in items)
-        # Answers that had to be thrown away were paid for as well; those that never came may be.
-        wasted = max(0, run.report.tokens_bought - run.report.tokens_embedded)
+        # What is sent besides, and answers that had to be thrown away, are paid for as well.
+        wasted = max(
+            run.provider.first_tokens, run.report.tokens_bought - run.report.tokens_embedded
+        )
         wasted += run.report.tokens_unanswered
         if price is None:
             raise CostTooHigh(

@@ -47,12 +47,12 @@ class Gathered:
             self._array.resize((rows, self._array.shape[1]), refcheck=False)
         return self._array[:n]
 
-    def vectors(self, report: Report) -> Vectors:
-        """Return all that was added, in order."""
+    def vectors(self, report: Report, space: Space) -> Vectors:
+        """Return all that was added, in order, with the Space as it is known by now."""
         self._array.resize((len(self._ids), self._array.shape[1]), refcheck=False)
         return Vectors(
             array=self._array,
-            space=self._space,
+            space=space,
             ids=self._ids,
             texts=self._texts,
             tokens=np.concatenate(self._tokens),

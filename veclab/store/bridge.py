@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
+from veclab.space import require_same
 from veclab.store.bridge_map import TOP, LinearMap, bridged_space, choose, digest_of, fit, kept
 from veclab.store.migrate import interval
 from veclab.store.model_choice import role_of
@@ -114,9 +115,10 @@ def build_bridge(
         raise InputError(f"a bridge is learned from {_FEWEST} passages at least, not {sample}")
     with store.writing():
         state, table = store.state, store.table
-        if model.space.id == state.live.space.id:
+        if model.space.same_as(state.live.space):
             raise InputError(f"the store's vectors are of {model.space} already")
         both = _embed_sample(table, store.model, model, sample, on_done)
+        require_same(state.live.space, store.model.space, names=("store", "its own model"))
         found, held = _learn(both)
         shares = _measure(store, found, both, held)
         space = None

@@ -165,7 +165,7 @@ def carry_over(place: Place, state: State, queries: Vectors) -> Vectors:
         StoreError: the bridge is missing or damaged.
     """
     info = state.bridge
-    if info is None or queries.space.id == state.live.space.id:
+    if info is None or queries.space.same_as(state.live.space):
         require_same(state.live.space, queries.space, names=("store", "query"))
         return queries
     require_same(info.source, queries.space, names=("bridge", "query"))

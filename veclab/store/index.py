@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +222,12 @@ def run(
     if tuned is not None:
         done.notes.append(_told(tuned))
     if first_run or tuned is not None or store.state.settings != settings:
-        store.publish(settings=settings)
+        changes: dict[str, Any] = {"settings": settings}
+        if first_run and embedding is not None and embedding.model is not None:
+            # As it is known now that the model was asked.
+            live = replace(store.state.live, space=embedding.model.space)
+            changes["live"] = live
+        store.publish(**changes)
     done.passages = store.table.count()
     done.seconds = round(time.perf_counter() - start, 3)
     return done
@@ -291,7 +296,9 @@ class _Embedding:
                 max_cost=self.max_cost,
                 on_done=self.on_done,
             )
-        return embed_block(self.run, ids, texts)
+        part = embed_block(self.run, ids, texts)
+        self.model = self.store.model  # raises where its answer has shown that it is another one
+        return part
 
     def finish(self) -> Report | None:
         if self.run is None or self.model is None:

@@ -25,6 +25,7 @@ from veclab.errors import (
 from veclab.evaluation.bootstrap import distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.pipeline.embed import embed_block
+from veclab.space import require_same
 from veclab.store.location import table_name
 from veclab.store.model_choice import role_of
 from veclab.store.passage import Passage
@@ -145,7 +146,7 @@ def migrate(
         raise InputError("none of the questions has an answer: there is nothing to compare by")
     with store.writing():
         state = store.state
-        if model.space.id == state.live.space.id:
+        if model.space.same_as(state.live.space):
             raise InputError(f"the store's vectors are already those of {model.space}")
         old = store.table
         info = TableInfo(table_name(model.space), model.space, name, state.live.language)
@@ -153,6 +154,7 @@ def migrate(
         new = store.place.create(info.name, table_schema(model.space, own), info.language)
         report, rows = _embedded(old, new.schema, model, on_done)
         new.commit(set(), rows)
+        info = replace(info, space=model.space)  # as it is known now that the model was asked
         new = new.latest()
         if new.index_vectors():
             new = new.latest()
@@ -163,6 +165,7 @@ def migrate(
         before = difference = None
         try:
             before = _ranks(old, store.model, asked, state.live.tuning)
+            require_same(state.live.space, store.model.space, names=("store", "its own model"))
             difference = interval(after - before, -1.0)
         except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
             report.note(f"not compared: the store's own model is not available here ({error})")

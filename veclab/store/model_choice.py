@@ -36,7 +36,7 @@ def require_model(name: str, state: State, space: Space, *, to_search: bool = Fa
     One with a bridge to the store may search it, and do nothing else.
     """
     stored = state.live.space
-    if state.bridge is not None and state.bridge.source.id == space.id:
+    if state.bridge is not None and state.bridge.source.same_as(space):
         if to_search:
             return
         raise SpaceMismatch(

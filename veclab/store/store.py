@@ -265,12 +265,12 @@ class Store:
         """The vector of a question: float32 (dim,). The Space is checked before."""
         model, role = self.query_model, role_of(self.query_model, "query")
         embedded = model.embed([query], role=role, on_long="split", on_empty="error")
+        self._require(embedded.space, to_search=True)  # its answer may show that it was changed
         if self._state is not None and self._state.bridge is not None:
             from veclab.store.bridge_map import carry_over
 
             embedded = carry_over(self.place, self._state, embedded)
-        vector: NDArray[np.float32] = embedded.array[0]
-        return vector
+        return np.asarray(embedded.array[0])
 
     def ask(self, question: str, **options: Any) -> Answer:
         """Answer a question with checked citations; see `veclab.rag.ask.ask`."""
@@ -378,7 +378,9 @@ class Store:
 
         def embed(texts: Sequence[str]) -> NDArray[np.float32]:
             role = self.role("query")
-            return self.model.embed(texts, role=role, on_long="split", on_empty="skip").array
+            done = self.model.embed(texts, role=role, on_long="split", on_empty="skip")
+            self._require(done.space)
+            return done.array
 
         found = tune(self.table, self.state.live.tuning, embed, questions, recall)
         if found is not None:

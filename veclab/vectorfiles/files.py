@@ -54,7 +54,8 @@ class ParquetSink:
 
         table = to_table(vectors)
         if self._writer is None:
-            metadata = {SPACE_KEY: self._space.to_json().encode()}
+            # Of the vectors: what a model's first answer tells of it is in theirs.
+            metadata = {SPACE_KEY: vectors.space.to_json().encode()}
             if self._recipe is not None:
                 metadata[RECIPE_KEY] = self._recipe.to_json().encode()
             self._writer = pq.ParquetWriter(

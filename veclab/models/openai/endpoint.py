@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
+from veclab.fingerprint import Fingerprint
 from veclab.home import home
 from veclab.jsontext import parse_json
 
@@ -170,6 +171,25 @@ def recall(url: str, model: str, asked: int | None) -> Facts:
     known = {name: value.get(name) for name in Facts.__dataclass_fields__}
     size = known["dimensions"]
     return Facts(**known) if isinstance(size, int) or size is None else Facts()
+
+
+def recall_canaries(
+    url: str, model: str, dimensions: int
+) -> tuple[list[Fingerprint], int, str | None]:
+    """Recall the fingerprints of a model, which is the present one, and the day it last answered.
+
+    What is damaged is as good as nothing: the model is met anew.
+    """
+    value = _memory().get(_name(url, model, dimensions))
+    facts = value if isinstance(value, dict) else {}
+    try:
+        known = [Fingerprint.parse(text) for text in facts.get("canaries") or ()]
+    except (TypeError, ValueError):
+        return [], 0, None
+    current, checked = facts.get("canary", 0), facts.get("checked")
+    if not isinstance(current, int) or not 0 <= current < max(1, len(known)):
+        return [], 0, None
+    return known, current, checked if isinstance(checked, str) else None
 
 
 def is_known(url: str) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veclab.errors import BadVectors, InputError, ProviderError, SpaceMismatch
+from veclab.models.openai.canary import CANARY, Canary
 from veclab.models.openai.endpoint import Facts, find_access, recall, remember
 from veclab.models.openai.failures import TRIES_FAULT, Tally
 from veclab.models.openai.prices import Price, find_price
@@ -91,6 +93,7 @@ class OpenAIModel(EmbeddingProvider):
         self.tokenizer_digest = self.counter.digest
         self.price = find_price(model, self.access.endpoint)
         self.limits = _limits(self.known, max_tokens, concurrency, self.price)
+        self.canary = Canary(self.access.url, model)
         self.requests = Requests(self.access, self.request, most=concurrency, timeout=timeout)
         self.requests.on_limit = self._shrink
         self.notes = self._notes()
@@ -138,6 +141,7 @@ class OpenAIModel(EmbeddingProvider):
     def stand_in(self) -> OpenAIModel:
         """Return the same model with made-up dimensions, for counting without embedding."""
         other = copy.copy(self)
+        other.canary = Canary(self.access.url, self.model)
         other.space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
         return other
 
@@ -148,12 +152,34 @@ class OpenAIModel(EmbeddingProvider):
         if size is None:
             size = self.requests.run(self._probe())
         remember(self.access.url, self.model, self.asked_dimensions, dimensions=size)
+        self.canary.begin(size)
         return Space(
             provider="openai",
             model=self.model,
             dimensions=size,
             endpoint=self.access.endpoint,
+            **self.canary.facts,
         )
+
+    def begin(self) -> None:
+        """Begin a run: its first batch finds out whether it is still the same model."""
+        self.canary.begin(self.space.dimensions)
+        self.space = replace(self.space, **self.canary.facts)
+
+    @property
+    def first_tokens(self) -> int:
+        """Tokens of the canary's texts."""
+        return sum(self.counter.count(self.canary.texts))
+
+    @property
+    def unchecked(self) -> str:
+        """Say that a run which asked nothing does not know whether it is the same model."""
+        return self.canary.unchecked
+
+    def pop_warnings(self) -> list[str]:
+        """Return why the model could not be checked for a change."""
+        note, self.canary.note = self.canary.note, ""
+        return [note] if note else []
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Count tokens; roles have no prompts here."""
@@ -187,11 +213,58 @@ class OpenAIModel(EmbeddingProvider):
         texts = [self.text_of(one) for one in batch]
         counts = [truncated_length(one.tokens, self.limits.max_tokens) for one in batch]
         dim = self.space.dimensions
-        return self.requests.run(self._embed(texts, counts, dim))
+        if not self.canary.wait():
+            return self.requests.run(self._embed(texts, counts, dim))
+        try:
+            return self.requests.run(self._embed_first(texts, counts, dim))
+        finally:
+            self.canary.done()
+            self.space = replace(self.space, **self.canary.facts)
 
     def stop(self) -> None:
         """Let batches that wait for their turn fail; those on their way are answered as usual."""
+        self.canary.stop()
         self.requests.stop()
+
+    async def _embed_first(self, texts: list[str], counts: list[int], dim: int) -> BatchResult:
+        """Embed the first batch of a run, with the canary in the same request.
+
+        An endpoint that takes fewer texts at once than that is asked for the two one by one.
+        """
+        own = list(self.canary.texts)
+        try:
+            both = await self._embed([*texts, *own], [*counts, *self.counter.count(own)], dim)
+        except Refused as refused:
+            if len(texts) > 1:
+                raise  # it is halved, and whatever is asked first then has the canary
+            spent = await self._canary_alone(dim)
+            alone = await self._embed(texts, counts, dim)
+            return _added(_added(alone, spent), refused)
+        n = len(texts)
+        if any(row >= n for row in both.refused):
+            self.canary.skip("it gives no usable vector for a plain short text")
+        else:
+            await self.canary.judge(both.vectors[n:], lambda: self._ask_canary(dim))
+        left = {row: reason for row, reason in both.refused.items() if row < n}
+        return replace(both, vectors=both.vectors[:n], refused=left)
+
+    async def _canary_alone(self, dim: int) -> BatchResult:
+        """Look at the canary in requests of its own; return what that took."""
+        own = list(self.canary.texts)
+        try:
+            asked = await self._embed(own, self.counter.count(own), dim)
+        except Refused as refused:
+            self.canary.skip(f"it refuses plain short texts ({refused})")
+            return _added(BatchResult(np.zeros((0, dim), np.float32)), refused)
+        if asked.refused:
+            self.canary.skip("it gives no usable vector for a plain short text")
+        else:
+            await self.canary.judge(asked.vectors, lambda: self._ask_canary(dim))
+        return asked
+
+    async def _ask_canary(self, dim: int) -> NDArray[np.float32]:
+        own = list(CANARY)
+        return (await self._embed(own, self.counter.count(own), dim)).vectors
 
     async def _embed(self, texts: list[str], counts: list[int], dim: int) -> BatchResult:
         tally = Tally()
@@ -245,6 +318,12 @@ class OpenAIModel(EmbeddingProvider):
         return BadVectors(f"{where}: {fault}, {times}; nothing of it was kept{hint}")
 
 
+def _added(result: BatchResult, more: BatchResult | Refused) -> BatchResult:
+    """Return a result with what something else took besides."""
+    counts = ("requests", "tokens", "unanswered", "tokens_unanswered")
+    return replace(result, **{n: getattr(result, n) + getattr(more, n) for n in counts})
+
+
 def _asked_dimensions(model: str, known: Known | None, dimensions: int | None) -> int | None:
     """Return what to put into requests: nothing where it is the model's own size."""
     if dimensions is None:
@@ -280,8 +359,8 @@ def _limits(
         )
     return Limits(
         max_tokens=min(max_tokens or known.max_tokens, known.max_tokens),
-        batch_tokens=300_000,
-        batch_texts=2048,
+        batch_tokens=300_000 - 100,  # of which the canary has some 60
+        batch_texts=2048 - 2 * len(CANARY),  # of the 2,048 that are allowed
         concurrency=concurrency,
         padded=False,
         block_texts=65_536,

@@ -70,17 +70,3 @@ def test_a_sound_answer_is_read(tmp_path):
     np.testing.assert_array_equal(answer.vectors, [[1, 2, 3], [1, 2, 3]])
     assert (answer.good, answer.failures, answer.tokens) == (ASKED["two"], [], 6)
     assert notes == []
-
-
-def test_vectors_in_another_order_belong_to_their_texts_also_beside_a_bad_one(tmp_path):
-    asked = {"many": [Input("many", i, bytes([i]) * 16, 3, str(i)) for i in range(4)]}
-    vectors = {0: [1, 0, 0], 1: [0, 0, 0], 2: [3, 0, 0], 3: [4, 0, 0]}  # of 1 nothing came
-    data = [{"index": i, "embedding": vectors[i]} for i in (3, 1, 0, 2)]
-    del data[2]["index"]  # a 0 that is left out
-    path = tmp_path / "answers.jsonl"
-    response = {"status_code": 200, "body": {"data": data}}
-    path.write_text(json.dumps({"custom_id": "many", "response": response}))
-    (answer,) = read_answers(path, asked, 3, [])
-    assert [one.index for one in answer.good] == [0, 2, 3]
-    np.testing.assert_array_equal(answer.vectors, [[1, 0, 0], [3, 0, 0], [4, 0, 0]])
-    assert [failure.id for failure in answer.failures] == ["1"]
