@@ -159,6 +159,11 @@ reading_options = _group(
         default=True,
         help="Whether a .csv or .tsv file starts with column names.",
     ),
+    click.option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="Between the fields of a .csv file: , ; | or tab. Default: found in the file.",
+    ),
 )
 
 # What becomes of texts: arguments of `Model.embed`.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from veclab.corpus.column_roles import Roles, settle_roles
 from veclab.corpus.columns import OwnColumns
+from veclab.corpus.delimited import NAMES, layout_of
 from veclab.corpus.find import find, state
 from veclab.corpus.formats import FOLDER_SUFFIXES
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS, Scan
@@ -76,6 +77,7 @@ def open_source(
     format: str | None = None,
     header: bool = True,
     drop: Sequence[str] = (),
+    delimiter: str | None = None,
     on_scan: Callable[[int], None] | None = None,
 ) -> Source:
     """Check a file, a folder of text files or `-` (standard input) from end to end.
@@ -84,12 +86,14 @@ def open_source(
     ids (strings or integers): else "id", else "_id", else records are numbered from 1; "#" asks for
     numbers. `format` ("jsonl", "csv.gz", …) overrides the suffix of the name; gzip data is known by
     its first bytes. `header=False` names the columns of .csv and .tsv "1", "2", …. `drop` removes
-    columns before anything is decided. `on_scan` is called with the records read so far.
+    columns before anything is decided. `delimiter` stands between the fields of a .csv (";",
+    "tab"); else the first records tell, and a note says so. `on_scan` is called with the records
+    read so far.
 
     Raises `InputError` for whatever could not be embedded: a missing or damaged file, text that is
     not UTF-8, broken records, values of the wrong type, ids that occur twice.
     """
-    file = find(path, format, header)
+    file = find(path, format, header, delimiter)
     found = state(file)
     scan: Scan | None = None
     for chunk in file.chunks(SCAN_ROWS, SCAN_CHARS):
@@ -100,6 +104,9 @@ def open_source(
     if scan is None:
         raise InputError(f"{path} holds no texts")
     own, notes = scan.finish()
+    if file.format == "csv" and (between := layout_of(file).delimiter) != "," and not delimiter:
+        said = NAMES.get(between, repr(between))
+        notes.append(f"{file.name} has {said} between its fields (--delimiter says otherwise)")
     if file.others:
         kinds = " nor ".join(FOLDER_SUFFIXES)
         notes.append(f"files not read, being neither {kinds}: {file.others}")

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from veclab.corpus.delimited import checked_delimiter
 from veclab.corpus.formats import FOLDER_SUFFIXES, READERS, File, cannot_read, folder_names
 from veclab.errors import InputError
 
 
-def find(path: str | Path, format: str | None, header: bool) -> File:
+def find(path: str | Path, format: str | None, header: bool, delimiter: str | None = None) -> File:
     """Return the input under that name, ready to be read; raises `InputError` if there is none."""
     name = str(path)
     if name == "-":
@@ -41,6 +42,10 @@ def find(path: str | Path, format: str | None, header: bool) -> File:
         raise InputError(
             f"{name}: only .csv and .tsv have a header row: leave header=False (--no-header) out"
         )
+    if delimiter is not None:
+        if file.format != "csv":
+            raise InputError(f"{name}: only .csv has a delimiter: leave --delimiter out")
+        file = replace(file, delimiter=checked_delimiter(delimiter))
     return file
 
 

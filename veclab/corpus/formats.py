@@ -6,7 +6,6 @@ counts. A complaint always says the file and the line (for Parquet, the row).
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from veclab.corpus.columns import KINDS, holds_half_pair
+from veclab.corpus.delimited import csv_rows, tsv_rows, without_terminator
 from veclab.errors import InputError
 from veclab.vectorfiles.schema import SPACE_KEY
 
@@ -32,9 +32,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 OLD_RESULTS = ("embedding", "tokens", "truncated")
 
-# An unclosed quote makes the rest of a CSV file one field: stop before it fills the memory.
-MAX_CSV_FIELD = 1 << 26
-# So does a line without an end, of a few kilobytes of gzip perhaps.
+# A line without an end, of a few kilobytes of gzip perhaps, must not fill the memory.
 MAX_LINE = 1 << 28
 # Rows are turned into columns by key, so thousands of keys would cost thousands of cells a row.
 MAX_COLUMNS = 1000
@@ -65,6 +63,7 @@ class File:
     named_gz: bool = False  # the name or `--format` ends in .gz
     header: bool = True  # csv and tsv: the first line names the columns
     others: int = 0  # folder: files in it that are not read
+    delimiter: str | None = None  # csv: as the user says; else it is found out
 
     @property
     def open_ended(self) -> bool:
@@ -162,14 +161,9 @@ def _runs(
         yield lines, run
 
 
-def _without_terminator(line: str) -> str:
-    return line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
-
-
 def _text_lines(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
     records = (
-        (number, len(line), _without_terminator(line))
-        for number, line in enumerate(file.lines(), 1)
+        (number, len(line), without_terminator(line)) for number, line in enumerate(file.lines(), 1)
     )
     for lines, texts in _runs(records, size, max_chars):
         yield Chunk(lines, {"text": texts})
@@ -177,7 +171,7 @@ def _text_lines(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
 
 def _json_lines(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
     records = (
-        (number, len(line), _without_terminator(line))
+        (number, len(line), without_terminator(line))
         for number, line in enumerate(file.lines(), 1)
         if not line.isspace()
     )
@@ -213,27 +207,6 @@ def _json_object(file: File, number: int, line: str) -> dict[str, Any]:
             "each line must be one (jq -c '.[]' turns a JSON array into lines)"
         )
     return value
-
-
-def _csv_rows(file: File) -> Iterator[tuple[int, list[str]]]:
-    # The limit is the process's; widening it can break nobody.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CSV_FIELD))
-    reader = csv.reader(file.lines(), strict=True)
-    start = 1
-    try:
-        for row in reader:
-            yield start, row or [""]
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{file.where(start)}: not valid CSV: {error}; "
-            "is a quote in this record never closed, or not doubled?"
-        ) from error
-
-
-def _tsv_rows(file: File) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(file.lines(), 1):
-        yield number, _without_terminator(line).split("\t")
 
 
 def _delimited(
@@ -387,8 +360,8 @@ READERS: Mapping[str, Callable[[File, int, int], Iterator[Chunk]]] = {
     "txt": _text_lines,
     "jsonl": _json_lines,
     "ndjson": _json_lines,
-    "csv": _delimited(_csv_rows),
-    "tsv": _delimited(_tsv_rows),
+    "csv": _delimited(csv_rows),
+    "tsv": _delimited(tsv_rows),
     "parquet": _parquet,
     "folder": _folder,
 }
