@@ -128,7 +128,7 @@ class TestEmbed:
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
         [
-            ([], "give an INPUT"),
+            ([], "give either INPUT"),
             (["none.txt", "-o", "v.parquet"], "none.txt"),
             (["corpus.jsonl"], "-o OUT.parquet"),
             (["corpus.jsonl", "-o", "v.csv"], ".parquet"),
@@ -372,7 +372,7 @@ class TestInspectText:
         (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, rows)))
         done = run("inspect-text", "c.jsonl", "-m", tiny_e5)
         assert done.returncode == 0, done.stderr
-        assert "(reads 32 tokens)" in done.stdout
+        assert "(limit 32 tokens)" in done.stdout
         assert "\u2588" in done.stdout
         assert "empty  1: r3" in done.stdout
         command = done.stdout.strip().splitlines()[-1]

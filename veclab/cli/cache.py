@@ -187,7 +187,7 @@ def repair(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    click.echo(
+    echo(
         f"{found.read:,} vectors could be read, {found.added:,} of them were not in the cache and "
         f"were added; {found.damaged:,} are damaged"
     )
