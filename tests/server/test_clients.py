@@ -87,3 +87,22 @@ def test_veclab_s_own(url, expected, server):
 
     model = veclab.load("openai:fake", base_url=url, cache=False)
     assert np.allclose(model.embed(TEXTS).array, expected)
+
+
+def test_veclab_s_own_takes_the_servers_space_and_refuses_another(url, server):
+    import veclab
+    from veclab.model import Model
+
+    model = veclab.load("openai:fake", base_url=url, cache=False)
+    vectors = model.embed(TEXTS)
+    served = dict(vectors.space.configuration)["served_space"]
+    assert served == server.serving.models["fake"].model.space.id
+    old = server.serving.models.pop("fake")
+
+    async def swap():
+        server.serving.add("fake", Model(Gated(name="another")))
+
+    asyncio.run_coroutine_threadsafe(swap(), server.loop).result()
+    with pytest.raises(veclab.SpaceMismatch, match=served):
+        model.embed(TEXTS)
+    old.batcher.close()

@@ -154,12 +154,16 @@ class Facts:
     Attributes:
         dimensions: length of its vectors.
         requests_per_minute, tokens_per_minute: the account's limits.
+        served_space: the id of the Space of its vectors, where it is a veclab server.
+        in_space: whether that is part of our Space of them: it was known before the first one.
         seen: the day it told.
     """
 
     dimensions: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+    served_space: str | None = None
+    in_space: bool | None = None
     seen: str | None = None
 
 

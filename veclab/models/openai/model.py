@@ -20,6 +20,7 @@ from veclab.models.openai.prices import Price, find_price
 from veclab.models.openai.refusals import TooMuch
 from veclab.models.openai.requests import PROBE, URL_HINT, Requests
 from veclab.models.openai.responses import Fault
+from veclab.models.openai.served_space import ServedSpace
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
 from veclab.provider import (
     BatchResult,
@@ -96,6 +97,8 @@ class OpenAIModel(EmbeddingProvider):
         self.canary = Canary(self.access.url, model)
         self.requests = Requests(self.access, self.request, most=concurrency, timeout=timeout)
         self.requests.on_limit = self._shrink
+        self.served = ServedSpace(self.access.url, model, self.asked_dimensions)
+        self.requests.on_space = self.served.met
         self.notes = self._notes()
 
     def __repr__(self) -> str:
@@ -154,6 +157,7 @@ class OpenAIModel(EmbeddingProvider):
         remember(self.access.url, self.model, self.asked_dimensions, dimensions=size)
         self.canary.begin(size)
         return Space(
+            configuration=self.served.settle(),
             provider="openai",
             model=self.model,
             dimensions=size,

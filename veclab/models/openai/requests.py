@@ -56,6 +56,7 @@ class Requests:
         timeout: seconds for one request, all in all.
         on_limit: called with what one request may hold, where the server says that it is less
             than was sent.
+        on_space: called with the Space that a veclab server names in each answer.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Requests:
         self.flow = Flow(most=most)
         self.timeout = timeout
         self.on_limit: Callable[[TooMuch], None] = lambda most: None
+        self.on_space: Callable[[str], None] = lambda served: None
         self._most = most
         self._proved_at = float("-inf")
         self._reached = False
@@ -194,6 +196,8 @@ class Requests:
             else:
                 self._learn(ticket, raw.headers)
                 self.flow.grow()
+        if refusal is None and (served := raw.headers.get("x-veclab-space")):
+            self.on_space(served)
         if refusal is not None:
             if isinstance(refusal, Refused) and texts is not PROBE:
                 # For the last word on a text, the proof must be newer than the request.
