@@ -85,7 +85,7 @@ def space_finding(source: VectorSource) -> Finding:
         return Finding(
             "space",
             "warning",
-            "no Space: the file does not record which model made the vectors",
+            "the file does not record which model made the vectors",
             "Queries must be embedded with the same model, prompt and normalization. With another "
             "model of the same dimensions, search still returns results, but they are noise. "
             "No figure below can tell which model it was.",
