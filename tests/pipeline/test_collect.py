@@ -28,7 +28,7 @@ def test_rows_come_in_order_whatever_is_left_out(blocks, known):
         gathered.add(EmbeddedBlock(kept, names, names, rows, tokens, cut))
         expected += [start + int(i) for i in kept]
         start += len(block)
-    vectors = gathered.vectors(Report())
+    vectors = gathered.vectors(Report(), space)
     assert list(vectors.ids) == list(vectors.texts) == list(map(str, expected))
     assert vectors.array.shape == (len(expected), space.dimensions)
     assert vectors.array[:, 0].tolist() == vectors.tokens.tolist() == expected
