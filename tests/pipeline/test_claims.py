@@ -142,6 +142,9 @@ class TestClaims:
         assert two.take(RECIPE, DIGESTS).tolist() == [False] * 6 + [True] * 4
         assert one.take(RECIPE, DIGESTS).tolist() == [True] * 6 + [False] * 4
         assert two.take(b"recipe-B", DIGESTS).all()
+        # Asking for nothing that it gets costs nobody what it has.
+        assert not one.take(b"recipe-B", DIGESTS).any()
+        assert not two.take(RECIPE, DIGESTS[:6]).any()
         one.release()
         assert two.take(RECIPE, DIGESTS).all()
         two.release()

@@ -55,8 +55,9 @@ class Claims:
                 mine.append(owner is None or not alive[owner])
                 if mine[-1]:
                     txn.put(key, self._owner, db=store.claims)
-            for owner in (owner for owner, lives in alive.items() if not lives):
-                txn.delete(owner, db=store.claims)
+            for owner, lives in alive.items():
+                if not lives and owner != self._owner:
+                    txn.delete(owner, db=store.claims)
             if any(mine):
                 txn.put(self._owner, self._value(store), db=store.claims)
             return mine
