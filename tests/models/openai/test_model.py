@@ -591,9 +591,9 @@ class TestUnanswered:
         model = load(server, timeout=1)
         server.script = [fault]
         report = model.embed(["one two three", "four"]).report
-        assert (report.unanswered, report.tokens_unanswered) == (1, 4)
-        assert "1 requests sent, not answered: up to 4 tokens billed" in str(report)
-        assert report.tokens_bought == 4
+        assert (report.unanswered, report.tokens_unanswered) == (1, 4 + 56)  # the canary's
+        assert "1 requests sent, not answered: up to 60 tokens billed" in str(report)
+        assert report.tokens_bought == 4 + 56
 
     @pytest.mark.parametrize("fault", ["429", "500", "nan"])
     def test_are_not_those_that_were_refused_or_told_their_cost(self, server, fault):
@@ -618,11 +618,12 @@ class TestUnanswered:
         server.script = ["hang", "hang"]
         texts = ["one two", "three", "four", "five"]  # five tokens at a dollar each
         with pytest.raises(veclab.CostTooHigh):
-            model.embed(texts, max_cost=6.0)
-        # Two requests of two tokens hung; with the answer that came they are six.
-        assert server.tokens == 2
+            model.embed(texts, max_cost=6.0 + 3 * 56)
+        # Two requests of two tokens hung; with the answer that came they are six, and three
+        # times the canary.
+        assert server.tokens == 2 + 56
         server.script = []
-        assert model.embed(texts, max_cost=6.0).report.cached == 1
+        assert model.embed(texts, max_cost=6.0 + 28).report.cached == 1
         assert server.bought == Counter(texts)
 
     def test_without_end_are_told_with_the_error(self, server, monkeypatch):
