@@ -26,11 +26,14 @@ class TokenizedText(NamedTuple):  # one is made for every text: half the cost of
         tokens: of the whole text, special tokens and prompt included; 0 where the model can read
             nothing in it, so that there is no vector.
         ids: int32 token ids, already cut at the limit, where the provider wants them back.
+        unknown: tokens of those read that the model does not know: any two of them are the same
+            to it, or nothing at all.
     """
 
     text: str
     tokens: int
     ids: NDArray[np.int32] | None = None
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ class Report:
         split: texts over the limit that were embedded window by window and pooled.
         empty: texts left out because nothing was in them.
         unknown: texts left out because the model knows no token in them.
+        partly_unknown: texts in which the model does not know some of the tokens it read (a word
+            of over 100 letters, another script): any two of them are the same to it.
+        tokens_unknown: such tokens; where windows of a split text overlap, those of each.
         repaired: texts in which lone surrogates became U+FFFD.
         refused: texts left out because the model's endpoint will not take them; `notes` has its
             reasons.
@@ -47,7 +50,8 @@ class Report:
         unanswered: requests that were sent and not answered; they may be billed all the same, and
             count against a cost limit.
         tokens_unanswered: of those, as counted here; not among `tokens_bought`.
-        truncated_ids, split_ids, empty_ids, unknown_ids, refused_ids: the first 1,000 ids of each.
+        truncated_ids, split_ids, empty_ids, unknown_ids, partly_unknown_ids, refused_ids: the
+            first 1,000 ids of each.
         seconds: wall time.
         notes: what else the user should know.
     """
@@ -64,6 +68,8 @@ class Report:
     split: int = 0
     empty: int = 0
     unknown: int = 0
+    partly_unknown: int = 0
+    tokens_unknown: int = 0
     repaired: int = 0
     refused: int = 0
     requests: int = 0
@@ -76,6 +82,7 @@ class Report:
     split_ids: list[str] = field(default_factory=list)
     empty_ids: list[str] = field(default_factory=list)
     unknown_ids: list[str] = field(default_factory=list)
+    partly_unknown_ids: list[str] = field(default_factory=list)
     refused_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _noted: set[str] = field(default_factory=set, init=False, compare=False)
@@ -137,6 +144,10 @@ class Report:
         if self.unknown:
             left = f"{self.unknown:,} left out, the model knows no token in them"
             rows.append(("unknown", f"{left}: {shorten(self.unknown_ids)}"))
+        if self.partly_unknown:
+            held = f"{self.partly_unknown:,} texts hold tokens that the model does not know"
+            lost = f"{self.tokens_unknown:,} of {self.tokens:,}, all alike to it"
+            rows.append(("not known", f"{held} ({lost}): {shorten(self.partly_unknown_ids)}"))
         if self.refused:
             rows.append(("refused", f"{self.refused:,} left out: {shorten(self.refused_ids)}"))
         if self.requests:

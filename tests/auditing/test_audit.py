@@ -312,3 +312,12 @@ class TestProof:
         bought = Vectors(good, Space("openai", "m", good.shape[1]), texts=["t"] * 500)
         assert "cost money" in audit(bought)["proof"].found
         assert "no texts" in audit(vectors_of(good))["proof"].found
+
+
+def test_tokens_that_the_model_did_not_know_are_found_in_the_report(tiny_bert, tmp_path):
+    model = veclab.load(str(tiny_bert), cache=False)
+    texts = ["the cat", "the mat", f"{'a' * 101} cat", f"{'b' * 101} cat"]
+    model.embed(texts).save(tmp_path / "v.parquet")
+    finding = audit(tmp_path / "v.parquet")["unknown tokens"]
+    assert finding.severity == "warning"
+    assert finding.figures == {"count": 2, "tokens": 2}

@@ -153,6 +153,8 @@ def _findings(source: VectorSource, scanned: Scan, prove: bool, sample: int) -> 
         if source.about.has_texts:
             found.append(of_rows.same_text(source, scanned, texts))
     found.append(of_rows.truncated(source, scanned))
+    if (unknown := of_rows.unknown_tokens(source)) is not None:
+        found.append(unknown)
     if scanned.moments.count >= 2:
         found.append(geometry.rank(source, scanned))
         found.append(geometry.anisotropy(scanned))

@@ -301,3 +301,24 @@ def truncated(source: VectorSource, scanned: Scan) -> Finding:
         "embedding is often better still.",
         figures,
     )
+
+
+def unknown_tokens(source: VectorSource) -> Finding | None:
+    """Find texts in which the model did not know some tokens; None where nobody counted them."""
+    report = source.about.report
+    if report is None:
+        return None
+    count, lost = report.partly_unknown, report.tokens_unknown
+    found = f"{count:,} texts ({percent(count, report.texts)}) hold tokens that the model does not"
+    found += f" know, {lost:,} in all"
+    figures = {"count": count, "tokens": lost}
+    if not count:
+        return Finding("unknown tokens", "ok", found, figures=figures)
+    return Finding(
+        "unknown tokens",
+        "warning" if count > 0.05 * report.texts else "note",
+        found,
+        "Two texts that differ only in such tokens (long codes, other scripts) are one to it.",
+        "Embed with a model that was made for these texts; `veclab embed` names them.",
+        figures,
+    )

@@ -25,6 +25,7 @@ from veclab.cache.record import (
     HEADER_SIZE,
     RECIPE_SIZE,
     TRUNCATED,
+    UNKNOWN_SHIFT,
     begins,
     checksums,
     disk_bytes,
@@ -122,6 +123,7 @@ class Cache:
             vectors=np.empty((n, dim), np.float32),
             tokens=np.zeros(n, np.int32),
             truncated=np.zeros(n, np.bool_),
+            unknown=np.zeros(n, np.int32),
         )
         damaged = [
             self._read(keys[start : start + BLOCK], order[start : start + BLOCK], found)
@@ -158,6 +160,7 @@ class Cache:
         found.vectors[hits] = records["vector"]
         found.tokens[hits] = records["tokens"]
         found.truncated[hits] = records["flags"] & TRUNCATED
+        found.unknown[hits] = records["flags"] >> UNKNOWN_SHIFT
         return keys[there & ~whole]
 
     def _drop_damaged(self, keys: NDArray[np.void]) -> None:
@@ -177,11 +180,13 @@ class Cache:
         vectors: NDArray[np.float32],
         tokens: NDArray[np.int32],
         truncated: NDArray[np.bool_],
+        unknown: NDArray[np.int32] | None = None,
     ) -> None:
         """Keep `vectors` (n, dim), all in one transaction, over what was there before.
 
-        `tokens` and `truncated` are (n,). Raises ValueError for keys or arrays of another shape,
-        CacheError if they cannot be kept, as on a full disk; what was kept before stays.
+        `tokens`, `truncated` and `unknown` (see `Found`) are (n,). Raises ValueError for keys or
+        arrays of another shape, CacheError if they cannot be kept, as on a full disk; what was
+        kept before stays.
         """
         keys, order = sorted_keys(recipe, digests)
         n = len(keys)
@@ -196,6 +201,8 @@ class Cache:
         records["created"] = int(time.time())
         records["tokens"] = tokens[order]
         records["flags"] = truncated[order]
+        if unknown is not None:
+            records["flags"] |= unknown[order].astype(np.uint32) << np.uint32(UNKNOWN_SHIFT)
         records["vector"] = vectors[order]
         records["checksum"] = checksums(keys, records)
         size = records.dtype.itemsize

@@ -21,7 +21,8 @@ from veclab.cache.journal import KEY_SIZE
 RECIPE_SIZE = 8
 DIGEST_SIZE = KEY_SIZE - RECIPE_SIZE
 HEADER_SIZE = 20
-TRUNCATED = 1  # bit of a record's flags
+TRUNCATED = 1  # bit of a record's flags; those above it count the tokens that were unknown
+UNKNOWN_SHIFT = 1
 
 # All-zero pages, the commonest damage, must not have a checksum of zero.
 CHECKSUM_SEED = np.uint64(0x7665632D76656332)

@@ -18,12 +18,15 @@ class Found:
         vectors: (n, dim) float32.
         tokens: (n,) tokens of the whole text.
         truncated: (n,) whether the model saw only the beginning of the text.
+        unknown: (n,) tokens of what it saw that it does not know; 0 in records of veclab 0.1.0's
+            first caches, which did not count them.
     """
 
     hit: NDArray[np.bool_]
     vectors: NDArray[np.float32]
     tokens: NDArray[np.int32]
     truncated: NDArray[np.bool_]
+    unknown: NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def print_notes(vectors: Vectors) -> None:
 
 def remarks(report: Any) -> list[str]:
     """Return what the user must know of the texts: truncated, left out, unknown words."""
-    told = {"truncated", "empty", "unknown", "refused", "note"}
+    told = {"truncated", "empty", "unknown", "not known", "refused", "note"}
     return [
         line if label == "note" else f"{label}: {line}"
         for label, line in report.lines()

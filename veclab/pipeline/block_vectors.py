@@ -21,6 +21,7 @@ class BlockVectors:
         array: float32 (k, dim).
         tokens: int32 (k,), of the whole texts; 0 where nothing is known, or nothing was readable.
         truncated: bool (k,).
+        unknown: int32 (k,), tokens of what the model reads that it does not know.
         ready: bool (k,): the vector is there.
         refused: bool (k,): the model will not embed the text.
         elsewhere: bool (k,): another run is buying it.
@@ -30,7 +31,9 @@ class BlockVectors:
         """Begin with what was found in the cache, whose arrays are written to."""
         self.array, self.tokens = found.vectors, found.tokens
         self.truncated, self.ready = found.truncated, found.hit
-        self.tokens[~self.ready], self.truncated[~self.ready] = 0, False
+        self.unknown = found.unknown
+        for known in (self.tokens, self.truncated, self.unknown):
+            known[~self.ready] = 0
         self.refused = np.zeros(len(found.hit), np.bool_)
         self.elsewhere = np.zeros(len(found.hit), np.bool_)
         self._limit, self._normalized = recipe.max_tokens, recipe.space.normalized
@@ -41,6 +44,9 @@ class BlockVectors:
         texts = [item.text for item in items]
         counts = [one.tokens if window is None else window.tokens for _, one, window in items]
         self.tokens[texts] = counts
+        for text, one, window in items:
+            if one.unknown:  # the windows of a text add up
+                self.unknown[text] = one.unknown + (self.unknown[text] if window else 0)
         if self._limit is not None and max(counts, default=0) > self._limit:
             cut = [i for i, one, window in items if window is None and one.tokens > self._limit]
             self.truncated[cut] = True

@@ -78,6 +78,7 @@ def _look_again(
     vectors.array[there] = found.vectors[found.hit]
     vectors.tokens[there] = found.tokens[found.hit]
     vectors.truncated[there] = found.truncated[found.hit]
+    vectors.unknown[there] = found.unknown[found.hit]
     vectors.ready[there] = True
     run.report.cached += int(distinct.fresh[there].sum())
     run.on_done(distinct.count(there.tolist()))

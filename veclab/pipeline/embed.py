@@ -70,7 +70,7 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     if run.cache is not None:
         run.cache.release(keep=PAGES_KEPT)
     prepared, place = leave_out_unread(run, prepared, distinct, vectors)
-    report_tokens(run, prepared.ids, vectors.tokens[place])
+    report_tokens(run, prepared.ids, vectors.tokens[place], vectors.unknown[place])
     return restore_order(prepared, place, vectors)
 
 
@@ -92,7 +92,7 @@ def plan_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Pla
         vectors.count(items)
     run.on_done(distinct.count(list({item.text for items in batches for item in items})))
     prepared, place = leave_out_unread(run, prepared, distinct, vectors)
-    report_tokens(run, prepared.ids, vectors.tokens[place])
+    report_tokens(run, prepared.ids, vectors.tokens[place], vectors.unknown[place])
     return PlannedBlock(distinct, batches)
 
 
@@ -237,6 +237,7 @@ def write_cache(
             vectors.array[finished],
             vectors.tokens[finished],
             vectors.truncated[finished],
+            vectors.unknown[finished],
         )
         if run.claims is not None:
             run.claims.renew()
@@ -297,10 +298,16 @@ def _report_unknown(
     run.on_done(len(ids))
 
 
-def report_tokens(run: Run, ids: Sequence[str], tokens: NDArray[np.int32]) -> None:
-    """Report the tokens of texts, and which of them are over the limit."""
+def report_tokens(
+    run: Run, ids: Sequence[str], tokens: NDArray[np.int32], unknown: NDArray[np.int32]
+) -> None:
+    """Report the tokens of texts, which are over the limit, which hold some that are unknown."""
     report, limit = run.report, run.recipe.max_tokens
     report.tokens += int(tokens.sum())
+    partly = np.flatnonzero(unknown).tolist()
+    report.partly_unknown += len(partly)
+    report.tokens_unknown += int(unknown.sum())
+    extend_ids(report.partly_unknown_ids, [ids[i] for i in partly])
     if limit is None:
         return
     over = np.flatnonzero(tokens > limit).tolist()

@@ -37,7 +37,7 @@ def tokenize(
         tokens = count_long(group[0], count)
         text = beginning(group[0], limit, count) if tokens > limit else group[0]
         read = provider.tokenize([text], role)[0]
-        tokenized.append(TokenizedText(read.text, tokens if read.tokens else 0, read.ids))
+        tokenized.append(read._replace(tokens=tokens if read.tokens else 0))
     return tokenized
 
 

@@ -23,6 +23,7 @@ def nothing_found(n: int, recipe: Recipe) -> Found:
         vectors=np.zeros((n, recipe.space.dimensions), np.float32),
         tokens=np.zeros(n, np.int32),
         truncated=np.zeros(n, np.bool_),
+        unknown=np.zeros(n, np.int32),
     )
 
 
@@ -45,6 +46,7 @@ def find_vectors(cache: Cache, recipe: Recipe, digests: Sequence[bytes]) -> Foun
     found.vectors[there] = cut.vectors[cut.hit]
     found.tokens[there] = cut.tokens[cut.hit]
     found.truncated[there] = cut.truncated[cut.hit]
+    found.unknown[there] = cut.unknown[cut.hit]
     return found
 
 
@@ -55,6 +57,7 @@ def keep_vectors(
     vectors: NDArray[np.float32],
     tokens: NDArray[np.int32],
     truncated: NDArray[np.bool_],
+    unknown: NDArray[np.int32] | None = None,
 ) -> None:
     """Put checked vectors (n, dim) where `find_vectors` looks; `tokens` are of the whole texts.
 
@@ -69,5 +72,10 @@ def keep_vectors(
     ):
         if len(rows):
             cache.put_many(
-                key, [digests[int(i)] for i in rows], vectors[rows], tokens[rows], truncated[rows]
+                key,
+                [digests[int(i)] for i in rows],
+                vectors[rows],
+                tokens[rows],
+                truncated[rows],
+                None if unknown is None else unknown[rows],
             )

@@ -26,6 +26,7 @@ class _Results:
     vectors: NDArray[np.float32]
     tokens: NDArray[np.int32]
     truncated: NDArray[np.bool_]
+    unknown: NDArray[np.int32]
 
 
 class Keeper:
@@ -50,6 +51,7 @@ class Keeper:
                 vectors.array[rows],
                 vectors.tokens[rows],
                 vectors.truncated[rows],
+                vectors.unknown[rows],
             )
         )
 
@@ -85,5 +87,6 @@ class Keeper:
                 np.concatenate([one.vectors for one in some]),
                 np.concatenate([one.tokens for one in some]),
                 np.concatenate([one.truncated for one in some]),
+                np.concatenate([one.unknown for one in some]),
             )
         self._cache.release(keep=PAGES_KEPT)

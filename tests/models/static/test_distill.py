@@ -83,4 +83,4 @@ def test_on_the_command_line_by_name(tiny_bert, home, tmp_path, capfd):
 @pytest.mark.parametrize("arguments", [[], ["-o", "x", "--name", "y"]])
 def test_either_a_folder_or_a_name(arguments, capfd):
     assert run(["distill", *arguments]) == 2
-    assert "not both" in capfd.readouterr().err
+    assert "either -o DIR or --name NAME" in capfd.readouterr().err

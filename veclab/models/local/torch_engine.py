@@ -18,6 +18,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.openvino.engine import Ids, pad_rows
+from veclab.models.local.unknown_token import unknown_token
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role
 
@@ -69,6 +70,7 @@ class TorchModel(EmbeddingProvider):
             or folder.routed
             or any(self._tokenizer.encode("a").type_ids)
         )
+        self._unknown = -1 if self._tokenizer is None else unknown_token(self._tokenizer)
         self._cut = None if self._by_encode else _own_tokenizer(self._model, limit)
         self._types = "token_type_ids" in getattr(self._model.tokenizer, "model_input_names", ())
         self._pad_id = getattr(self._model.tokenizer, "pad_token_id", None) or 0
@@ -98,8 +100,9 @@ class TorchModel(EmbeddingProvider):
         prompted = [self.folder.prompt(role) + text for text in texts]
         if self._tokenizer is None:
             encoded = self._model.tokenizer(prompted, truncation=False)
+            unknown, limit = self._model.tokenizer.unk_token_id, self.limits.max_tokens
             return [
-                TokenizedText(text, len(ids))
+                TokenizedText(text, len(ids), unknown=ids[:limit].count(unknown))
                 for text, ids in zip(texts, encoded["input_ids"], strict=True)
             ]
         encodings = self._tokenizer.encode_batch_fast(prompted)
@@ -113,7 +116,8 @@ class TorchModel(EmbeddingProvider):
         tokenized = []
         for text, count, encoding in zip(texts, counts, encodings, strict=True):
             ids = None if self._by_encode else np.array(encoding.ids, np.int32)
-            tokenized.append(TokenizedText(text, count, ids))
+            unknown = encoding.ids[:limit].count(self._unknown)
+            tokenized.append(TokenizedText(text, count, ids, unknown))
         return tokenized
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:

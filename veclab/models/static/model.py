@@ -106,18 +106,21 @@ class StaticModel(EmbeddingProvider):
         ids, counts = self._words.encode([prompt + text for text in texts] if prompt else texts)
         ends = np.cumsum(counts)
         keep = np.ones(len(ids), np.bool_)
-        if self._unknown is not None:
-            keep &= ids != self._unknown
         limit = self.limits.max_tokens
         if limit is not None and counts.max(initial=0) > limit:
             keep &= np.arange(len(ids)) - np.repeat(ends - counts, counts) < limit
+        unknown = keep & (ids == self._unknown) if self._unknown is not None else ~keep & keep
+        keep &= ~unknown
+        lost = np.diff(np.concatenate([[0], np.cumsum(unknown)])[np.concatenate([[0], ends])])
         kept = np.concatenate([[0], np.cumsum(keep)])
         first, last = kept[ends - counts], kept[ends]
         totals = np.where(last > first, counts, 0).tolist()
         ids = ids[keep]
         return [
-            TokenizedText(text, count, ids[a:b])
-            for text, count, a, b in zip(texts, totals, first.tolist(), last.tolist(), strict=True)
+            TokenizedText(text, count, ids[a:b], lack)
+            for text, count, a, b, lack in zip(
+                texts, totals, first.tolist(), last.tolist(), lost.tolist(), strict=True
+            )
         ]
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:

@@ -226,7 +226,9 @@ class WordModel(EmbeddingProvider):
         for text in texts:
             known, missing = find_words(self.vectors, text)
             ids = np.array(known, dtype=np.int32)
-            tokenized.append(TokenizedText(text, len(known) + len(missing) if known else 0, ids))
+            tokenized.append(
+                TokenizedText(text, len(known) + len(missing) if known else 0, ids, len(missing))
+            )
         return tokenized
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ from veclab.errors import ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.compiled_models import compile_or_load
+from veclab.models.local.unknown_token import unknown_token
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role
 
@@ -207,6 +208,7 @@ class OpenVinoModel(EmbeddingProvider):
         )
         self._tokenizer_file = tokenizer
         self._whole = _tokenizer(tokenizer)
+        self._unknown = unknown_token(self._whole)
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Return token ids, truncated at the limit, and the count of the whole text."""
@@ -218,7 +220,9 @@ class OpenVinoModel(EmbeddingProvider):
             if limit is not None and count > limit:
                 # Only the tokenizer knows which special tokens stay where a text is cut.
                 encoding = self._cut.encode(prompted[i])
-            tokenized.append(TokenizedText(texts[i], count, np.array(encoding.ids, np.int32)))
+            ids = encoding.ids
+            unknown = ids.count(self._unknown)
+            tokenized.append(TokenizedText(texts[i], count, np.array(ids, np.int32), unknown))
         return tokenized
 
     @cached_property
