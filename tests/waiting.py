@@ -1,8 +1,11 @@
 """Waiting in tests: for events, never for a time to pass, and only a hang meets the bound."""
 
+import asyncio
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 HANG_S = 600.0
 
@@ -21,3 +24,9 @@ def wait_until(happened: Callable[[], object], process: subprocess.Popen | None 
 def wait_for_ctrl_c() -> None:
     """Run until a Ctrl-C that is on its way arrives."""
     wait_until(lambda: False)
+
+
+def run_async(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in its own thread: tests in a browser leave a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asyncio.wait_for(work, HANG_S)).result()

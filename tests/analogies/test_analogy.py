@@ -125,7 +125,7 @@ class TestSentenceModels:
         bert = veclab.load(str(tiny_bert))
         with pytest.raises(InputError, match="--vocabulary"):
             vocabulary_of(bert)
-        with pytest.raises(InputError, match="two words or more"):
+        with pytest.raises(InputError, match="at least two words"):
             vocabulary_of(bert, ["cat", " ", "cat"])
 
     def test_answer_from_it(self, tiny_bert):

@@ -198,7 +198,7 @@ class TestTheUsersWord:
     @pytest.mark.parametrize(
         ("choice", "complaint"),
         [
-            (Choice(columns=("nmae",)), "no column 'nmae'; there are 'name', 'summary'"),
+            (Choice(columns=("nmae",)), "no column 'nmae'; its columns are 'name', 'summary'"),
             (Choice(gold="sice"), "no column 'sice'"),
             (Choice(task="sts", columns=("name",)), "needs two columns of texts, and 1 fit"),
             (Choice(task="retrieval"), "not in BEIR layout"),

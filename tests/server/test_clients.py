@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from tests.server.conftest import Gated
+from tests.waiting import run_async
 from veclab.unit_length import normalize
 
 TEXTS = ["the cat sits", "a feline rests", "stock markets fell"]
@@ -43,7 +44,7 @@ def test_openai_asynchronously(url, expected):
             calls = [client.embeddings.create(model="fake", input=text) for text in TEXTS]
             return await asyncio.gather(*calls)
 
-    answers = asyncio.run(ask())
+    answers = run_async(ask())
     assert np.allclose([one.data[0].embedding for one in answers], expected)
 
 

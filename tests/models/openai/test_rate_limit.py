@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.openai_server import in_http_date
+from tests.waiting import run_async
 from veclab.models.openai.rate_limit import LONGEST_WAIT, Flow, Gauge, Stopped, retry_after, seconds
 
 
@@ -95,7 +96,7 @@ class TestGauge:
 
 
 def run(work):
-    return asyncio.run(asyncio.wait_for(work, 20))
+    return run_async(work)
 
 
 def test_grows_by_each_answer_until_the_first_refusal_then_by_each_round():

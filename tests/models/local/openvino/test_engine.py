@@ -143,7 +143,7 @@ def test_threads_are_as_many_as_asked_for(tiny_bert):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"engine": "onnx"}, "engine cannot be 'onnx'; there are torch, openvino"),
+        ({"engine": "onnx"}, "engine cannot be 'onnx'; choose from torch, openvino"),
         ({"precision": "fp8"}, "precision cannot be"),
         ({"threads": 0}, "threads must be 1 or more"),
         ({"engine": "openvino", "device": "cuda"}, "runs on the cpu"),
