@@ -185,3 +185,22 @@ def test_every_extra_that_is_named_exists():
         named |= set(re.findall(r"MissingExtra\(\s*\"([a-z0-9]+)\"", code))
         named |= set(re.findall(r"'veclab\[([a-z0-9,]+)\]'", code))
     assert {name for group in named for name in group.split(",")} <= set(extras)
+
+
+def test_the_lock_holds_what_is_required():
+    """`make lock` writes it anew; it names no registry."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    exact = re.compile(r"^([\w.-]+)==([\w.+!]+)", re.MULTILINE)
+
+    def plain(name: str) -> str:
+        return name.lower().replace("_", "-")
+
+    locked = {plain(name): version for name, version in exact.findall(text)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    required = [*project["dependencies"], *(line for lines in extras for line in lines)]
+    names = {plain(re.match(r"[\w.-]+", line)[0]) for line in required} - {"veclab"}
+    assert names <= set(locked), "run make lock"
+    held = exact.findall((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    assert {name: locked[plain(name)] for name, _ in held} == dict(held), "run make lock"
