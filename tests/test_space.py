@@ -26,7 +26,11 @@ spaces = st.builds(
     normalized=st.booleans(),
     endpoint=st.none() | st.text(),
     configuration=st.dictionaries(
-        st.text(max_size=9), st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False)
+        st.text(max_size=9),
+        st.text()
+        | st.integers()
+        | st.booleans()
+        | st.floats(allow_nan=False, allow_infinity=False),
     ).map(lambda facts: tuple(facts.items())),
 )
 LAYERS = replace(MINILM, configuration=(("layers", 6), ("activation", "gelu")))
