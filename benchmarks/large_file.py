@@ -16,9 +16,6 @@ import itertools
 import json
 import os
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +23,7 @@ import numpy as np
 
 import veclab
 from benchmarks.facts import machine
+from benchmarks.processes import run_veclab
 from veclab.unit_length import normalize
 from veclab.vectorfiles.files import ParquetSink
 
@@ -60,23 +58,6 @@ def make(path: Path, rows: int) -> None:
         sink.finish(None)
 
 
-def run(path: Path) -> dict[str, float]:
-    """Seconds by the clock, seconds of processor, peak memory in MB of one process."""
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "veclab", "similar", QUERY, "--to", str(path), "--no-cache"]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit("the command failed")
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # of ru_maxrss: bytes there, kB elsewhere
-    return {
-        "seconds": round(time.perf_counter() - start, 2),
-        "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
-        "peak_mb": round(used.ru_maxrss / unit, 1),
-    }
-
-
 def main() -> None:
     """Measure, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,8 +67,9 @@ def main() -> None:
     options = parser.parse_args()
     if not options.file.exists():
         make(options.file, options.rows)
-    run(options.file)
-    runs = [run(options.file) for _ in range(options.runs)]
+    question = ("similar", QUERY, "--to", str(options.file), "--no-cache")
+    run_veclab(*question)
+    runs = [run_veclab(*question) for _ in range(options.runs)]
     result = {
         "rows": options.rows,
         "file_mb": round(options.file.stat().st_size / 1e6, 1),

@@ -629,7 +629,7 @@ def test_a_process_that_died_inside_is_followed_by_a_look_at_what_it_did(tmp_pat
         def work(txn):
             os.kill(os.getpid(), 9)
         keys = b"".join(b"recipe-A" + digest for digest in digests(range(500)))
-        cache._store.run(work, Op.{op}, keys, 1552)
+        cache.store.run(work, Op.{op}, keys, 1552)
         """
     died = "from veclab.cache.journal import Op\n" + textwrap.dedent(die)
     for op in ("GET", "PUT", "DELETE", "WALK", "DESCRIBE", "OPEN"):
@@ -664,7 +664,7 @@ def test_a_look_that_runs_out_of_time_is_no_sign_of_damage(tmp_path, monkeypatch
         put(cache, range(500))
     died = """
         from veclab.cache.journal import Op
-        Cache.open(root)._store.run(lambda txn: os.kill(os.getpid(), 9), Op.WALK)
+        Cache.open(root).store.run(lambda txn: os.kill(os.getpid(), 9), Op.WALK)
         """
     start(died, tmp_path).communicate()
     monkeypatch.setattr(journal, "REPLAY_LIMIT_S", 0.001)

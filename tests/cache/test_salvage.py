@@ -51,7 +51,7 @@ def test_a_damaged_branch_page_costs_no_vector(tmp_path, content):
         write_at(file, number * 4096, content)
     # As a look at what a process was doing that died of it would find.
     with Cache.open(tmp_path) as cache:
-        cache._store._replace(lmdb.CorruptedError("a branch page"))
+        cache.store._replace(lmdb.CorruptedError("a branch page"))
         assert hits(cache, range(4000)) == 4000
         assert "with the 4,000 vectors that could still be read" in cache.notes[0]
         assert [recipe.description for recipe in cache.stats().recipes] == ['{"model": "mine"}']
@@ -65,7 +65,7 @@ def test_a_damaged_leaf_costs_what_was_on_it(tmp_path, dim):
     """With 1,024 numbers a record lies in pages of its own, and its leaf tells where."""
     with Cache.open(tmp_path / "cache") as cache:
         put(cache, range(600), dim=dim)
-        cache._store.compact()  # without it, pages that are free by now hold every record again
+        cache.store.compact()  # without it, pages that are free by now hold every record again
     file = tmp_path / "cache/v2/data.mdb"
     full = [n for n in pages(file, LEAF) if free_bytes(file, n) < 1000]
     write_at(file, full[len(full) // 2] * 4096 + 2000, random.Random(1).randbytes(2000))
@@ -80,7 +80,7 @@ def test_a_damaged_leaf_costs_what_was_on_it(tmp_path, dim):
 def test_repair_adds_what_was_not_there_and_leaves_the_rest(tmp_path, home):
     with Cache.open() as cache:
         put(cache, range(100))
-        cache._store._replace(lmdb.CorruptedError("as if"))
+        cache.store._replace(lmdb.CorruptedError("as if"))
         cache.clear()
         put(cache, range(50, 120))
     [aside] = set_aside(home / "cache")

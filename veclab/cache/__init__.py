@@ -83,7 +83,8 @@ class Cache:
         return cache
 
     @property
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """The environment, of this process; raises CacheError once the cache is closed."""
         if self._shared is None:
             raise CacheError(f"the cache at {self._root} is closed")
         if self._shared.closed:  # this is a forked child
@@ -91,24 +92,19 @@ class Cache:
         return self._shared
 
     @property
-    def store(self) -> Store:
-        """The environment, for the other modules of this room."""
-        return self._store
-
-    @property
     def path(self) -> Path:
         """The directory of the LMDB environment."""
-        return self._store.path
+        return self.store.path
 
     @property
     def readonly(self) -> bool:
         """Whether nothing can be added; `notes` says why."""
-        return self._store.readonly
+        return self.store.readonly
 
     @property
     def notes(self) -> list[str]:
         """What the user must be told: damage, what was set aside, why nothing is kept."""
-        return self._store.notes
+        return self.store.notes
 
     def get_many(self, recipe: bytes, digests: Sequence[bytes], dim: int) -> Found:
         """Look up `digests` (16 bytes each, repeats allowed) under an 8-byte `recipe`.
@@ -149,7 +145,7 @@ class Cache:
             whole = sizes == dtype.itemsize
             return sizes != 0, whole, b"".join(compress(values, whole.tolist()))
 
-        there, whole, joined = self._store.run(fetch, Op.GET, keys.tobytes())
+        there, whole, joined = self.store.run(fetch, Op.GET, keys.tobytes())
         records = np.frombuffer(joined, dtype)
         sound = records["checksum"] == checksums(keys[whole], records)
         if not sound.all():
@@ -212,15 +208,15 @@ class Cache:
         def put(txn: lmdb.Transaction[bytes]) -> None:
             txn.cursor().putmulti(zip(keys.tolist(), values, strict=True))
 
-        self._store.run(put, Op.PUT, keys.tobytes(), size, write=True)
+        self.store.run(put, Op.PUT, keys.tobytes(), size, write=True)
 
     def holds(self, recipe: bytes) -> bool:
         """Return whether there is a record under an 8-byte `recipe`."""
-        return self._store.run(lambda txn: begins(txn.cursor(), recipe), Op.WALK)
+        return self.store.run(lambda txn: begins(txn.cursor(), recipe), Op.WALK)
 
     def describe(self, recipe: bytes, description: str) -> None:
         """Keep the JSON text that says what `recipe` stands for, unless there is one already."""
-        store = self._store
+        store = self.store
         if store.run(lambda txn: txn.get(recipe, db=store.recipes) is None, Op.DESCRIBE):
             store.run(
                 lambda txn: txn.put(recipe, description.encode(), db=store.recipes),
@@ -230,7 +226,7 @@ class Cache:
 
     def stats(self) -> CacheStats:
         """Count what is in the cache. Slow for gigabytes: it reads every record's header."""
-        store = self._store
+        store = self.store
         survey = self._survey()
         described: dict[bytes, str] = store.run(
             lambda txn: {
@@ -266,7 +262,7 @@ class Cache:
         if older_than is not None:
             chosen &= survey.created < time.time() - older_than
         if max_bytes is not None:
-            costs = disk_bytes(survey.sizes, self._store.page_size())
+            costs = disk_bytes(survey.sizes, self.store.page_size())
             oldest = np.flatnonzero(chosen)
             oldest = oldest[np.argsort(survey.created[oldest], kind="stable")]
             freed_before = np.cumsum(costs[oldest]) - costs[oldest]
@@ -277,9 +273,9 @@ class Cache:
 
     def clear(self) -> PruneResult:
         """Remove everything, then give the disk space back as `prune` does."""
-        keys, before = self._survey().keys, self._store.used_bytes()
-        if self._store.start_over():
-            return PruneResult(len(keys), 0, before, self._store.used_bytes(), None)
+        keys, before = self._survey().keys, self.store.used_bytes()
+        if self.store.start_over():
+            return PruneResult(len(keys), 0, before, self.store.used_bytes(), None)
         return self._remove(keys, kept=0)
 
     def repair(self, folder: Path) -> Salvaged:
@@ -289,7 +285,7 @@ class Cache:
         if it is this cache itself, or if nothing can be kept.
         """
         data = folder / "data.mdb" if folder.is_dir() else folder
-        store, found = self._store, Salvaged()
+        store, found = self.store, Salvaged()
         if not data.is_file():
             raise CacheError(f"{folder} holds no cache: there is no file data.mdb in it")
         if data.resolve() == store.data.resolve():
@@ -303,7 +299,7 @@ class Cache:
 
     def _add(self, sound: Sound) -> int:
         """Put records and descriptions where there are none; how many records were new."""
-        store = self._store
+        store = self.store
 
         def put(txn: lmdb.Transaction[bytes]) -> int:
             txn.cursor(store.recipes).putmulti(sound.recipes, overwrite=False)
@@ -315,10 +311,10 @@ class Cache:
         return store.run(put, Op.PUT, keys, longest, write=True)
 
     def _remove(self, keys: NDArray[np.void], kept: int) -> PruneResult:
-        before = self._store.used_bytes()
+        before = self.store.used_bytes()
         self._delete(keys)
-        note = self._store.compact() if len(keys) else None
-        return PruneResult(len(keys), kept, before, self._store.used_bytes(), note)
+        note = self.store.compact() if len(keys) else None
+        return PruneResult(len(keys), kept, before, self.store.used_bytes(), note)
 
     def _delete(self, keys: NDArray[np.void]) -> None:
         for start in range(0, len(keys), BLOCK):
@@ -328,7 +324,7 @@ class Cache:
                 for key in block.tolist():
                     txn.delete(key)
 
-            self._store.run(delete, Op.DELETE, block.tobytes(), write=True)
+            self.store.run(delete, Op.DELETE, block.tobytes(), write=True)
 
     def _survey(self) -> _Survey:
         def walk(txn: lmdb.Transaction[bytes]) -> Iterator[tuple[bytes, bytes, list[int]]]:
@@ -343,7 +339,7 @@ class Cache:
                     [len(value) for _, value in block],
                 )
 
-        blocks = self._store.run(lambda txn: list(walk(txn)), Op.WALK)
+        blocks = self.store.run(lambda txn: list(walk(txn)), Op.WALK)
         words = np.frombuffer(b"".join(block[1] for block in blocks), "<u4")
         return _Survey(
             np.frombuffer(b"".join(block[0] for block in blocks), f"V{KEY_SIZE}"),
@@ -358,7 +354,7 @@ class Cache:
         would take them back itself only under pressure, and a memory limit or a watching user
         sees them grow with the cache.
         """
-        self._store.release_pages(keep)
+        self.store.release_pages(keep)
 
     def close(self) -> None:
         """Close; the last to close in this process closes the file. Repeated calls do nothing."""

@@ -115,9 +115,10 @@ class TorchModel(EmbeddingProvider):
                 encodings[i] = encoding
         tokenized = []
         for text, count, encoding in zip(texts, counts, encodings, strict=True):
-            ids = None if self._by_encode else np.array(encoding.ids, np.int32)
-            unknown = encoding.ids[:limit].count(self._unknown)
-            tokenized.append(TokenizedText(text, count, ids, unknown))
+            ids = encoding.ids
+            unknown = ids[:limit].count(self._unknown)
+            own = None if self._by_encode else np.array(ids, np.int32)
+            tokenized.append(TokenizedText(text, count, own, unknown))
         return tokenized
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:

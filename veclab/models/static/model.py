@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from veclab.errors import InputError, ModelUnavailable
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.tensors import read_tensors
+from veclab.models.local.unknown_token import described_unknown_token
 from veclab.models.static.folder import TABLES
 from veclab.models.static.word_memo import WordMemo
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
@@ -60,7 +60,8 @@ class StaticModel(EmbeddingProvider):
         self._check_vocabulary()
         described = json.loads(self._tokenizer.to_str())
         self._words = WordMemo(self._tokenizer, described)
-        self._unknown = _unknown_token(described["model"]) if folder.static.drop_unknown else None
+        drop = folder.static.drop_unknown
+        self._unknown = described_unknown_token(described["model"]) if drop else -1
         self.space = folder.space(self._table.shape[1], normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.limits = Limits(
@@ -109,7 +110,7 @@ class StaticModel(EmbeddingProvider):
         limit = self.limits.max_tokens
         if limit is not None and counts.max(initial=0) > limit:
             keep &= np.arange(len(ids)) - np.repeat(ends - counts, counts) < limit
-        unknown = keep & (ids == self._unknown) if self._unknown is not None else ~keep & keep
+        unknown = keep & (ids == self._unknown)
         keep &= ~unknown
         lost = np.diff(np.concatenate([[0], np.cumsum(unknown)])[np.concatenate([[0], ends])])
         kept = np.concatenate([[0], np.cumsum(keep)])
@@ -149,11 +150,3 @@ class StaticModel(EmbeddingProvider):
         rows = ids if self._rows is None else self._rows[ids]
         vectors: NDArray[np.float32] = self._table[rows]
         return vectors if self._weights is None else vectors * self._weights[ids, None]
-
-
-def _unknown_token(model: dict[str, Any]) -> int | None:
-    """Return the id of the token that stands for everything unknown, None where there is none."""
-    if model.get("unk_id") is not None:  # Unigram
-        return int(model["unk_id"])
-    token = model.get("unk_token")
-    return None if token is None else model["vocab"].get(token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from veclab.models.local.openvino.graphs.configuration import Configuration
 from veclab.models.local.openvino.graphs.inputs import Inputs
+from veclab.models.local.openvino.graphs.layers import Encoder
 from veclab.models.local.openvino.graphs.parts import Node, Parts
 
 # Facts that are seen from the weights, or that are said and read by nothing.
@@ -19,8 +20,20 @@ def albert(parts: Parts, config: Configuration, inputs: Inputs) -> Node:
     for name in _SEEN:
         config.get(name)
     ops, epsilon = parts.ops, config.get("layer_norm_eps", 1e-12)
-    width, heads = config.need("hidden_size"), config.need("num_attention_heads")
-    act = parts.activation(config.get("hidden_act", "gelu_new"))
+    encoder = Encoder(
+        query="attention.query",
+        key="attention.key",
+        value="attention.value",
+        out="attention.dense",
+        attention_norm="attention.LayerNorm",
+        widen="ffn",
+        narrow="ffn_output",
+        norm="full_layer_layer_norm",
+        width=config.need("hidden_size"),
+        heads=config.need("num_attention_heads"),
+        activation=parts.activation(config.get("hidden_act", "gelu_new")),
+        epsilon=epsilon,
+    )
     words = parts.embed(parts.weights["embeddings.word_embeddings.weight"], inputs.ids)
     table = parts.weights["embeddings.position_embeddings.weight"]
     table = table + parts.weights["embeddings.token_type_embeddings.weight"][0]
@@ -33,13 +46,5 @@ def albert(parts: Parts, config: Configuration, inputs: Inputs) -> Node:
         group = int(number / (layers / groups))
         for part in range(inner):
             layer = f"encoder.albert_layer_groups.{group}.albert_layers.{part}"
-            query, key, value = (
-                parts.heads(parts.linear(x, f"{layer}.attention.{name}"), heads)
-                for name in ("query", "key", "value")
-            )
-            seen = parts.joined(parts.attend(query, key, value, mask), width)
-            seen = parts.linear(seen, f"{layer}.attention.dense")
-            x = parts.layer_norm(ops.add(x, seen), f"{layer}.attention.LayerNorm", epsilon)
-            wide = parts.linear(act(parts.linear(x, f"{layer}.ffn")), f"{layer}.ffn_output")
-            x = parts.layer_norm(ops.add(wide, x), f"{layer}.full_layer_layer_norm", epsilon)
+            x = encoder.layer(parts, layer, x, mask)
     return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from veclab.models.local.openvino.graphs.configuration import Configuration
 from veclab.models.local.openvino.graphs.inputs import Inputs
+from veclab.models.local.openvino.graphs.layers import Encoder
 from veclab.models.local.openvino.graphs.parts import Node, Parts
 
 
@@ -29,22 +30,24 @@ def roberta(parts: Parts, config: Configuration, inputs: Inputs) -> Node:
 
 def _layers(parts: Parts, config: Configuration, inputs: Inputs, positions: Node) -> Node:
     ops, epsilon = parts.ops, config.get("layer_norm_eps", 1e-12)
-    width, heads = config.need("hidden_size"), config.need("num_attention_heads")
-    act = parts.activation(config.get("hidden_act", "gelu"))
+    encoder = Encoder(
+        query="attention.self.query",
+        key="attention.self.key",
+        value="attention.self.value",
+        out="attention.output.dense",
+        attention_norm="attention.output.LayerNorm",
+        widen="intermediate.dense",
+        narrow="output.dense",
+        norm="output.LayerNorm",
+        width=config.need("hidden_size"),
+        heads=config.need("num_attention_heads"),
+        activation=parts.activation(config.get("hidden_act", "gelu")),
+        epsilon=epsilon,
+    )
     config.get("intermediate_size")
     words = parts.embed(parts.weights["embeddings.word_embeddings.weight"], inputs.ids)
     x = parts.layer_norm(ops.add(words, positions), "embeddings.LayerNorm", epsilon)
     mask = inputs.padding()
     for number in range(config.need("num_hidden_layers")):
-        layer = f"encoder.layer.{number}"
-        query, key, value = (
-            parts.heads(parts.linear(x, f"{layer}.attention.self.{name}"), heads)
-            for name in ("query", "key", "value")
-        )
-        seen = parts.joined(parts.attend(query, key, value, mask), width)
-        seen = parts.linear(seen, f"{layer}.attention.output.dense")
-        x = parts.layer_norm(ops.add(seen, x), f"{layer}.attention.output.LayerNorm", epsilon)
-        inner = act(parts.linear(x, f"{layer}.intermediate.dense"))
-        inner = parts.linear(inner, f"{layer}.output.dense")
-        x = parts.layer_norm(ops.add(inner, x), f"{layer}.output.LayerNorm", epsilon)
+        x = encoder.layer(parts, f"encoder.layer.{number}", x, mask)
     return x

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from veclab.models.local.openvino.graphs.configuration import Configuration
 from veclab.models.local.openvino.graphs.inputs import Inputs
+from veclab.models.local.openvino.graphs.layers import Encoder
 from veclab.models.local.openvino.graphs.parts import Node, Parts
 
 # Fixed in transformers' code, whatever the configuration says.
@@ -20,25 +21,27 @@ def mpnet(parts: Parts, config: Configuration, inputs: Inputs) -> Node:
     config.get("relative_attention_num_buckets")  # only the size of a table, which the weights have
     config.get("intermediate_size")
     ops, epsilon = parts.ops, config.get("layer_norm_eps", 1e-12)
-    width, heads = config.need("hidden_size"), config.need("num_attention_heads")
-    act = parts.activation(config.get("hidden_act", "gelu"))
+    encoder = Encoder(
+        query="attention.attn.q",
+        key="attention.attn.k",
+        value="attention.attn.v",
+        out="attention.attn.o",
+        attention_norm="attention.LayerNorm",
+        widen="intermediate.dense",
+        narrow="output.dense",
+        norm="output.LayerNorm",
+        width=config.need("hidden_size"),
+        heads=config.need("num_attention_heads"),
+        activation=parts.activation(config.get("hidden_act", "gelu")),
+        epsilon=epsilon,
+    )
     words = parts.embed(parts.weights["embeddings.word_embeddings.weight"], inputs.ids)
     table = parts.weights["embeddings.position_embeddings.weight"]
     x = ops.add(words, inputs.counted(table, _PADDING))
     x = parts.layer_norm(x, "embeddings.LayerNorm", epsilon)
     mask = ops.add(_bias(parts, inputs, len(table)), inputs.padding())
     for number in range(config.need("num_hidden_layers")):
-        layer = f"encoder.layer.{number}"
-        query, key, value = (
-            parts.heads(parts.linear(x, f"{layer}.attention.attn.{name}"), heads)
-            for name in ("q", "k", "v")
-        )
-        seen = parts.joined(parts.attend(query, key, value, mask), width)
-        seen = parts.linear(seen, f"{layer}.attention.attn.o")
-        x = parts.layer_norm(ops.add(seen, x), f"{layer}.attention.LayerNorm", epsilon)
-        inner = act(parts.linear(x, f"{layer}.intermediate.dense"))
-        inner = parts.linear(inner, f"{layer}.output.dense")
-        x = parts.layer_norm(ops.add(inner, x), f"{layer}.output.LayerNorm", epsilon)
+        x = encoder.layer(parts, f"encoder.layer.{number}", x, mask)
     return x
 
 
