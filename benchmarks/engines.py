@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import facts, table
-from benchmarks.cold_start import ENVIRONMENT
 from benchmarks.peers import ENGINES, REFERENCE, Task
+from benchmarks.processes import ENVIRONMENT
 from veclab.models.catalog import find_model
 
 ROOT = Path(__file__).resolve().parents[1]
