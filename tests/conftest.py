@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# Fixtures that several rooms use come from here alone: imported by a module of tests, a session's
+# fixture would be made once more for that module.
+from tests.browser import browser  # noqa: F401
 from tests.fakes import FakeProvider
+from tests.postgres import address, postgres  # noqa: F401
 from veclab.cache import Cache
 from veclab.model import Model
 

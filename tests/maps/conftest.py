@@ -1,34 +1,11 @@
-"""One browser for all tests of the page, and pages opened in it from files, the network cut."""
+"""Pages of the map opened in a browser from files, the network cut."""
 
-import os
-import shutil
 from contextlib import contextmanager
 
 import pytest
 
 from tests.maps.sample import sample_page
 from veclab.maps import pack
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_BRINGS_ONE = "apt-get install chromium && pip install playwright"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium that draws WebGL2 in software. VECLAB_BROWSER names another."""
-    path = os.environ.get("VECLAB_BROWSER") or next(filter(None, map(shutil.which, _NAMES)), None)
-    if path is None:
-        pytest.skip(f"no browser to open the map in; this brings one: {_BRINGS_ONE}")
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason=f"no playwright; this brings it: {_BRINGS_ONE}"
-    )
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-        )
-        yield started
-        started.close()
 
 
 class Opened:

@@ -1,13 +1,12 @@
 """Asking goes alike on a folder and on PostgreSQL."""
 
 from tests.rag.conftest import TEXTS
-from tests.store.conftest import address, postgres  # noqa: F401
 from veclab.rag.evaluate import evaluate_rag
 from veclab.rag.threshold import stored
 from veclab.store.store import Store
 
 
-def test_an_answer_a_refusal_and_a_threshold_that_is_kept(address, word_model):  # noqa: F811
+def test_an_answer_a_refusal_and_a_threshold_that_is_kept(address, word_model):
     with Store.open(address, word_model, create=True) as store:
         store.add(TEXTS.values(), ids=list(TEXTS))
         answer = store.ask("When does the library open?")
@@ -18,7 +17,7 @@ def test_an_answer_a_refusal_and_a_threshold_that_is_kept(address, word_model): 
         assert stored(store) == answer.threshold
 
 
-def test_measuring(address, word_model):  # noqa: F811
+def test_measuring(address, word_model):
     with Store.open(address, word_model, create=True) as store:
         store.add(TEXTS.values(), ids=list(TEXTS))
         found = evaluate_rag(store, sample=10)

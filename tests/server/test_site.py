@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.maps.conftest import browser  # noqa: F401
 from tests.rag.conftest import store_path, word_model  # noqa: F401
 from tests.server.test_gate import KEY, keys  # noqa: F401
 from tests.server.test_searching import FACT, OPENING, library  # noqa: F401
@@ -15,7 +14,7 @@ MARKUP = "<img src=x onerror=document.title='broken'><script>document.title='bro
 
 
 @pytest.fixture
-def opened(browser):  # noqa: F811
+def opened(browser):
     """A function that opens a server's page; it must ask nobody else, and report no error."""
     context = browser.new_context(viewport={"width": 900, "height": 900})
     context.set_default_timeout(180_000)  # for a busy machine; nothing here waits for time
