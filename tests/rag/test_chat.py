@@ -3,9 +3,11 @@
 import json
 import os
 
+import httpx
 import pytest
 
 from tests.chat_server import KEY, ChatServer, Fault
+from tests.waiting import HANG_S, wait_until
 from veclab.errors import CostTooHigh, InputError, ModelUnavailable, ProviderError
 from veclab.rag import chat as module
 from veclab.rag.chat import BrokenOff, ChatModel
@@ -145,10 +147,17 @@ def test_costs_are_summed_and_limited(server, home):
     assert len(server.asked) == 1
 
 
-def test_a_request_that_was_not_answered_counts_against_the_limit(server, home):
+def test_a_request_that_was_not_answered_counts_against_the_limit(server, home, monkeypatch):
     price(home, server, {"input": 1.0, "output": 10.0})
     server.answers = [Fault("hang"), "yes", "no"]
-    chat = model(server, max_cost=0.0195, timeout=1)  # a question may cost 0.008 dollars
+    chat = model(server, max_cost=0.0195)  # a question may cost 0.008 dollars
+    chat._get_client().timeout = httpx.Timeout(HANG_S, read=0.05)
+
+    def wait_for_the_server(seconds):
+        wait_until(lambda: server.asked)
+        chat._get_client().timeout = HANG_S  # the second request has all the time it needs
+
+    monkeypatch.setattr(module, "sleep", wait_for_the_server)
     assert list(chat.stream(MESSAGES)) == ["yes"]
     assert "were sent, not answered, and may be billed" in chat.notes[-1]
     with pytest.raises(CostTooHigh, match="Nothing more was sent"):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from veclab.errors import InputError
 from veclab.rag.answer import Answer, Line, Writer
 from veclab.rag.answer_format import AnswerReader
-from veclab.rag.citations import verify, verify_quotations
+from veclab.rag.citations import Claim, verify, verify_quotations
 from veclab.rag.evidence import CANDIDATES, SEARCH, Reading, read_around
 from veclab.rag.extractive import Sentence, extract
 from veclab.rag.followup import Turn, standing_alone
-from veclab.rag.prompt import Prompt, Source, build_prompt
+from veclab.rag.prompt import Message, Prompt, Source, build_prompt
 from veclab.rag.threshold import Threshold, find_threshold
 
 if TYPE_CHECKING:
@@ -44,18 +44,15 @@ def ask(
     """Answer a question from the documents of a store, with checked citations.
 
     Args:
-        store: opened by `veclab.Store.open`.
-        question: in words.
-        llm: `openai:NAME` for a chat model, or an object with its methods (`veclab.rag.chat`);
-            None to answer with the best sentences of the documents.
+        store, question: what is asked, and of which documents.
+        llm: `openai:NAME` or a `veclab.rag.chat.Chat`; None to answer with the best sentences.
         base_url: of an OpenAI-compatible endpoint, for `llm`.
         top: how many stretches of text to answer from: passages with what stands around them.
         mode: of the search: `hybrid`, `vector` or `keyword`.
         where: a filter; see `Store.search`.
-        rerank: a cross-encoder, by name or path, whose order of the passages is taken instead of
-            the one by sentences.
-        threshold: least evidence for an answer; by default the store's own, which is found when it
-            is first needed. 0 answers always.
+        rerank: a cross-encoder by name or path, in place of the order by sentences.
+        threshold: least evidence for an answer, 0 for any; by default the store's own, which is
+            found when it is first needed.
         window: tokens of prompt and answer that the chat model takes.
         max_cost: dollars; a question that could cost more is not sent.
         earlier: questions and answers of the conversation so far.
@@ -72,40 +69,40 @@ def ask(
     chat = _chat(llm, base_url, window, max_cost)
     before = _spent(chat)
     searched, note = standing_alone(question, earlier, chat)
-    notes = [] if note is None else [note]
     reading = _search(store, searched, top, mode, where, rerank)
-    hits, evidence = reading.hits, reading.evidence
     limit, told = _limit(store, threshold, on_calibrated)
-    notes += told
-    writer = Writer([hit.passage for hit in hits], chat is None, reading.parts)
-    prompt, refused = None, False
-    if not hits or evidence.score < limit.value:
-        refused = True
+    writer = Writer([hit.passage for hit in reading.hits], chat is None, reading.parts)
+    if not reading.hits or reading.evidence.score < limit.value:
+        said = _Said(refused=True)
     elif chat is None:
-        _answer_extractively(writer, reading.sentences, on_line)
+        said = _quote(writer, reading.sentences, on_line)
     else:
-        notes += chat.notes
-        prompt = _prompt(chat, question, hits, earlier)
-        notes += prompt.notes
-        refused, said = _answer(writer, chat, prompt, on_line)
-        notes += said
+        said = _let_write(writer, chat, _prompt(chat, question, reading.hits, earlier), on_line)
     after = _spent(chat)
     return Answer(
         question=question,
         searched=searched,
-        outcome="answered" if writer.lines else "refused" if refused else "failed",
+        outcome="answered" if writer.lines else "refused" if said.refused else "failed",
         by=None if chat is None else chat.name,
         lines=tuple(writer.lines),
         dropped=tuple(writer.dropped),
         references=writer.references(),
-        hits=hits,
-        evidence=evidence,
+        hits=reading.hits,
+        evidence=reading.evidence,
         threshold=limit,
-        messages=() if prompt is None else tuple(prompt.messages),
+        messages=said.messages,
         tokens=(after.prompts - before.prompts, after.answers - before.answers),
         dollars=_difference(after.dollars, before.dollars),
-        notes=tuple(notes),
+        notes=(*([] if note is None else [note]), *told, *said.notes),
     )
+
+
+class _Said(NamedTuple):
+    """What became of the prompt: whether the sources do not tell, what was sent, and notes."""
+
+    refused: bool = False
+    messages: tuple[Message, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _Spent(NamedTuple):
@@ -165,12 +162,14 @@ def _limit(
     return Threshold(threshold, "given"), []
 
 
-def _answer_extractively(
+def _quote(
     writer: Writer, sentences: Sequence[Sentence], on_line: Callable[[Line], None] | None
-) -> None:
+) -> _Said:
+    """Answer with the best sentences."""
     texts = [passage.text for passage in writer.passages]
     for claim in extract(sentences):
         _hand_on(writer.take(verify_quotations(claim, texts)), on_line)
+    return _Said()
 
 
 def _prompt(chat: Chat, question: str, hits: Sequence[Hit], earlier: Sequence[Turn]) -> Prompt:
@@ -184,18 +183,18 @@ def _prompt(chat: Chat, question: str, hits: Sequence[Hit], earlier: Sequence[Tu
     )
 
 
-def _answer(
+def _let_write(
     writer: Writer, chat: Chat, prompt: Prompt, on_line: Callable[[Line], None] | None
-) -> tuple[bool, list[str]]:
-    """Let the model write and check each claim as it comes; whether it refused, and notes."""
+) -> _Said:
+    """Let the model write, and check each claim as it comes."""
     from veclab.rag.chat import BrokenOff
 
-    reader, notes = AnswerReader(), []
+    reader, notes = AnswerReader(), list(prompt.notes)
     shown = writer.passages[: prompt.sources]
     texts = [passage.text for passage in shown]
     cut = {n for n, p in enumerate(shown, 1) if p.start and p.text.lstrip()[:1].islower()}
 
-    def take(claims: Sequence[Any]) -> None:
+    def take(claims: Sequence[Claim]) -> None:
         for claim in claims:
             _hand_on(writer.take(verify(claim, texts, cut)), on_line)
 
@@ -212,7 +211,7 @@ def _answer(
         )
     if not writer.lines and not reader.refused and not writer.dropped and not reader.stray:
         notes.append(f"{chat.name} answered nothing")
-    return reader.refused, notes
+    return _Said(reader.refused, tuple(prompt.messages), (*chat.notes, *notes))
 
 
 def _hand_on(line: Line | None, on_line: Callable[[Line], None] | None) -> None:
