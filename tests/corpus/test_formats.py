@@ -67,7 +67,7 @@ def test_text_lines_are_numbered_as_an_editor_numbers_them(write, suffix):
     assert ids == ["1", "2", "3", "4"]
     assert texts == ["one", "", "two\u2028still two\x0b\x0c\x85", " last \rline"]
     assert own is None and source.schema == pa.schema([])
-    assert (source.text_column, source.id_column, source.notes) == ("text", None, ())
+    assert (source.text_columns, source.id_column, source.notes) == (("text",), None, ())
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.jsonl.gz", "A.JSONL"])
@@ -190,11 +190,11 @@ def test_format_overrides_the_suffix(write):
 def test_the_text_column_is_text_or_the_only_strings(write):
     path = write("a.jsonl", jsonl({"id": "a", "n": 1, "body": "one"}, {"id": "b", "body": "two"}))
     source = open_source(path)
-    assert source.text_column == "body" and source.schema.names == ["n"]
+    assert source.text_columns == ("body",) and source.schema.names == ["n"]
 
     both = write("b.jsonl", jsonl({"body": "one", "title": "two"}))
     assert "--column NAME: 'body', 'title'" in refusal(both)
-    assert open_source(both, column="title").text_column == "title"
+    assert open_source(both, column="title").text_columns == ("title",)
     assert "did you mean 'title'" in refusal(both, column="titel")
 
     late = write("c.jsonl", jsonl({"body": "one"}, {"body": "two", "title": "late"}))
@@ -202,7 +202,7 @@ def test_the_text_column_is_text_or_the_only_strings(write):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(veclab.corpus, "SCAN_ROWS", 1)  # seen only later
         assert "--column NAME" in refusal(late)
-        assert open_source(late, column="title").text_column == "title"
+        assert open_source(late, column="title").text_columns == ("title",)
 
 
 def test_the_id_column_is_id_or_underscore_id_or_record_numbers(write):

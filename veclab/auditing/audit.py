@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def audit(
     *,
     prove: bool = True,
     column: str | None = None,
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
     sample: int = SAMPLE,
 ) -> Audit:
     """Look into vectors, of this library or any other.
@@ -117,7 +118,8 @@ def audit(
         vectors: Vectors, or the path of a `.parquet`, `.npz` or `.npy` file.
         prove: embed 64 of the texts again with the model that the Space names.
         column: where a file has several columns of vectors, which.
-        text_column: where a file has several columns of strings, which holds the texts.
+        text_column: where a file has several columns of strings, which holds the texts;
+            several are joined, with a blank line between them.
         sample: how many distinct vectors stand for all where pairs are compared; time grows with
             it.
 

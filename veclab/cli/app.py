@@ -20,7 +20,7 @@ from veclab.cli.batch import batch
 from veclab.cli.bias import bias
 from veclab.cli.cache import cache
 from veclab.cli.compare import compare
-from veclab.cli.console import echo
+from veclab.cli.console import Commands, echo
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
 from veclab.cli.evaluate_rag import evaluate_rag
@@ -41,7 +41,9 @@ from veclab.cli.watch import watch
 from veclab.errors import VeclabError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="veclab")
 def app() -> None:
     """A workbench for text embeddings: text in, vectors you can trust out."""

@@ -27,7 +27,12 @@ _INDENT = " " * 10
     metavar="NAME",
     help="The column that holds the vectors, if there are several.",
 )
-@click.option("--text-column", metavar="NAME", help="The column that holds the texts.")
+@click.option(
+    "--text-column",
+    metavar="NAME",
+    multiple=True,
+    help="The column that holds the texts; given several times, the columns are joined.",
+)
 @click.option(
     "--prove/--no-prove",
     default=True,
@@ -44,7 +49,7 @@ _INDENT = " " * 10
 def audit(
     file: Path,
     column: str | None,
-    text_column: str | None,
+    text_column: tuple[str, ...],
     prove: bool,
     sample: int,
     as_json: bool,

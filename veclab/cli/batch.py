@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
+    Commands,
     confirm,
     echo,
     json_option,
@@ -43,7 +44,7 @@ job_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def batch() -> None:
     """Embed at half the price with OpenAI's Batch API, within 24 hours.
 

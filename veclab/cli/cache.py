@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
+    Commands,
     confirm,
     echo,
     json_option,
@@ -57,7 +58,7 @@ def _label(description: str | None) -> str:
     return " ".join(words)
 
 
-@click.group()
+@click.group(cls=Commands)
 def cache() -> None:
     """Show, prune or clear the vector cache."""
 

@@ -16,7 +16,7 @@ from veclab.cli.console import (
     print_table,
     progress,
 )
-from veclab.cli.options import max_cost_option
+from veclab.cli.options import join_option, max_cost_option
 from veclab.report import group_notes, one_line
 
 if TYPE_CHECKING:
@@ -46,7 +46,15 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     "format. Repeatable.",
 )
 @click.option("--task", type=click.Choice(_TASKS), help="Task, if it is not inferred correctly.")
-@click.option("--column", "-c", metavar="NAME", multiple=True, help="Text column; up to two.")
+@click.option(
+    "--column",
+    "-c",
+    metavar="NAME",
+    multiple=True,
+    help="Text column; of two, each text of one is compared with that of the other. Those of "
+    "labeled texts are joined.",
+)
+@join_option
 @click.option("--gold", metavar="NAME", help="The column of scores, yes/no labels or classes.")
 @click.option(
     "--header/--no-header",
@@ -89,6 +97,7 @@ def compare(
     data: tuple[str, ...],
     task: Any,
     column: tuple[str, ...],
+    join: str | None,
     gold: str | None,
     header: bool | None,
     sample: int | None,
@@ -122,7 +131,7 @@ def compare(
             check_picture(output)
         else:
             require_page()
-    choice = Choice(task, column, gold, header, None, sample)
+    choice = Choice(task, column, gold, header, None, sample, join)
     datasets = [read_dataset(path, choice) for path in data]
     names = {Variant.parse(model)[0] for model in models}
     total = len(names) * sum(len(side) for dataset in datasets for side in dataset.sides)

@@ -44,6 +44,33 @@ _UNSAFE = re.compile(
 )
 
 
+class Commands(click.Group):
+    """A group whose commands refuse an option that is given twice and can have one value.
+
+    click takes the last of them without a word.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and look over its words."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not isinstance(command, click.Group):
+            look = click.Context(command, resilient_parsing=True)
+            try:
+                given = command.make_parser(look).parse_args(list(rest))[2]
+            except click.UsageError:  # parsed again, it says so
+                return name, command, rest
+            for param in given:
+                single = isinstance(param, click.Option) and not (
+                    param.multiple or param.count or param.is_flag
+                )
+                if single and given.count(param) > 1:
+                    option = max(param.opts, key=len)
+                    raise click.UsageError(f"{option} is given twice, and has one value")
+        return name, command, rest
+
+
 class Markup(str):
     """Text with our own terminal codes around parts that are harmless already."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from veclab.cli.console import echo, print_note, progress
+from veclab.cli.options import chosen
 from veclab.models.names import DEFAULT_MODEL
 from veclab.vectors import Vectors
 
@@ -19,7 +20,7 @@ def vectors_of(
     from veclab.vectorfiles.files import holds_vectors, read
 
     if holds_vectors(file):
-        if name is not None or any(value is not None for value in reading.values()):
+        if name is not None or chosen(reading):
             raise click.UsageError(
                 f"{file.name} holds vectors: omit --model and the options for reading texts"
             )
@@ -27,7 +28,7 @@ def vectors_of(
     from veclab.corpus import open_source
     from veclab.model import load
 
-    source = open_source(file, **reading | {"header": reading["header"] is not False})
+    source = open_source(file, **reading)
     ids: list[str] = []
     texts: list[str | None] = []
     for block in source.blocks():
@@ -77,7 +78,7 @@ def token_counts_of(
     from veclab.corpus import open_source
     from veclab.model import load
 
-    source = open_source(file, **reading | {"header": reading["header"] is not False})
+    source = open_source(file, **reading)
     model = load(name or DEFAULT_MODEL, **loading)
     counts: list[int] = []
     with progress("counting", None) as advance:

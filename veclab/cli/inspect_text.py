@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,10 @@ from veclab.cli.console import (
     print_facts,
     print_json,
     progress,
+    read_source,
     styled,
 )
+from veclab.cli.options import reading_options, words_of
 from veclab.report import one_line
 
 if TYPE_CHECKING:
@@ -28,10 +30,7 @@ _BAR = 40
 @click.command("inspect-text")
 @click.argument("input")
 @model_option
-@click.option("--column", "-c", metavar="NAME", help="The column that holds the texts.")
-@click.option(
-    "--id-column", metavar="NAME", help="The column that holds the ids; # for row numbers."
-)
+@reading_options
 @click.option(
     "--role",
     type=click.Choice(["query", "document"]),
@@ -42,26 +41,13 @@ _BAR = 40
     type=click.IntRange(min=3),
     help="Token limit per text, if lower than the model's.",
 )
-@click.option(
-    "--format",
-    type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-    help="Input format, if the file name does not show it.",
-)
-@click.option(
-    "--header/--no-header",
-    default=True,
-    help="Whether a .csv or .tsv file starts with column names.",
-)
 @json_option
 def inspect_text(
     input: str,
     model: str,
-    column: str | None,
-    id_column: str | None,
+    reading: dict[str, Any],
     role: str | None,
     max_tokens: int | None,
-    format: str | None,
-    header: bool,
     as_json: bool,
 ) -> None:
     """Check texts before embedding: what would be truncated, and what is unusual.
@@ -70,12 +56,8 @@ def inspect_text(
     for `veclab embed`.
     """
     from veclab.auditing.texts import inspect_texts
-    from veclab.corpus import open_source
 
-    with progress("reading", None):
-        source = open_source(
-            input, column=column, id_column=id_column, format=format, header=header
-        )
+    source = read_source(input, reading)
     with progress("checking", source.rows) as advance:
         habits = inspect_texts(
             source,
@@ -92,7 +74,7 @@ def inspect_text(
     _print_steps(habits)
     for note in (*source.notes, *habits.notes):
         echo(f"note: {note}")
-    named = [] if column is None else ["--column", column]
+    named = words_of(reading)
     words = ["veclab", "embed", input, *named, "-m", model, "-o", "vectors.parquet"]
     echo("\nTo embed them:\n  " + " ".join([shlex.join(words), *habits.options()]))
 

@@ -141,10 +141,30 @@ max_tokens_option = click.option(
     help="Token limit per text, if lower than the model's.",
 )
 
+
+def _unescaped(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return what a shell can hardly write: a line end for \\n, a tab for \\t."""
+    return None if value is None else value.replace("\\n", "\n").replace("\\t", "\t")
+
+
+join_option = click.option(
+    "--join",
+    metavar="TEXT",
+    callback=_unescaped,
+    help="Between the texts of several columns.  [default: a blank line]",
+)
+
 # How an input is read: arguments of `veclab.corpus.open_source`.
 reading_options = _group(
     "reading",
-    click.option("--column", "-c", metavar="NAME", help="The column that holds the texts."),
+    click.option(
+        "--column",
+        "-c",
+        metavar="NAME",
+        multiple=True,
+        help="The column that holds the texts; given several times, the columns are joined.",
+    ),
+    join_option,
     click.option(
         "--id-column", metavar="NAME", help="The column that holds the ids; # for row numbers."
     ),
@@ -156,8 +176,8 @@ reading_options = _group(
     ),
     click.option(
         "--header/--no-header",
-        default=True,
-        help="Whether a .csv or .tsv file starts with column names.",
+        default=None,
+        help="Whether a .csv or .tsv file starts with column names.  [default: it does]",
     ),
     click.option(
         "--delimiter",
@@ -195,3 +215,21 @@ policy_options = _group(
         help="Additional text preparation step; repeatable.",
     ),
 )
+
+
+def chosen(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a group that were given."""
+    return {name: value for name, value in options.items() if value not in (None, ())}
+
+
+def words_of(options: dict[str, Any]) -> list[str]:
+    """Return the words of a command line that give these options again."""
+    words: list[str] = []
+    for name, value in chosen(options).items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [f"--{option}", str(one)]
+    return words

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import echo, json_option, print_json
+from veclab.cli.console import Commands, echo, json_option, print_json
 from veclab.cli.inputs import token_counts_of, vectors_of
-from veclab.cli.options import loading_options
+from veclab.cli.options import loading_options, reading_options
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Command = Callable[..., Any]
 _FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Commands)
 def picture() -> None:
     """Draw charts of vectors: .png, .svg or .pdf.
 
@@ -50,17 +50,7 @@ def _shared(command: Command) -> Command:
                 metavar="NAME",
                 help=f"Model for a file of texts [{DEFAULT_MODEL}].",
             ),
-            click.option("--column", "-c", metavar="NAME", help="The column that holds the texts."),
-            click.option(
-                "--header/--no-header",
-                default=None,
-                help="Whether a .csv or .tsv file starts with column names.",
-            ),
-            click.option(
-                "--format",
-                type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-                help="Format of a file of texts, if its name does not show it.",
-            ),
+            reading_options,
             loading_options,
             json_option,
         )
@@ -154,9 +144,7 @@ def _draw(
     output: Path,
     title: str | None,
     model: str | None,
-    column: str | None,
-    header: bool | None,
-    format: str | None,
+    reading: dict[str, Any],
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -164,7 +152,6 @@ def _draw(
     from veclab.pictures import check_picture
 
     check_picture(output)
-    reading = {"column": column, "header": header, "format": format}
     path = draw(read(file, model, loading, reading)).write(output)
     if as_json:
         print_json({"written": str(path)})

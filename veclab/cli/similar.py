@@ -16,7 +16,7 @@ from veclab.cli.console import (
     progress,
 )
 from veclab.cli.inputs import print_notes, remarks, vectors_of
-from veclab.cli.options import loading_options, picture_option
+from veclab.cli.options import chosen, loading_options, picture_option, reading_options
 from veclab.models.names import DEFAULT_MODEL
 from veclab.report import one_line
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from veclab.vectors import Vectors
 
 _FILE = click.Path(path_type=Path)
+# Options of reading that files of pairs have, too.
+_OF_PAIRS = ("header", "format", "delimiter")
 
 
 @click.command()
@@ -62,20 +64,8 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="Similarity measure; euclidean is the negative distance, so that higher is more similar.",
 )
-@click.option(
-    "--column", "-c", metavar="NAME", multiple=True, help="Text column; twice for --pairs."
-)
 @click.option("--gold", metavar="NAME", help="With --pairs: the column of human scores.")
-@click.option(
-    "--header/--no-header",
-    default=None,
-    help="Whether a .csv or .tsv file starts with column names. Default for --pairs: detected.",
-)
-@click.option(
-    "--format",
-    type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-    help="Format of a file of texts or pairs, if its name does not show it.",
-)
+@reading_options
 @picture_option
 @loading_options
 @json_option
@@ -88,10 +78,8 @@ def similar(
     pairs: Path | None,
     top: int | None,
     measure: Measure,
-    column: tuple[str, ...],
     gold: str | None,
-    header: bool | None,
-    format: str | None,
+    reading: dict[str, Any],
     output: Path | None,
     loading: dict[str, Any],
     as_json: bool,
@@ -104,11 +92,11 @@ def similar(
     """
     _check(locals())
     if pairs is not None:
-        reading = {"columns": column, "gold": gold, "header": header, "format": format}
-        _pairs(pairs, model or DEFAULT_MODEL, loading, reading, measure, as_json)
+        of_pairs = {name: reading[name] for name in _OF_PAIRS}
+        of_pairs |= {"columns": reading["column"], "gold": gold}
+        _pairs(pairs, model or DEFAULT_MODEL, loading, of_pairs, measure, as_json)
     elif within is not None:
-        own = {"column": next(iter(column), None), "header": header, "format": format}
-        vectors = vectors_of(within, model, loading, own)
+        vectors = vectors_of(within, model, loading, reading)
         if duplicates is not None:
             _duplicates(vectors, duplicates, as_json)
         else:
@@ -136,19 +124,19 @@ def _check(given: dict[str, Any]) -> None:
     allowed = {
         "top": mode == "to" or (mode == "within" and given["duplicates"] is None),
         "duplicates": mode == "within",
-        "column": mode in ("within", "pairs"),
         "gold": mode == "pairs",
         "output": mode is None and given["measure"] == "cosine",
-        "header": mode in ("within", "pairs"),
-        "format": mode in ("within", "pairs"),
     }
+    of_files = {"within": given["reading"], "pairs": ("column", *_OF_PAIRS)}
+    for name in chosen(given["reading"]):
+        allowed[name] = name in of_files.get(mode or "", ())
+    named = given | given["reading"]
     for name, fits in allowed.items():
-        if not fits and given[name] not in (None, ()):
-            raise click.UsageError(f"--{name} does not apply here; see veclab similar --help")
+        if not fits and named[name] not in (None, ()):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} does not apply here; see veclab similar --help")
     if given["duplicates"] is not None and given["measure"] != "cosine":
         raise click.UsageError("--duplicates uses cosine: omit --measure")
-    if mode == "within" and len(given["column"]) > 1:
-        raise click.UsageError("--within reads one column of texts")
 
 
 def _matrix(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import echo, json_option, print_facts, print_json
+from veclab.cli.console import Commands, echo, json_option, print_facts, print_json
 from veclab.cli.options import store_option
 
 if TYPE_CHECKING:
     from veclab.store.state import BridgeInfo
 
 
-@click.group()
+@click.group(cls=Commands)
 def store() -> None:
     """Inspect, check, compact, export or tune a store."""
 

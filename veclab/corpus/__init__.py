@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from veclab.corpus.column_roles import Roles, settle_roles
+from veclab.corpus.column_roles import Roles, listed, settle_roles
 from veclab.corpus.columns import OwnColumns
 from veclab.corpus.delimited import NAMES, layout_of
 from veclab.corpus.find import find, state
@@ -41,7 +41,7 @@ class Source:
     name: str  # as the user gave it
     rows: int  # records in all
     id_column: str | None  # None: records are numbered from 1, as an editor numbers lines
-    text_column: str | None
+    text_columns: tuple[str, ...]  # several are joined in this order
     schema: pa.Schema  # of the caller's own columns; may be empty
     notes: tuple[str, ...]  # what the user must be told
     _roles: Roles = field(repr=False, compare=False)
@@ -72,20 +72,24 @@ class Source:
 def open_source(
     path: str | Path,
     *,
-    column: str | None = None,
+    column: str | Sequence[str] | None = None,
+    join: str | None = None,
     id_column: str | None = None,
     format: str | None = None,
-    header: bool = True,
+    header: bool | None = None,
     drop: Sequence[str] = (),
     delimiter: str | None = None,
     on_scan: Callable[[int], None] | None = None,
 ) -> Source:
     """Check a file, a folder of text files or `-` (standard input) from end to end.
 
-    `column` holds the texts: else "text", else the only column of strings. `id_column` holds the
+    `column` holds the texts: else "text", else the only column of strings. The texts of several
+    columns are joined in the order given, with `join` (a blank line) between those that hold
+    something; they also stay the caller's own columns. `id_column` holds the
     ids (strings or integers): else "id", else "_id", else records are numbered from 1; "#" asks for
     numbers. `format` ("jsonl", "csv.gz", …) overrides the suffix of the name; gzip data is known by
-    its first bytes. `header=False` names the columns of .csv and .tsv "1", "2", …. `drop` removes
+    its first bytes. `header=False` names the columns of .csv and .tsv "1", "2", …; else the
+    first record names them. `drop` removes
     columns before anything is decided. `delimiter` stands between the fields of a .csv (";",
     "tab"); else the first records tell, and a note says so. `on_scan` is called with the records
     read so far.
@@ -93,17 +97,19 @@ def open_source(
     Raises `InputError` for whatever could not be embedded: a missing or damaged file, text that is
     not UTF-8, broken records, values of the wrong type, ids that occur twice.
     """
-    file = find(path, format, header, delimiter)
+    file = find(path, format, header is not False, delimiter)
     found = state(file)
     scan: Scan | None = None
     for chunk in file.chunks(SCAN_ROWS, SCAN_CHARS):
-        scan = scan or Scan(settle_roles(file, chunk, column, id_column, drop))
+        scan = scan or Scan(settle_roles(file, chunk, column, id_column, drop, join))
         scan.take(scan.roles.records(chunk, scan.rows))
         if on_scan:
             on_scan(scan.rows)
     if scan is None:
         raise InputError(f"{path} holds no texts")
     own, notes = scan.finish()
+    if len(scan.roles.texts) > 1:
+        notes.append(f"each text is joined from the columns {listed(scan.roles.texts)}")
     if file.format == "csv" and (between := layout_of(file).delimiter) != "," and not delimiter:
         said = NAMES.get(between, repr(between))
         notes.append(f"{file.name} has {said} between its fields (--delimiter says otherwise)")
@@ -114,7 +120,7 @@ def open_source(
         name=str(path),
         rows=scan.rows,
         id_column=scan.roles.id,
-        text_column=scan.roles.text,
+        text_columns=scan.roles.texts,
         schema=own.schema,
         notes=tuple(notes),
         _roles=scan.roles,
@@ -124,7 +130,9 @@ def open_source(
 
 
 def as_source(
-    source: Source | str | Path, column: str | None = None, id_column: str | None = None
+    source: Source | str | Path,
+    column: str | Sequence[str] | None = None,
+    id_column: str | None = None,
 ) -> Source:
     """Give a Source as it is, and open a path; see `open_source` for the columns.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from veclab.corpus.columns import KINDS, without_half_pairs
 from veclab.corpus.formats import Chunk, File
 from veclab.errors import InputError
+from veclab.vectorfiles.joined import BLANK_LINE, join_texts, named_columns
 from veclab.vectorfiles.schema import OWN_COLUMNS
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Roles:
     """Which columns are the text, the id and nobody's; the rest is the caller's own."""
 
     file: File
-    text: str
+    texts: tuple[str, ...]  # one, or several that are joined in this order
+    join: str
     id: str | None
     drop: frozenset[str]
     guessed: bool  # the text column was taken because it was the only one of strings
@@ -46,7 +48,16 @@ class Roles:
     @property
     def named(self) -> list[str | None]:
         """The columns that must be somewhere in the file."""
-        return [self.text, self.id, *sorted(self.drop)]
+        return [*self.texts, self.id, *sorted(self.drop)]
+
+    @property
+    def taken(self) -> frozenset[str | None]:
+        """The columns that are not the caller's own.
+
+        One that is joined with others stays, except where it has the name of the whole.
+        """
+        texts = self.texts if len(self.texts) == 1 else set(self.texts) & set(OWN_COLUMNS)
+        return self.drop.union(texts, [self.id])
 
     def read(self, size: int, max_chars: int) -> Iterator[Records]:
         """Yield the records of the file from the start, a chunk at a time; raises `InputError`."""
@@ -64,12 +75,12 @@ class Roles:
         columns = dict(chunk.columns)
         altered: list[str] = []
         if chunk.half_pairs:  # fit for Arrow; in texts they are repaired later, and reported
-            for name in columns.keys() - {self.text} - self.drop:
+            texts = set(self.texts) if len(self.texts) == 1 else set()
+            for name in columns.keys() - texts - self.drop:
                 columns[name] = without_half_pairs(chunk.columns[name])
                 if columns[name] != chunk.columns[name]:
                     altered.append(name)
-        taken = self.drop | {self.text, self.id}
-        own = {name: values for name, values in columns.items() if name not in taken}
+        own = {name: values for name, values in columns.items() if name not in self.taken}
         for name in (name for name in own if name in OWN_COLUMNS):
             # A misspelled --column is the likelier mistake.
             self.require(self.named, [*columns, *chunk.left_out])
@@ -80,7 +91,7 @@ class Roles:
         return Records(
             lines=chunk.lines,
             ids=self._ids(chunk, columns, before),
-            texts=self._texts(chunk, columns),
+            texts=self._texts(chunk),
             own=own,
             names=list(columns),
             schema=chunk.schema,
@@ -109,11 +120,16 @@ class Roles:
                     f"{self.file.name} has no column {name!r}; {hint}There are {listed(there)}"
                 )
 
-    def _texts(self, chunk: Chunk, columns: Mapping[str, Any]) -> list[str | None]:
-        texts: list[str | None] = _values(chunk, columns, self.text)
-        if not set(map(type, texts)) <= {str, NoneType}:
-            self._refuse(chunk, self.text, texts, (str, NoneType), "a text")
-        return texts
+    def _texts(self, chunk: Chunk) -> list[str | None]:
+        parts = []
+        for name in self.texts:
+            texts: list[str | None] = _values(chunk, chunk.columns, name)
+            if not set(map(type, texts)) <= {str, NoneType}:
+                self._refuse(chunk, name, texts, (str, NoneType), "a text")
+            parts.append(texts)
+        if len(parts) == 1:
+            return parts[0]
+        return [join_texts(values, self.join) for values in zip(*parts, strict=True)]
 
     def _ids(self, chunk: Chunk, columns: Mapping[str, Any], before: int) -> list[str]:
         if self.id is None:
@@ -142,7 +158,12 @@ def _values(chunk: Chunk, columns: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def settle_roles(
-    file: File, first: Chunk, column: str | None, id_column: str | None, drop: Sequence[str]
+    file: File,
+    first: Chunk,
+    column: str | Sequence[str] | None,
+    id_column: str | None,
+    drop: Sequence[str],
+    join: str | None = None,
 ) -> Roles:
     """Decide by the first chunk; `veclab.corpus.scan` checks that the rest of the file agrees.
 
@@ -150,21 +171,27 @@ def settle_roles(
     named is not there.
     """
     names = [name for name in first.columns if name not in drop]
-    for name in {column, id_column} & set(drop):
+    texts = named_columns(column)
+    if join is not None and len(texts) < 2:
+        raise InputError("several columns can be joined, and not one: leave join (--join) out")
+    for name in {*texts, id_column} & set(drop):
         raise InputError(f"column {name!r} is both to be used and to be dropped")
     if id_column is None:
-        id_column = next((n for n in ("id", "_id") if n in names and n != column), None)
+        id_column = next((n for n in ("id", "_id") if n in names and n not in texts), None)
     elif id_column == RECORD_NUMBERS:
         id_column = None
-    if column is not None and column == id_column:
-        raise InputError(f"column {column!r} cannot be both the text and the id")
-    text = column or ("text" if "text" in names and id_column != "text" else None)
-    if text is None:
+    if id_column in texts:
+        raise InputError(f"column {id_column!r} cannot be both the text and the id")
+    guessed = False
+    if not texts and "text" in names and id_column != "text":
+        texts = ("text",)
+    elif not texts:
         candidates = [n for n in names if n != id_column and _is_text(first.columns[n])]
         if len(candidates) != 1:
             raise which_column(file.name, names)
-        text = candidates[0]
-    roles = Roles(file, text, id_column, frozenset(drop), column is None and text != "text")
+        texts, guessed = (candidates[0],), True
+    joined = BLANK_LINE if join is None else join
+    roles = Roles(file, texts, joined, id_column, frozenset(drop), guessed)
     # Where columns may come later, the id still must be in every record.
     roles.require(
         {id_column} if file.open_ended else roles.named, [*first.columns, *first.left_out]
@@ -176,6 +203,7 @@ def which_column(name: str, names: Iterable[str]) -> InputError:
     """Return the error for an input whose text column the caller must name."""
     return InputError(
         f"{name}: which column holds the texts? Choose one with --column NAME: {listed(names)}. "
+        "Given several times, the columns are joined. "
         "(A .csv or .tsv without column names: --no-header)"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ def embed_file(
     source: Source | str | Path,
     output: str | Path,
     *,
-    column: str | None = None,
+    column: str | Sequence[str] | None = None,
     id_column: str | None = None,
     role: Role | None = None,
     on_long: OnLong = "truncate",
@@ -46,6 +46,7 @@ def embed_file(
             has more options.
         column, id_column: of a path: which columns hold the texts and their ids; by default
             those named "text" and "id", or the only column of strings and the record's number.
+            Several columns of texts are joined, with a blank line between them.
         output: a path ending in `.parquet`.
         role, on_long, on_empty, prepare, on_done: as in `Model.embed`.
         max_cost: dollars. The whole run is planned first, and not begun if it would cost more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +99,7 @@ def plan_file(
     model: Model,
     source: Source | str | Path,
     *,
-    column: str | None = None,
+    column: str | Sequence[str] | None = None,
     id_column: str | None = None,
     role: Role | None = None,
     on_long: OnLong = "truncate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def read_documents(
     path: str | Path,
     *,
     known: Mapping[str, str] | None = None,
-    column: str | None = None,
+    column: str | Sequence[str] | None = None,
     id_column: str | None = None,
     follow_links: bool = False,
     limits: Limits | None = None,
@@ -36,7 +36,8 @@ def read_documents(
         known: fingerprints by document id, for instance of what a store holds: a document that
             still has its fingerprint comes as `Unchanged`, without being parsed.
         column: of .jsonl and .csv files: where the texts are; else `text`, or the only column of
-            strings. Each record is a document, and its other columns are its metadata.
+            strings; several are joined, with a blank line between them. Each record is a
+            document, and its other columns are its metadata.
         id_column: where their ids are; else `id`, `_id`, or the line's number.
         follow_links: read what links lead to, also out of the folder; else they are skipped.
         limits: of size, time and memory for one file.
@@ -138,7 +139,11 @@ def _bytes(file: Path, limits: Limits) -> bytes:
 
 
 def _records(
-    id: str, file: Path, known: Mapping[str, str], column: str | None, id_column: str | None
+    id: str,
+    file: Path,
+    known: Mapping[str, str],
+    column: str | Sequence[str] | None,
+    id_column: str | None,
 ) -> Iterator[Document | Skipped | Unchanged]:
     """Each record of a file of records as a document."""
     from veclab.corpus import open_source

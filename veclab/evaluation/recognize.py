@@ -23,6 +23,7 @@ from veclab.evaluation.datasets import (
     sampled,
     self_retrieval_data,
 )
+from veclab.vectorfiles.joined import BLANK_LINE, join_texts, named_columns
 
 _IDS = {"id", "_id", "row_id", "pair_id", "index", "idx", "qid", "docid"}
 _GOLD = {"score", "similarity", "label", "labels", "gold", "is_duplicate", "duplicate", "match"}
@@ -46,11 +47,14 @@ class Choice:
 
     Attributes:
         task: one of `TASKS`.
-        columns: one or two columns of texts.
+        columns: of texts: two are compared with each other (`sts`, `pairs`, and `self-retrieval`
+            unless `join` is given); those of `labels` are joined.
         gold: the column of scores, yes or no, or classes.
         header: False where a .csv or .tsv has no column names; None to look.
         format: of the file, where its name does not tell.
         sample: measure this many units (pairs, queries, texts), always the same ones.
+        join: join the columns of texts to one, with this between them; None for a blank line
+            where they are joined anyway.
     """
 
     task: Task | None = None
@@ -59,6 +63,7 @@ class Choice:
     header: bool | None = None
     format: str | None = None
     sample: int | None = None
+    join: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,9 @@ def read_dataset(path: str | Path, choice: Choice | None = None) -> Dataset:
     choice = choice or Choice()
     if choice.task is not None and choice.task not in TASKS:
         raise InputError(f"unknown task {choice.task!r}; known are {listed(TASKS)}")
-    if len(choice.columns) > 2:
-        raise InputError("a task has one or two columns of texts, not more")
+    named_columns(choice.columns)
+    if choice.join is not None and len(choice.columns) < 2:
+        raise InputError("several columns can be joined: name them (--column), or omit --join")
     if choice.sample is not None and choice.sample < 1:
         raise InputError("a sample needs 1 or more")
     target = Path(path)
@@ -172,8 +178,14 @@ def _is_number(text: str) -> bool:
 def _choose(name: str, columns: dict[str, Column], choice: Choice, said: str) -> Dataset:
     """Choose the task, by the user's word or by the columns."""
     texts = [columns[n] for n in choice.columns] or [c for c in columns.values() if c.text]
+    if choice.join is not None:
+        texts = [_joined(texts, choice.join)]
     gold = columns[choice.gold] if choice.gold else _gold(columns, texts, choice)
     task = choice.task or _task(len(texts), gold, name, columns)
+    if task == "labels" and len(choice.columns) > 1 and len(texts) > 1:
+        texts = [_joined(texts, BLANK_LINE)]
+    if len(texts) > 2 and choice.columns:
+        raise _unclear(name, columns, "a task compares two columns of texts, or joins them: --join")
     needs_two = task in ("sts", "pairs")
     if needs_two and len(texts) != 2:
         raise _unclear(name, columns, f"{task} needs two columns of texts, and {len(texts)} fit")
@@ -194,6 +206,14 @@ def _choose(name: str, columns: dict[str, Column], choice: Choice, said: str) ->
         reason = f"{said}a text ({text.name}) and {_described(gold, task)}"
         return label_data(Head(name, task, reason), text.values, gold.values)
     return _self_retrieval(name, texts, said)
+
+
+def _joined(texts: list[Column], join: str) -> Column:
+    """Return several columns of texts as one."""
+    rows = zip(*(column.values for column in texts), strict=True)
+    name = " + ".join(column.name for column in texts)
+    column = _column(name, [join_texts(row, join) for row in rows])
+    return column or Column(name, [], False, False, 0.0)
 
 
 _WANTED = {"sts": "numbers", "pairs": "yes and no (or 1 and 0)", "labels": "classes"}

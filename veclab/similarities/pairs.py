@@ -67,6 +67,7 @@ def read_pairs(
     gold: str | None = None,
     header: bool | None = None,
     format: str | None = None,
+    delimiter: str | None = None,
 ) -> Pairs:
     """Read pairs of texts from a .csv, .tsv, .jsonl (also .gz) or .parquet file.
 
@@ -77,13 +78,14 @@ def read_pairs(
         header: whether a .csv or .tsv begins with column names; None to look whether its first
             row holds a number.
         format: of the file, where its name does not tell.
+        delimiter: between the fields of a .csv; else it is found in the file.
 
     Raises:
         InputError: the columns cannot be told, a text is missing, or a score is no number.
     """
     if len(columns) not in (0, 2):
         raise InputError(f"pairs need two columns of texts, not {len(columns)}: {list(columns)}")
-    file = find(path, format, True if header is None else header)
+    file = find(path, format, header is not False, delimiter)
     table, where = _read(file if _has_header(file, header) else replace(file, header=False))
     first, second, scores = _roles(str(path), table, columns, gold)
     texts = []

@@ -142,13 +142,23 @@ def _open(store: Store, path: Path, settings: dict[str, Any], reading: Mapping[s
     if not path.exists():
         raise InputError(f"there is nothing at {path}")
     if path.is_file() and path.suffix in (".parquet", ".npz") and holds_vectors(path):
+        _refuse_reading(path, reading, "it holds vectors, which have their texts already")
         if path.suffix == ".parquet" and is_export(path):
             return export_intake(path)
         return vectors_intake(path)
     texts = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".gz")
     if path.is_file() and (path.suffix in texts or reading.get("format")):
         return texts_intake(path, reading)
+    _refuse_reading(path, reading, "they are for files of texts, and documents are read whole")
     return documents_intake(path, store, settings)
+
+
+def _refuse_reading(path: Path, reading: Mapping[str, Any], why: str) -> None:
+    """Raise InputError for options of reading that would do nothing."""
+    given = [name for name, value in reading.items() if value not in (None, ())]
+    if given:
+        words = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise InputError(f"{path}: leave {words} out; {why}")
 
 
 _DEFAULTS = {"chunk_size": 256, "overlap": 0, "heading_in_text": True}

@@ -15,6 +15,7 @@ from veclab.report import Report
 from veclab.space import Recipe, Space
 from veclab.vectorfiles.blocks import BATCH, About, VectorBlock, choose_column
 from veclab.vectorfiles.checked import as_facts, as_matrix, facts_in, is_vectors, opened_parquet
+from veclab.vectorfiles.joined import join_texts, named_columns
 from veclab.vectorfiles.schema import RECIPE_KEY, REPORT_KEY, SPACE_KEY
 
 T = TypeVar("T")
@@ -27,7 +28,9 @@ _AHEAD, _READERS = 1 << 23, 2
 class ParquetVectors:
     """The vectors of a Parquet file, read batch by batch."""
 
-    def __init__(self, path: Path, column: str | None, text_column: str | None) -> None:
+    def __init__(
+        self, path: Path, column: str | None, text_column: str | Sequence[str] | None
+    ) -> None:
         import pyarrow as pa
 
         self._path = path
@@ -43,7 +46,7 @@ class ParquetVectors:
             )
         self._column, self._schema = chosen, schema
         self._id = next((n for n in _ID_NAMES if n in schema.names), None)
-        self._text = _text_column(schema, text_column, path.name, self._id)
+        self._texts = _text_columns(schema, named_columns(text_column), path.name, self._id)
 
         def said(key: bytes, read: Callable[[str | bytes], T]) -> T | None:
             return None if key not in meta else facts_in(path, read, meta[key])
@@ -58,7 +61,7 @@ class ParquetVectors:
             rows,
             dimensions,
             str(kind.value_type),
-            has_texts=self._text is not None,
+            has_texts=bool(self._texts),
             space=said(SPACE_KEY, Space.from_json),
             recipe=said(RECIPE_KEY, Recipe.from_json),
             report=said(REPORT_KEY, Report.from_json),
@@ -134,13 +137,14 @@ class ParquetVectors:
 
     def texts(self, positions: Sequence[int]) -> list[str | None]:
         """Return the texts of some rows."""
-        return [None] * len(positions) if self._text is None else self._take(self._text, positions)
+        columns = [self._take(name, positions) for name in self._texts]
+        return _joined(columns) if columns else [None] * len(positions)
 
     def all_texts(self) -> Iterator[list[str | None]]:
         """Yield the texts of all rows, batch by batch."""
-        if self._text is not None:
-            for batch in self._batches([self._text]):
-                yield batch[self._text].to_pylist()
+        if self._texts:
+            for batch in self._batches(list(self._texts)):
+                yield _joined([batch[name].to_pylist() for name in self._texts])
 
     def _take(self, column: str, positions: Sequence[int]) -> list[Any]:
         """Return the values of some rows of a column; only their row groups are read."""
@@ -172,22 +176,31 @@ def _list_columns(schema: Any) -> list[str]:
     return fractions or [field.name for field in lists]
 
 
-def _text_column(schema: Any, asked: str | None, name: str, id_column: str | None) -> str | None:
-    """Choose the column of texts: the one asked for, of a usual name, or the only strings."""
+def _joined(columns: list[list[str | None]]) -> list[str | None]:
+    """Return the texts of each row, joined as `veclab embed` joins them."""
+    if len(columns) == 1:
+        return columns[0]
+    return [join_texts(row) for row in zip(*columns, strict=True)]
+
+
+def _text_columns(
+    schema: Any, asked: tuple[str, ...], name: str, id_column: str | None
+) -> tuple[str, ...]:
+    """Choose the columns of texts: those asked for, of a usual name, or the only strings."""
     import pyarrow as pa
 
-    if asked is not None and asked not in schema.names:
-        raise InputError(
-            f"{name} has no column {asked!r}; its columns are {', '.join(schema.names)}"
-        )
+    for one in asked:
+        if one not in schema.names:
+            raise InputError(
+                f"{name} has no column {one!r}; its columns are {', '.join(schema.names)}"
+            )
     strings = [
         f.name
         for f in schema
         if f.name != id_column and (pa.types.is_string(f.type) or pa.types.is_large_string(f.type))
     ]
-    if asked is not None:
-        if asked not in strings:
-            raise InputError(f"{name}: the column {asked!r} does not contain texts")
-        return asked
+    for one in asked:
+        if one not in strings:
+            raise InputError(f"{name}: the column {one!r} does not contain texts")
     usual = [n for n in _TEXT_NAMES if n in strings]
-    return usual[0] if usual else strings[0] if len(strings) == 1 else None
+    return asked or tuple(usual[:1] or (strings if len(strings) == 1 else ()))

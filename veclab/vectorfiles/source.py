@@ -26,14 +26,15 @@ __all__ = ["About", "ArrayVectors", "VectorBlock", "VectorSource", "open_own", "
 
 
 def open_vectors(
-    path: str | Path, *, column: str | None = None, text_column: str | None = None
+    path: str | Path, *, column: str | None = None, text_column: str | Sequence[str] | None = None
 ) -> VectorSource:
     """Find the vectors in a file.
 
     Args:
         path: a `.parquet`, `.npz` or `.npy` file.
         column: the column (Parquet) or array (npz) that holds them; needed only where several do.
-        text_column: the column that holds the texts, where its name does not tell.
+        text_column: the column that holds the texts, where its name does not tell; several are
+            joined, with a blank line between them.
 
     Raises:
         InputError: the file is missing, damaged or of another kind; it has no column of vectors,
