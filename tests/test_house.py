@@ -66,11 +66,17 @@ HEAVY = {
     "lancedb", "lance", "psycopg", "pandas", "polars", "duckdb", "sklearn", "matplotlib", "openai",
     "pypdfium2", "selectolax", "starlette", "uvicorn", "ray", "mteb", "jinja2", "anywidget",
     "manifolds_rs", "openTSNE", "pptx", "mammoth", "semantic_text_splitter", "watchfiles", "scipy",
-    "msgspec", "orjson", "prometheus_client", "uvloop", "httptools",
+    "msgspec", "orjson", "prometheus_client", "uvloop", "httptools", "langchain_core",
+    "llama_index", "haystack",
 }  # fmt: skip
 
 # A room that is made of such libraries, and imported as a whole when it is used.
-MADE_OF = {"server": {"starlette", "uvicorn", "msgspec", "orjson", "prometheus_client"}}
+MADE_OF = {
+    "server": {"starlette", "uvicorn", "msgspec", "orjson", "prometheus_client"},
+    "integrations": {
+        "langchain_core", "llama_index", "haystack", "sklearn", "duckdb", "polars", "pandas",
+    },
+}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

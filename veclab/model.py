@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never, cast
+from typing import TYPE_CHECKING, Any, Never, Self, cast
 
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
@@ -20,7 +20,7 @@ from veclab.pipeline.prepare import Preparation
 from veclab.pipeline.run import OnEmpty, Run
 from veclab.provider import EmbeddingProvider
 from veclab.report import Report
-from veclab.space import OnLong, Recipe, Role, Space
+from veclab.space import OnLong, Recipe, Role, Space, require_same
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -50,6 +50,18 @@ class Model:
         self.provider = provider
         self.cache = cache
         self.notes = list(dict.fromkeys([*notes, *provider.notes]))
+        self._loading: tuple[str, dict[str, Any]] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was loaded, never weights or keys; another Space there is an error."""
+        if self._loading is None:
+            return Model, (self.provider, self.cache, self.notes)
+        name, options = self._loading
+        return _load_again, (name, options, self.space.to_json())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the model itself: it is shared, as it does not change."""
+        return self
 
     @property
     def space(self) -> Space:
@@ -243,21 +255,34 @@ def load(
         raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
     from veclab.models.loading import open_provider
 
-    provider, notes = open_provider(
-        name,
-        dimensions=dimensions,
-        base_url=base_url,
-        engine=engine,
-        precision=precision,
-        threads=threads,
-        device=device,
-        max_tokens=max_tokens,
-        normalize=normalize,
+    options: dict[str, Any] = {
+        "dimensions": dimensions,
+        "base_url": base_url,
+        "engine": engine,
+        "precision": precision,
+        "threads": threads,
+        "device": device,
+        "max_tokens": max_tokens,
+        "normalize": normalize,
+    }
+    provider, notes = open_provider(name, **options)
+    store, more = open_cache(
+        False if cache is True and not provider.limits.worth_keeping else cache
     )
-    if cache is True and not provider.limits.worth_keeping:
-        cache = False
-    store, more = open_cache(cache)
-    return Model(provider, store, notes + more)
+    model = Model(provider, store, notes + more)
+    model._loading = name, options | {"cache": cache}
+    return model
+
+
+def _load_again(name: str, options: dict[str, Any], space: str) -> Model:
+    """Load a model that was pickled.
+
+    Raises:
+        SpaceMismatch: what the name means here gives other vectors.
+    """
+    model = load(name, **options)
+    require_same(Space.from_json(space), model.space, names=("pickled model", "model here"))
+    return model
 
 
 def load_for(

@@ -96,6 +96,18 @@ class Report:
                 self._noted.add(text)
                 self.notes.append(text)
 
+    def add(self, other: Report) -> None:
+        """Add what another run did: counts, dollars and seconds in sum, ids and notes in turn."""
+        for name, kind in get_type_hints(type(self)).items():
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if kind in (int, float):
+                setattr(self, name, mine + theirs)
+            elif name.endswith("_ids"):
+                extend_ids(mine, theirs)
+        unknown = self.dollars is None or other.dollars is None
+        self.dollars = None if unknown else cast(float, self.dollars) + cast(float, other.dollars)
+        self.note(*other.notes)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, every note among them."""
         plain = asdict(self)
@@ -135,7 +147,7 @@ class Report:
             ("from cache", f"{self.cached:,}"),
             ("embedded", f"{self.embedded:,}"),
             ("tokens", f"{self.tokens:,} ({self.tokens_embedded:,} embedded now)"),
-            ("truncated", self._truncated()),
+            ("truncated", self.cut or "0"),
         ]
         if self.split:
             rows.append(("split", f"{self.split:,} over the limit: {shorten(self.split_ids)}"))
@@ -174,9 +186,11 @@ class Report:
         said = [f"{n:,} {why} ({shorten(ids)})" for n, why, ids in reasons if n]
         return f"texts left out, which have no vector: {'; '.join(said)}" if said else ""
 
-    def _truncated(self) -> str:
+    @property
+    def cut(self) -> str:
+        """Which texts were read in part, and the way out; empty where every one was read whole."""
         if not self.truncated:
-            return "0"
+            return ""
         return (
             f"{self.truncated:,}, {self.tokens_lost:,} tokens never read: "
             f"{shorten(self.truncated_ids)} (the policy `split` reads all of them)"

@@ -69,6 +69,10 @@ class Cache:
         self._root = path
         self._shared: Store | None = registry.acquire(path)
 
+    def __reduce__(self) -> tuple[type[Cache], tuple[Path]]:
+        """Pickle where it is: another process opens it there."""
+        return Cache, (self._root,)
+
     @classmethod
     def open(cls, path: Path | None = None) -> Cache:
         """Open the cache in the directory `path`, by default `home() / "cache"`.

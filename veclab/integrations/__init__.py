@@ -1,1 +1,1 @@
-"""veclab in other tools' terms."""
+"""veclab in other tools' terms: see docs/plug-in.md."""

@@ -91,7 +91,8 @@ class MTEBModel:
             texts = [_BLANK if is_blank(text) else text for text in texts]
         role = self._role(prompt_type)
         vectors = self.model.embed(texts, role=role, on_long=self.on_long, on_empty="error")
-        self._add(vectors.report)
+        if vectors.report is not None:
+            self.report.add(vectors.report)
         if len(vectors) != len(texts):
             raise BadVectors(
                 f"{len(texts) - len(vectors):,} text(s) of {_name(task_metadata)} were refused, "
@@ -108,15 +109,6 @@ class MTEBModel:
             raise InputError(f"MTEB asks for the prompt type {asked!r}; known are query, document")
         role: Role = "query" if asked == "query" else "document"
         return role if role in dict(self.model.space.prompts) else None
-
-    def _add(self, report: Report | None) -> None:
-        if report is None:
-            return
-        for name in ("texts", "distinct", "cached", "embedded", "tokens", "tokens_embedded"):
-            setattr(self.report, name, getattr(self.report, name) + getattr(report, name))
-        for name in ("truncated", "tokens_lost", "split", "repaired", "seconds"):
-            setattr(self.report, name, getattr(self.report, name) + getattr(report, name))
-        self.report.note(*report.notes)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> NDArray[np.float32]:
         """Return the cosine of each of the first with each of the second: float32 (n, m)."""
