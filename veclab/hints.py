@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 _EMBED = "model.embed(texts) returns Vectors; numpy.asarray(vectors) is the array (n, dim)"
@@ -74,3 +75,8 @@ def missing_attribute(kind: str, name: str) -> AttributeError:
     """Make the error for an attribute that `kind` has not, with our word for it."""
     hint = f": {METHODS[name]}" if name in METHODS else ""
     return AttributeError(f"{kind!r} object has no attribute {name!r}{hint}")
+
+
+def typed(*words: object) -> str:
+    """Return a veclab command that can be pasted into a shell: what needs quotes has them."""
+    return shlex.join(["veclab", *map(str, words)])

@@ -14,6 +14,7 @@ from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
 from veclab.hints import missing_attribute, refuse_unknown
 from veclab.models.names import DEFAULT_MODEL
+from veclab.models.spelling import split_cut
 from veclab.pipeline.collect import Gathered
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.prepare import Preparation
@@ -227,7 +228,8 @@ def load(
     Args:
         name: of a Sentence Transformers model, or the path of its folder; `openai:` and the name
             of a model of OpenAI or of another endpoint of its kind; `glove-6b-50d`, or the path
-            of a file of word vectors (GloVe, word2vec, fastText `.vec`).
+            of a file of word vectors (GloVe, word2vec, fastText `.vec`). `NAME@128` is the same
+            as dimensions=128.
         dimensions: shorter vectors than the model's own: their first numbers, at unit length.
         base_url: of an OpenAI-compatible endpoint; by default OPENAI_BASE_URL, else OpenAI's own.
         engine: `openvino` or `torch`; by default an accelerator through torch where there is one,
@@ -251,7 +253,7 @@ def load(
     refuse_unknown("load", unknown)
     if max_tokens is not None and max_tokens < 3:
         raise InputError("max_tokens must be 3 or more: a start, a text and an end")
-    if dimensions is not None and not normalize:
+    if (dimensions is not None or split_cut(name)[1] is not None) and not normalize:
         raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
     from veclab.models.loading import open_provider
 

@@ -12,6 +12,7 @@ from veclab.cache.environment import FORMAT
 from veclab.cache.journal import HAS_LOCKS
 from veclab.cache.salvage import salvage_into
 from veclab.errors import CacheError
+from veclab.hints import typed
 
 
 def set_aside(path: Path, work: Path, error: Exception, foreign: bool) -> str:
@@ -70,7 +71,7 @@ def _begin_with(source: Path, work: Path, target: Path) -> str:
     except (OSError, lmdb.Error) as error:
         return (
             f"a new one was started; its vectors could not be taken over ({error}). Try again "
-            f"later: veclab cache repair {source}"
+            f"later: {typed('cache', 'repair', source)}"
         )
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from veclab.errors import CacheError
+from veclab.hints import typed
 
 # Kinds of file systems that are on another machine, or pass through a process that may be.
 _REMOTE = {
@@ -79,7 +80,7 @@ def local_root(wanted: Path, chosen: bool) -> tuple[Path, str]:
         )
         for old in (wanted / "v2", wanted / "v1"):
             if (old / "data.mdb").exists():
-                note += f". To take over what is there: veclab cache repair {old}"
+                note += f". To take over what is there: {typed('cache', 'repair', old)}"
         return root, note
     raise CacheError(
         f"no cache can be kept at {wanted}: {why}. Set VECLAB_HOME to a folder on a local disk"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import echo, json_option, print_json, print_table, progress
 from veclab.cli.options import loading_options, picture_option
 from veclab.models.names import WORD_MODEL
@@ -36,6 +37,7 @@ class _Signs(click.Command):
 @click.option(
     "--model",
     "-m",
+    shell_complete=complete_models,
     metavar="NAME",
     default=WORD_MODEL,
     show_default=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import sys
 import traceback
@@ -20,7 +19,7 @@ from veclab.cli.batch import batch
 from veclab.cli.bias import bias
 from veclab.cli.cache import cache
 from veclab.cli.compare import compare
-from veclab.cli.console import Commands, echo
+from veclab.cli.console import echo
 from veclab.cli.distill import distill
 from veclab.cli.embed import embed
 from veclab.cli.evaluate_rag import evaluate_rag
@@ -37,12 +36,14 @@ from veclab.cli.search import search
 from veclab.cli.serve import serve
 from veclab.cli.similar import similar
 from veclab.cli.store import store
+from veclab.cli.typed import Commands
 from veclab.cli.watch import watch
 from veclab.errors import VeclabError
 
 
 @click.group(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="veclab")
 def app() -> None:
@@ -88,12 +89,6 @@ for command in (
     cache,
 ):
     app.add_command(command)
-
-# Other spellings of a command, understood and not listed.
-for alias, command in (("quantise", quantize),):
-    hidden = copy.copy(command)
-    hidden.hidden = True
-    app.add_command(hidden, alias)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veclab.cli.console import (
-    Commands,
     confirm,
     echo,
     json_option,
@@ -27,6 +26,8 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
+from veclab.cli.typed import Commands
+from veclab.hints import typed
 from veclab.report import group_notes
 
 if TYPE_CHECKING:
@@ -289,15 +290,15 @@ def _print_next(now: Status) -> None:
     finished = [part for part in now.parts if part.final and not part.read]
     lacking = [part for part in now.parts if part.final and part.read and part.unanswered]
     if now.running:
-        echo(f"{now.running} running: veclab batch status --wait --job {now.path}")
+        echo(f"{now.running} running: {typed('batch', 'status', '--wait', '--job', now.path)}")
     if finished:
-        echo(f"{len(finished)} finished: veclab batch fetch --job {now.path}")
+        echo(f"{len(finished)} finished: {typed('batch', 'fetch', '--job', now.path)}")
     if now.unsent and now.running:
         echo(
             f"{now.unsent} waiting for room in the queue (--queue-tokens); when others are "
-            f"finished: veclab batch submit --job {now.path}"
+            f"finished: {typed('batch', 'submit', '--job', now.path)}"
         )
     elif now.unsent or (lacking and not now.running):
-        echo(f"to send the missing texts: veclab batch submit --job {now.path}")
+        echo(f"to send the missing texts: {typed('batch', 'submit', '--job', now.path)}")
     if all(part.read and not part.unanswered for part in now.parts):
         echo(f"every vector is in the cache: {now.order.command()}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_tests
 from veclab.cli.console import (
     echo,
     json_option,
@@ -39,7 +40,13 @@ if TYPE_CHECKING:
     help="Your own word lists (.toml or .json) instead of the published ones.",
 )
 @click.option(
-    "--test", "-t", "only", metavar="NAME", multiple=True, help="Run only this test; repeatable."
+    "--test",
+    "-t",
+    "only",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_tests,
+    help="Run only this test; repeatable.",
 )
 @click.option(
     "--output",

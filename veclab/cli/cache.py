@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import (
-    Commands,
     confirm,
     echo,
     json_option,
@@ -21,6 +21,7 @@ from veclab.cli.console import (
     print_note,
     print_table,
 )
+from veclab.cli.typed import Commands
 from veclab.jsontext import parse_json
 
 if TYPE_CHECKING:
@@ -126,7 +127,11 @@ def _by_model(recipes: Sequence[RecipeStats]) -> list[list[str]]:
 
 @cache.command()
 @click.option(
-    "--model", "-m", metavar="NAME", help="Only vectors of models whose name contains this."
+    "--model",
+    "-m",
+    shell_complete=complete_models,
+    metavar="NAME",
+    help="Only vectors of models whose name contains this.",
 )
 @click.option("--older-than", metavar="AGE", help="Only vectors older than this: 12h, 30d, 8w.")
 @click.option(

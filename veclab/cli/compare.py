@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import (
     device_option,
     echo,
@@ -22,6 +23,7 @@ from veclab.report import group_notes, one_line
 if TYPE_CHECKING:
     from veclab.evaluation.leaderboard import Board, Comparison, Row
 
+_PAGES, _CHARTS = (".html", ".htm"), (".png", ".svg")
 _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
 
 
@@ -30,11 +32,12 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     "--model",
     "-m",
     "models",
+    shell_complete=complete_models,
     metavar="NAME",
     multiple=True,
     required=True,
     help="Name or folder of a model; NAME@128 truncates its vectors, NAME+int8 and NAME+binary "
-    "quantize them, NAME@128+binary does both. Repeatable.",
+    "quantize them, NAME@128+binary does both. Repeatable, or separated by commas.",
 )
 @click.option(
     "--data",
@@ -67,7 +70,7 @@ _TASKS = ["sts", "pairs", "retrieval", "labels", "self-retrieval"]
     "-o",
     metavar="REPORT",
     type=click.Path(path_type=Path),
-    help="Report to write: .html, a self-contained page; or only its chart: .png, .svg, .pdf.",
+    help="Report to write: .html, a self-contained page; or only its chart: .png, .svg.",
 )
 @click.option(
     "--results",
@@ -122,15 +125,23 @@ def compare(
     from veclab.evaluation.page import require_page, write_page
     from veclab.evaluation.recognize import Choice, read_dataset
     from veclab.evaluation.variants import Variant
-    from veclab.pictures.style import ENDINGS, check_picture
+    from veclab.pictures.style import check_picture
 
     if output is not None:
+        ending = output.suffix.lower()
+        if ending not in (*_PAGES, *_CHARTS):
+            raise click.BadParameter(
+                f"{output}: the report is a page, {' or '.join(_PAGES)}; its chart alone is "
+                f"{' or '.join(_CHARTS)}",
+                param_hint="-o",
+            )
         check_output(output)
-        picture = output.suffix.lower() in ENDINGS
+        picture = ending in _CHARTS
         if picture:
             check_picture(output)
         else:
             require_page()
+    models = tuple(name for given in models for name in _each(given))
     choice = Choice(task, column, gold, header, None, sample, join)
     datasets = [read_dataset(path, choice) for path in data]
     names = {Variant.parse(model)[0] for model in models}
@@ -159,6 +170,13 @@ def compare(
         _print(found, output)
     if all(row.error for board in found.boards for row in board.rows):
         raise click.exceptions.Exit(1)
+
+
+def _each(given: str) -> list[str]:
+    """Return the names in one --model: `a,b` are two, unless a folder is called so."""
+    if Path(given).exists():
+        return [given]
+    return [name for part in given.split(",") if (name := part.strip())] or [given]
 
 
 def _print(found: Comparison, output: Path | None) -> None:

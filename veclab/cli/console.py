@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 model_option = click.option(
     "--model",
     "-m",
+    shell_complete=complete_models,
     metavar="NAME",
     default=DEFAULT_MODEL,
     show_default=True,
@@ -42,33 +44,6 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
-
-
-class Commands(click.Group):
-    """A group whose commands refuse an option that is given twice and can have one value.
-
-    click takes the last of them without a word.
-    """
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and look over its words."""
-        name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and not isinstance(command, click.Group):
-            look = click.Context(command, resilient_parsing=True)
-            try:
-                given = command.make_parser(look).parse_args(list(rest))[2]
-            except click.UsageError:  # parsed again, it says so
-                return name, command, rest
-            for param in given:
-                single = isinstance(param, click.Option) and not (
-                    param.multiple or param.count or param.is_flag
-                )
-                if single and given.count(param) > 1:
-                    option = max(param.opts, key=len)
-                    raise click.UsageError(f"{option} is given twice, and has one value")
-        return name, command, rest
 
 
 class Markup(str):

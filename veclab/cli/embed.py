@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import click
 
+from veclab.cli.completing import complete_files
 from veclab.cli.console import (
     json_option,
     model_option,
@@ -24,11 +25,12 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
+from veclab.hints import typed
 from veclab.report import group_notes, one_line
 
 
 @click.command()
-@click.argument("input", metavar="[INPUT]", required=False)
+@click.argument("input", metavar="[INPUT]", required=False, shell_complete=complete_files)
 @click.option(
     "--output", "-o", metavar="OUT.parquet", type=click.Path(path_type=Path), help="File to write."
 )
@@ -62,13 +64,27 @@ def embed(
     """
     if (input is None) == (not text):
         raise click.UsageError("give either INPUT or --text TEXT")
-    if not text and output is None:
-        raise click.UsageError("give the file to write: -o OUT.parquet")
+    if input is not None and output is None:
+        raise click.UsageError(_no_output(input, reading))
     loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
     if text:
         _embed_texts(list(text), output, model, loading, policies | {"on_empty": "error"}, as_json)
         return
     _embed_file(cast(str, input), cast(Path, output), model, reading, loading, policies, as_json)
+
+
+def _no_output(input: str, reading: dict[str, Any]) -> str:
+    """Return what to type for a file to write; raises InputError where there is none to read."""
+    if input == "-" or "://" in input:
+        return "give the file to write: -o OUT.parquet"
+    if not Path(input).exists():
+        if any(sign.isspace() for sign in input) and not Path(input).suffix[1:].isalnum():
+            return f"{input!r} is no file; to embed this text: {typed('embed', '--text', input)}"
+        read_source(input, reading)  # says that it does not exist, and what is near
+    name = f"{Path(input).name.split('.')[0] or 'vectors'}.parquet"
+    if Path(name).exists():  # the input itself, perhaps
+        name = "vectors.parquet"
+    return f"give the file to write: {typed('embed', input, '-o', name)}"
 
 
 def _embed_file(

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import echo, json_option, print_facts, print_json, progress
 from veclab.cli.options import loading_options, max_cost_option, reading_options, store_option
+from veclab.hints import typed
 
 
 @click.command()
@@ -17,6 +19,7 @@ from veclab.cli.options import loading_options, max_cost_option, reading_options
 @click.option(
     "--model",
     "-m",
+    shell_complete=complete_models,
     metavar="NAME",
     help="Name or folder of a model. Default: the store's own; all-MiniLM-L6-v2 for a new store.",
 )
@@ -78,4 +81,4 @@ def index(
         print_json({"store": store, "space_id": space.id, **done.to_dict()})
         return
     print_facts([*done.lines(), ("model", str(space)), ("store", store)])
-    echo(f'\nSearch it: veclab search "your question" --store {store}')
+    echo(f"\nSearch it: {typed('search', 'your question', '--store', store)}")

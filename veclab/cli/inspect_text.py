@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_files
 from veclab.cli.console import (
     echo,
     json_option,
@@ -28,7 +29,7 @@ _BAR = 40
 
 
 @click.command("inspect-text")
-@click.argument("input")
+@click.argument("input", shell_complete=complete_files)
 @model_option
 @reading_options
 @click.option(

@@ -11,6 +11,7 @@ import click
 
 from veclab.cli.console import echo, json_option, print_facts, print_json
 from veclab.errors import InputError
+from veclab.hints import typed
 
 if TYPE_CHECKING:
     from veclab.maps.map import Map
@@ -178,7 +179,7 @@ def _read(file: Path) -> Vectors:
     if file.is_file() and file.suffix not in (".parquet", ".npz"):
         raise InputError(
             f"{file.name} is not a file of vectors (.parquet, .npz); embed its texts first: "
-            f"veclab embed {file} -o {file.name.split('.')[0]}.parquet"
+            f"{typed('embed', file, '-o', file.name.split('.')[0] + '.parquet')}"
         )
     return read(file)
 

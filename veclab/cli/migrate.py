@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import echo, json_option, print_facts, print_json, progress
 from veclab.cli.options import loading_options, store_option
+from veclab.hints import typed
 from veclab.report import group_notes
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @store_option
-@click.option("--model", "-m", metavar="NAME", help="The new model.")
+@click.option(
+    "--model", "-m", shell_complete=complete_models, metavar="NAME", help="The new model."
+)
 @click.option(
     "--back",
     is_flag=True,
@@ -177,8 +181,8 @@ def _bridge_result(built: Bridging, model: str, store: str) -> str:
     if built.saved:
         return (
             f"queries of the new model search the old vectors, as {built.space}: "
-            f"veclab search QUESTION --store {store} -m {model}; "
-            f"remove: veclab migrate --store {store} --back"
+            f"{typed('search', 'your question', '--store', store, '-m', model)}; "
+            f"remove: {typed('migrate', '--store', store, '--back')}"
         )
     return (
         f"refused, nothing was saved: it keeps {built.old_kept[0]:.1%}, less than the required "
@@ -193,5 +197,6 @@ def _quality(quality: Quality) -> str:
 
 def _result(done: Migration, store: str) -> str:
     if done.switched:
-        return f"the new vectors are now in use; to go back: veclab migrate --store {store} --back"
+        back = typed("migrate", "--store", store, "--back")
+        return f"the new vectors are now in use; to go back: {back}"
     return "the old vectors stay in use: the new ones are worse, or --no-switch was given"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import Commands, echo, json_option, print_json
+from veclab.cli.completing import complete_models
+from veclab.cli.console import echo, json_option, print_json
 from veclab.cli.inputs import token_counts_of, vectors_of
 from veclab.cli.options import loading_options, reading_options
+from veclab.cli.typed import Commands
 from veclab.models.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def _shared(command: Command) -> Command:
             click.option(
                 "--model",
                 "-m",
+                shell_complete=complete_models,
                 metavar="NAME",
                 help=f"Model for a file of texts [{DEFAULT_MODEL}].",
             ),

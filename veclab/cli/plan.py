@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from veclab.cli.completing import complete_files
 from veclab.cli.console import (
     json_option,
     model_option,
@@ -16,6 +18,7 @@ from veclab.cli.console import (
 )
 from veclab.cli.options import (
     loading_options,
+    max_cost_option,
     max_tokens_option,
     policy_options,
     reading_options,
@@ -23,19 +26,31 @@ from veclab.cli.options import (
 
 
 @click.command()
-@click.argument("input", metavar="INPUT")
+@click.argument("input", metavar="[INPUT]", required=False, shell_complete=complete_files)
+@click.option(
+    "--output",
+    "-o",
+    metavar="OUT.parquet",
+    type=click.Path(path_type=Path),
+    help="As for embed: checked, and not written.",
+)
 @model_option
+@click.option("--text", multiple=True, help="Plan for this text instead of a file; repeatable.")
 @reading_options
 @policy_options
 @max_tokens_option
+@max_cost_option
 @loading_options
 @json_option
 def plan(
-    input: str,
+    input: str | None,
+    output: Path | None,
     model: str,
+    text: tuple[str, ...],
     reading: dict[str, Any],
     policies: dict[str, Any],
     max_tokens: int | None,
+    max_cost: float | None,
     loading: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -43,15 +58,23 @@ def plan(
 
     Nothing is sent or bought, and no key is needed.
     """
-    from veclab.corpus.plan import plan_file
+    from veclab.atomic import check_output
+    from veclab.corpus.plan import plan_file, plan_texts
     from veclab.model import load
 
-    source = read_source(input, reading)
+    if (input is None) == (not text):
+        raise click.UsageError("give either INPUT or --text TEXT")
+    if output is not None:
+        check_output(output)
+    source = None if input is None else read_source(input, reading)
     with progress("loading the model", None):
         loaded = load(model, **loading, max_tokens=max_tokens)
-    del policies["on_empty"]
-    with progress("planning", source.rows) as advance:
-        planned = plan_file(loaded, source, **policies, on_done=advance)
+    policies["max_cost"] = max_cost
+    if source is None:
+        planned = plan_texts(loaded, text, **policies | {"on_empty": "error"})
+    else:
+        with progress("planning", source.rows) as advance:
+            planned = plan_file(loaded, source, **policies, on_done=advance)
     if as_json:
         print_json(planned.to_dict())
         return

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from veclab.cli.completing import complete_files
 from veclab.cli.console import (
     json_option,
     model_option,
@@ -20,7 +21,7 @@ from veclab.cli.options import reading_options
 
 
 @click.command()
-@click.argument("input", metavar="INPUT")
+@click.argument("input", metavar="INPUT", shell_complete=complete_files)
 @model_option
 @reading_options
 @json_option

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import echo
 from veclab.cli.options import loading_options, max_tokens_option
 
@@ -16,6 +17,7 @@ from veclab.cli.options import loading_options, max_tokens_option
     "--model",
     "-m",
     "models",
+    shell_complete=complete_models,
     metavar="[ALIAS=]NAME",
     multiple=True,
     help="Model to serve, under another name if given; repeatable. Default: the store's model, "

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import (
     echo,
     json_option,
     print_facts,
     print_json,
+    print_note,
     print_table,
     progress,
 )
 from veclab.cli.inputs import print_notes, remarks, vectors_of
 from veclab.cli.options import chosen, loading_options, picture_option, reading_options
+from veclab.hints import typed
 from veclab.models.names import DEFAULT_MODEL
 from veclab.report import one_line
 
@@ -35,6 +39,7 @@ _OF_PAIRS = ("header", "format", "delimiter")
 @click.option(
     "--model",
     "-m",
+    shell_complete=complete_models,
     metavar="NAME",
     help=f"Name or path of a model, or openai:MODEL. Default: the file's own, or {DEFAULT_MODEL}.",
 )
@@ -90,7 +95,9 @@ def similar(
     each other; or --pairs FILE (.csv, .tsv, .jsonl, .parquet), two columns of texts, and a third of
     scores to correlate with, if there is one.
     """
-    _check(locals())
+    if to is None and within is None and pairs is None:
+        texts, to = _file_among(texts)
+    _check(locals() | {"texts": texts, "to": to})
     if pairs is not None:
         of_pairs = {name: reading[name] for name in _OF_PAIRS}
         of_pairs |= {"columns": reading["column"], "gold": gold}
@@ -105,6 +112,35 @@ def similar(
         _nearest(list(texts), to, model, loading, top or 5, measure, as_json)
     else:
         _matrix(list(texts), model or DEFAULT_MODEL, loading, measure, output, as_json)
+
+
+def _file_among(texts: tuple[str, ...]) -> tuple[tuple[str, ...], Path | None]:
+    """Find a file of vectors at either end of the texts, to search it for the others.
+
+    Raises:
+        click.UsageError: one of the texts is a file of texts, or a file of vectors stands alone.
+    """
+    from veclab.vectorfiles.files import holds_vectors
+
+    for place in dict.fromkeys((0, len(texts) - 1)):
+        if not texts or not Path(texts[place]).suffix or not Path(texts[place]).is_file():
+            continue
+        name, others = texts[place], texts[:place] + texts[place + 1 :]
+        if others and holds_vectors(Path(name)):
+            print_note(f"{name} is a file of vectors: the nearest in it (--to {shlex.quote(name)})")
+            return others, Path(name)
+        raise click.UsageError(
+            f"{name!r} is a file. To compare its texts with each other: "
+            f"{typed('similar', '--within', name)}"
+            + (
+                "; to search it, embed it first: "
+                f"{typed('embed', name, '-o', 'vectors.parquet')} && "
+                f"{typed('similar', *others, '--to', 'vectors.parquet')}"
+                if others
+                else ""
+            )
+        )
+    return texts, None
 
 
 def _check(given: dict[str, Any]) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.console import Commands, echo, json_option, print_facts, print_json
+from veclab.cli.console import echo, json_option, print_facts, print_json
 from veclab.cli.options import store_option
+from veclab.cli.typed import Commands
+from veclab.hints import typed
 
 if TYPE_CHECKING:
     from veclab.store.state import BridgeInfo
@@ -29,7 +31,7 @@ def inspect(store: str, as_json: bool) -> None:
 
     with Store.open(store) as opened:
         facts = look(opened)
-        space, bridge = str(opened.space), _bridge(opened.state.bridge)
+        space, bridge = str(opened.space), _bridge(opened.state.bridge, store)
     if as_json:
         print_json(facts)
         return
@@ -48,18 +50,19 @@ def inspect(store: str, as_json: bool) -> None:
     if bridge is not None:
         lines.append(("bridge", bridge))
     if facts["previous_space_id"] is not None:
-        lines.append(("previous", f"space {facts['previous_space_id']}: veclab migrate --back"))
+        back = typed("migrate", "--store", store, "--back")
+        lines.append(("previous", f"space {facts['previous_space_id']}: {back}"))
     print_facts(lines)
 
 
-def _bridge(info: BridgeInfo | None) -> str | None:
+def _bridge(info: BridgeInfo | None, store: str) -> str | None:
     if info is None:
         return None
     (old, low, high), questions = info.measured["old_kept"], info.measured["questions"]
     return (
         f"queries of {info.source} also search it, as {info.space}: {info.kind}, keeps "
         f"{old:.1%} of the top 10 (95% from {low:.1%} to {high:.1%}, {questions} sentences); "
-        "remove it: veclab migrate --back"
+        f"remove it: {typed('migrate', '--store', store, '--back')}"
     )
 
 

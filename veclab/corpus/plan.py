@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from veclab.errors import CostTooHigh
 from veclab.model import Model
 from veclab.pipeline.batching import batch_size
 from veclab.pipeline.embed import plan_block
-from veclab.pipeline.run import Run
+from veclab.pipeline.run import OnEmpty, Run
 from veclab.provider import Limits
 from veclab.report import shorten
 from veclab.space import OnLong, Role
@@ -103,32 +103,78 @@ def plan_file(
     id_column: str | None = None,
     role: Role | None = None,
     on_long: OnLong = "truncate",
+    on_empty: OnEmpty = "skip",
     prepare: Iterable[str] = (),
+    max_cost: float | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Plan:
     """Plan what `embed_file` would do with the same arguments. No model is called, nothing bought.
 
     Texts are read, prepared, looked up in the cache, counted and batched as in the run itself.
-    Empty texts are counted, and texts over the limit as if they were cut, if `on_long` is `error`.
+    What the run would stop at (`on_long`, `on_empty`, `max_cost`) is counted and said in a note.
     """
     source = as_source(source, column, id_column)
+    limits = model.provider.limits
+    blocks = source.blocks(limits.block_texts, max_chars=limits.block_chars)
+    policies = {"role": role, "on_long": on_long, "on_empty": on_empty, "prepare": prepare}
+    each = ((block.ids, block.texts) for block in blocks)
+    return _plan_blocks(model, each, source.notes, policies, max_cost, on_done)
+
+
+def plan_texts(
+    model: Model,
+    texts: Sequence[str],
+    *,
+    role: Role | None = None,
+    on_long: OnLong = "truncate",
+    on_empty: OnEmpty = "error",
+    prepare: Iterable[str] = (),
+    max_cost: float | None = None,
+) -> Plan:
+    """Plan what `Model.embed` would do with these texts; see `plan_file`."""
+    policies = {"role": role, "on_long": on_long, "on_empty": on_empty, "prepare": prepare}
+    given: list[str | None] = list(texts)
+    ids = [str(position) for position in range(1, len(given) + 1)]
+    return _plan_blocks(model, [(ids, given)], (), policies, max_cost, None)
+
+
+def _plan_blocks(
+    model: Model,
+    blocks: Iterable[tuple[list[str], list[str | None]]],
+    notes: Sequence[str],
+    policies: dict[str, Any],
+    max_cost: float | None,
+    on_done: Callable[[int], None] | None,
+) -> Plan:
     model = _unasked(model)
     run = model.start(
-        role=role,
-        on_long="truncate" if on_long == "error" else on_long,
+        role=policies["role"],
+        on_long="truncate" if policies["on_long"] == "error" else policies["on_long"],
         on_empty="skip",
-        prepare=prepare,
+        prepare=policies["prepare"],
         on_done=on_done,
     )
     limits = model.provider.limits
     tokens, requests = 0, 0
-    for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
-        batches = plan_block(run, block.ids, block.texts).batches
+    for ids, texts in blocks:
+        batches = plan_block(run, ids, texts).batches
         tokens += sum(batch_size(items, limits)[0] for items in batches)
         requests += len(batches)
     tokens += model.provider.first_tokens if requests else 0
-    run.report.note(*source.notes)
-    return _plan(model, run, limits, tokens, requests)
+    run.report.note(*notes)
+    plan = _plan(model, run, limits, tokens, requests)
+    plan.notes.extend(_stops(plan, policies, max_cost))
+    return plan
+
+
+def _stops(plan: Plan, policies: dict[str, Any], max_cost: float | None) -> Iterator[str]:
+    """Say what the run itself would stop at."""
+    if policies["on_long"] == "error" and plan.over_limit:
+        yield f"the run would stop: {plan.over_limit:,} over the limit (--on-long error)"
+    if policies["on_empty"] == "error" and plan.empty:
+        yield f"the run would stop: {plan.empty:,} empty (--on-empty error)"
+    if max_cost is not None and plan.dollars is not None and plan.dollars > max_cost:
+        yield f"the run would stop before it buys anything: over --max-cost {max_cost:g}"
 
 
 def check_cost(model: Model, source: Source, max_cost: float, **policies: Any) -> None:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
+from veclab.models.hub import NotFromHub, download, in_hub_cache, names_in_hub_cache
 from veclab.models.local.folder import ModelFolder, StaticFiles, read_folder
-from veclab.models.local.openvino.graphs.build import has_builder
 from veclab.models.names import OPENAI
+from veclab.models.spelling import explain, near_names, split_cut
 from veclab.models.split_archive import put_together
 from veclab.models.static.folder import NAMED, describe_static
-from veclab.models.words.model import is_words
-
-# What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
-_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
-_HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
-_WANTED = {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_IGNORED}
-# A second copy of the weights, which only those need who have no torch for a model that no builder
-# of graphs knows.
-_HUB_CONVERTED = ["openvino/openvino_model.xml", "openvino/openvino_model.bin", "onnx/model.onnx"]
+from veclab.models.words.model import PACKAGED_WORDS, is_words, package_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +97,20 @@ def find_model(name: str) -> ModelFolder:
     """
     if Path(name).is_dir():
         return read_folder(Path(name), name=Path(name).resolve().name)
-    if _is_path(name):
+    whole, cut = split_cut(name)
+    if _is_path(name) and (cut is None or not Path(whole).is_dir()):
         raise ModelUnavailable(f"there is no model folder {name!r}")
     if "/" not in name and (home() / NAMED / name).is_dir():
         return read_folder(home() / NAMED / name, name=name)
     if name == WORDLLAMA:
         return _wordllama()
+    if (meant := explain(name)) is not None:
+        raise ModelUnavailable(meant)
     full = full_name(name)
     for packaged in PACKAGED:
         if packaged.name == full and (path := _package_path(packaged)) is not None:
             return _checked(read_folder(path, name=full, license=packaged.license), packaged)
-    return read_folder(_from_hub(full), name=full)
+    return read_folder(_from_hub(full, name), name=full)
 
 
 def is_here(name: str) -> bool:
@@ -134,7 +128,7 @@ def is_here(name: str) -> bool:
         return False
     full = full_name(name)
     packaged = any(known.name == full and is_installed(known) for known in PACKAGED)
-    return packaged or _in_hub_cache(full) is not None
+    return packaged or in_hub_cache(full) is not None
 
 
 def _is_path(name: str) -> bool:
@@ -255,53 +249,34 @@ def _checked(folder: ModelFolder, packaged: Packaged) -> ModelFolder:
     )
 
 
-def _from_hub(name: str) -> Path:
-    """Download, or find downloaded, the files of a model."""
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
-    except ImportError:
-        raise MissingExtra("torch", f"the model {name}") from None
-    if (there := _in_hub_cache(name)) is not None:
+def _from_hub(name: str, typed: str) -> Path:
+    """Find the files of a model of the hub on this machine, or download them."""
+    if (there := in_hub_cache(name)) is not None:
         return there
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        raise ModelUnavailable(_cannot_get(name, "HF_HUB_OFFLINE is set"))
     try:
-        enable_progress_bars() if os.isatty(2) else disable_progress_bars()
-        path = Path(snapshot_download(name, **_WANTED))
-        if find_spec("torch") is None and not has_builder(path):
-            snapshot_download(name, allow_patterns=_HUB_CONVERTED)
-        return path
-    except Exception as error:  # the hub's client raises a dozen kinds; the reason is in the text
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelUnavailable(_cannot_get(name, reason[0])) from error
+        return download(name)
+    except NotFromHub as error:
+        raise ModelUnavailable(_unavailable(name, typed, str(error))) from error
 
 
-def _in_hub_cache(name: str) -> Path | None:
-    """Find the files of a model that was downloaded before."""
-    try:
-        from huggingface_hub import snapshot_download
+def _unavailable(name: str, typed: str, reason: str) -> str:
+    """Return that a model cannot be had, why, and what could be done."""
+    said = [f"the model {typed} is not on this machine, and {reason}."]
+    said += [f"To install it: {known.install}." for known in PACKAGED if known.name == name]
+    if near := near_names(typed, names_here()):
+        said.append(f"Did you mean {' or '.join(near)}?")
+    said.append("A folder is given by its path; `veclab models` lists what is here")
+    return " ".join(said)
 
-        return Path(snapshot_download(name, local_files_only=True, **_WANTED))
-    except Exception:  # not installed, not downloaded, or no name of the hub at all
-        return None
 
-
-def _cannot_get(name: str, reason: str) -> str:
-    ways = []
-    for packaged in PACKAGED:
-        if packaged.name == name:
-            ways.append(packaged.install)
-    known = sorted({p.name.split("/")[1] for p in PACKAGED} | {f.name for f in usable_models()})
-    near = get_close_matches(name.split("/")[-1], [k.split("/")[-1] for k in known], n=1)
-    if near and near[0] != name.split("/")[-1]:
-        ways.append(f"did you mean {near[0]!r}?")
-    ways.append("give the path of a folder that holds it, or go online once to download it")
-    ways.append("`veclab models` lists what is here")
-    return (
-        f"the model {name} is not on this machine and cannot be downloaded: {reason}. "
-        + "; ".join(ways)
-    )
+def names_here() -> list[str]:
+    """Return the names of the models on this machine, without opening any: for completion."""
+    made = (home() / NAMED).glob("[!.]*/config.json")
+    names = sorted(file.parent.name for file in made)
+    names += [p.name.split("/")[1] for p in PACKAGED if is_installed(p)]
+    names += [words.name for words in PACKAGED_WORDS if package_path(words) is not None]
+    names += [WORDLLAMA] if _module_folder(WORDLLAMA) is not None else []
+    return list(dict.fromkeys([*names, *names_in_hub_cache()]))
 
 
 def usable_models() -> Iterator[ModelFolder]:

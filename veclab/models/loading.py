@@ -30,6 +30,7 @@ from veclab.models.local.openvino.exported import (
 )
 from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
 from veclab.models.names import OPENAI
+from veclab.models.spelling import split_cut
 from veclab.models.words.model import WordModel, is_words, load_words
 from veclab.provider import EmbeddingProvider
 
@@ -56,6 +57,10 @@ def open_provider(
     Raises:
         InputError, ModelUnavailable, MissingExtra, ProviderError: as `veclab.load`.
     """
+    name, cut = split_cut(name)
+    if cut is not None and dimensions not in (None, cut):
+        raise InputError(f"{name}@{cut} has {cut} dimensions, not {dimensions}: say it once")
+    dimensions = dimensions or cut
     here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
     if name.startswith(OPENAI):
         _refuse(f"{name} runs at an endpoint", here)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import StoreError
+from veclab.hints import typed
 from veclab.space import Space, require_same
 from veclab.unit_length import normalize
 from veclab.vectors import Vectors
@@ -151,8 +152,8 @@ def load_map(place: Place, info: BridgeInfo) -> LinearMap:
         if data is None or digest_of(data) != info.digest:
             raise StoreError(
                 f"the bridge of the store {place.name} is "
-                f"{'missing' if data is None else 'damaged'}: remove it (veclab migrate --store "
-                f"{place.name} --back) and learn it again (--bridge)"
+                f"{'missing' if data is None else 'damaged'}: learn it again (--bridge), or remove "
+                f"it: {typed('migrate', '--store', place.name, '--back')}"
             )
         _loaded.clear()
         _loaded[info.digest] = LinearMap.from_bytes(data)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from veclab.errors import MissingExtra, StoreError
+from veclab.hints import typed
 
 
 def lance_package() -> Any:
@@ -30,6 +31,6 @@ def told(name: str) -> Iterator[None]:
             raise
         reason = str(error).split(", /home")[0].split("\n")[0][:300]
         raise StoreError(
-            f"the store {name} cannot be used: {reason}. `veclab store check --store {name}` "
-            "looks for damage"
+            f"the store {name} cannot be used: {reason}. To look for damage: "
+            f"{typed('store', 'check', '--store', name)}"
         ) from error

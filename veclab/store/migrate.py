@@ -6,6 +6,7 @@ so does going back; the old table stays until it is dropped.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from veclab.errors import (
 )
 from veclab.evaluation.bootstrap import distributions, estimate
 from veclab.evaluation.metrics import mean
+from veclab.hints import typed
 from veclab.pipeline.embed import embed_block
 from veclab.space import require_same
 from veclab.store.location import table_name
@@ -212,8 +214,9 @@ def go_back(store: Store) -> str:
         if _digests(old) != _digests(store.table):
             raise StoreError(
                 "documents have changed since the migration and have no old vectors; migrate back "
-                f"instead, which embeds only what is new: veclab migrate --store "
-                f"{store.place.name} -m {state.previous.model or state.previous.space.model}"
+                "instead, which embeds only what is new: "
+                + typed("migrate", "--store", store.place.name)
+                + f" -m {shlex.quote(state.previous.model or state.previous.space.model)}"
             )
         store.place.write(State(state.previous, state.live, _kept(state.settings)))
         store.use(None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from veclab.errors import SpaceMismatch
+from veclab.hints import typed
 from veclab.model import Model, load, load_for
 from veclab.space import Role, Space, require_same
 
@@ -42,12 +43,12 @@ def require_model(name: str, state: State, space: Space, *, to_search: bool = Fa
         raise SpaceMismatch(
             f"{space} has a bridge to the store {name}, by which it may search it and no more: for "
             f"anything else leave -m out and the store's own model is used, {stored}, or change "
-            f"that: veclab migrate --store {name} -m NAME"
+            f"that: {typed('migrate', '--store', name, '-m', 'NAME')}"
         )
     try:
         require_same(stored, space, names=("store", "query"))
     except SpaceMismatch as error:
         raise SpaceMismatch(
             f"{error}\nFor the store {name}: leave -m out and its own model is used, or change its "
-            f"model: veclab migrate --store {name} -m NAME"
+            f"model: {typed('migrate', '--store', name, '-m', 'NAME')}"
         ) from None

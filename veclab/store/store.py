@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError, StoreError
+from veclab.hints import typed
 from veclab.space import Role, Space
 from veclab.store.fields import Field, fields_of
 from veclab.store.fusion import Fusion
@@ -81,10 +82,8 @@ class Store:
         self = cls(open_place(path), model, loading)
         self.refresh()
         if self._state is None and not create:
-            raise StoreError(
-                f"there is no store {self.place.name}; make one: "
-                f"veclab index INPUT --store {self.place.name}"
-            )
+            make = typed("index", "INPUT", "--store", self.place.name)
+            raise StoreError(f"there is no store {self.place.name}; make one: {make}")
         if self._state is not None and model is not None and not isinstance(model, str):
             self._require(model.space, to_search=True)
         return self

@@ -12,6 +12,7 @@ from typing import Any
 
 from veclab.cache import Cache
 from veclab.errors import CostTooHigh, InputError, VeclabError
+from veclab.hints import typed
 from veclab.models.named import require_used
 from veclab.models.names import OPENAI
 from veclab.models.openai.batch import fetch as answers
@@ -256,7 +257,8 @@ def _job(path: Path, order: Order | None) -> Iterator[JobFolder]:
             if words and folder.manifest.packed:
                 raise InputError(
                     f"the job in {path} is another one: {'; '.join(words)}. Give another --job, or "
-                    f"continue this one: veclab batch submit --job {path} (no other options)"
+                    f"continue this one, without other options: "
+                    f"{typed('batch', 'submit', '--job', path)}"
                 )
             if order is not None and words:  # it had not really begun
                 folder.manifest.request, folder.manifest.endpoint = order.to_dict(), None
@@ -335,8 +337,8 @@ def _check_cost(plan: Plan, max_cost: float | None, path: Path) -> None:
     if plan.dollars > max_cost:
         raise CostTooHigh(
             f"sending {plan.bill.tokens:,} tokens would cost {plan.dollars:.4f} dollars, over the "
-            f"limit of {max_cost:.4f}. Nothing was sent; what is packed is in {path}: veclab batch "
-            f"submit --job {path}, with a higher --max-cost, continues"
+            f"limit of {max_cost:.4f}. Nothing was sent; what is packed is in {path}, and "
+            f"{typed('batch', 'submit', '--job', path)} with a higher --max-cost continues"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from veclab.cache import Cache
 from veclab.errors import InputError
+from veclab.hints import typed
 from veclab.models.openai.batch.job_folder import JobFolder
 from veclab.pipeline.lookup import find_vectors
 from veclab.report import group_notes, shorten
@@ -82,7 +83,8 @@ def recipe_of(folder: JobFolder) -> Recipe:
     """Return the recipe of the job's vectors."""
     if folder.manifest.recipe is None:
         raise InputError(
-            f"the job in {folder.path} is not packed yet: veclab batch submit --job {folder.path}"
+            f"the job in {folder.path} is not packed yet: "
+            f"{typed('batch', 'submit', '--job', folder.path)}"
         )
     return Recipe.from_json(folder.manifest.recipe)
 
