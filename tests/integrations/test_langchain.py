@@ -81,7 +81,7 @@ def test_a_collection_of_another_space_is_refused(model):
     other = VeclabEmbeddings(Model(FakeProvider(name="another"), None))
     with pytest.raises(SpaceMismatch, match="weights"):
         embeddings.require(other.metadata)
-    with pytest.raises(InputError, match="name no Space"):
+    with pytest.raises(InputError, match="no Space is written down for the collection"):
         embeddings.require({})
 
 

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,6 +23,9 @@ from veclab.pipeline.run import OnEmpty
 from veclab.report import Report, group_notes
 from veclab.space import OnLong, Role, Space, require_same
 from veclab.vectors import Vectors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # What a Space is called in a framework's own metadata: its id, and all of it as JSON.
 SPACE_ID, SPACE = "veclab_space", "veclab_space_json"
@@ -48,12 +51,14 @@ class TextEmbedder:
         *,
         on_long: OnLong = "truncate",
         loading: Mapping[str, Any] | None = None,
+        report: Report | None = None,
     ) -> None:
         """
         Args:
             model: of `veclab.load`, or a name for it.
             on_long: as in `Model.embed`.
             loading: further arguments of `veclab.load`, with a name.
+            report: one to add to; by default a new one.
 
         Raises:
             InputError: there are options to load a model that is loaded already.
@@ -65,7 +70,7 @@ class TextEmbedder:
         self.given = model
         self.loading = dict(loading or {})
         self.on_long: OnLong = on_long
-        self.report = Report()
+        self.report = Report() if report is None else report
 
     @property
     def model(self) -> Model:
@@ -91,13 +96,7 @@ class TextEmbedder:
             SpaceMismatch: they are of another Space.
             InputError: no Space is written there.
         """
-        if SPACE not in metadata:
-            raise InputError(
-                f"the metadata of the {name} name no Space ({SPACE}), so nobody can tell which "
-                "model made its vectors; write `embeddings.metadata` there when it is made"
-            )
-        written = Space.from_json(str(metadata[SPACE]))
-        require_same(written, self.space, names=(name, "model"))
+        require_same(written_space(metadata, name), self.space, names=(name, "model"))
 
     def role(self, role: Role) -> Role | None:
         """The role to embed with: none for a model that knows no roles."""
@@ -172,6 +171,24 @@ def _shared(name: str, loading: tuple[tuple[str, Any], ...]) -> Model:
 def _lock(model: Model) -> threading.Lock:
     with _guard:
         return _locks.setdefault(model, threading.Lock())
+
+
+def fixed_lists(rows: NDArray[np.float32], there: NDArray[np.bool_]) -> pa.FixedSizeListArray:
+    """Return rows as an Arrow array of lists of one length, null where there is no vector."""
+    import pyarrow as pa
+
+    flat = pa.array(np.nan_to_num(rows).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1], mask=pa.array(~there))
+
+
+def written_space(metadata: Mapping[str, Any], what: str) -> Space:
+    """Read the Space that `TextEmbedder.metadata` wrote; raises InputError where there is none."""
+    if SPACE not in metadata:
+        raise InputError(
+            f"no Space is written down for the {what} ({SPACE}), so nobody can tell which model "
+            "made the vectors; write `metadata` there when they are made"
+        )
+    return Space.from_json(str(metadata[SPACE]))
 
 
 def to_lists(rows: NDArray[np.float32]) -> list[list[float]]:
