@@ -24,7 +24,7 @@ def run(file: Path, folder: Path, method: str) -> dict:
     load, start = os.getloadavg()[0], time.perf_counter()
     command = [sys.executable, "-m", "veclab", "map", str(file), "--json", "--method", method]
     process = subprocess.Popen(
-        [*command, "-o", str(folder / "map.html")], stdout=subprocess.PIPE, text=True
+        [*command, "-o", str(folder / f"{file.stem}.html")], stdout=subprocess.PIPE, text=True
     )
     text = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
@@ -51,6 +51,7 @@ if __name__ == "__main__":
     parser.add_argument("vectors", type=Path, nargs="+", help="files of vectors, then the result")
     parser.add_argument("--method", default="tsne")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--pages", type=Path, help="folder to keep the pages in, to look at them")
     options = parser.parse_args()
     *files, output = options.vectors
     facts = {"machine": machine(), "manifolds-rs": version("manifolds-rs"), "maps": []}
@@ -62,7 +63,8 @@ if __name__ == "__main__":
         ]
     for file in files:
         with tempfile.TemporaryDirectory() as folder:
-            runs = [run(file, Path(folder), options.method) for _ in range(options.repeat)]
+            pages = options.pages or Path(folder)
+            runs = [run(file, pages, options.method) for _ in range(options.repeat)]
         facts["maps"].append(min(runs, key=lambda found: found["seconds"]))
         print(json.dumps(facts["maps"][-1], indent=1), flush=True)
         output.write_text(json.dumps(facts, indent=1) + "\n")

@@ -1,13 +1,12 @@
 // Points in WebGL2. Coordinates are 32-bit integers in two planes of 16 bits: the differences to
 // the middle of the view are taken plane by plane, exactly, so nothing trembles at zoom 10,000.
+import { SMALL } from "./size";
+import { LARGEST, Splat } from "./splat";
 import { type Tiles, tilesIn } from "./tiles";
 import type { View } from "./view";
 
-/** Below this diameter a point is a square: a soft edge would be all there is of it. */
-const SMALL = "#define SMALL 1.8\n";
-
 const VERTEX = `#version 300 es
-${SMALL}in vec4 place;            // high x, high y, low x, low y
+in vec4 place;            // high x, high y, low x, low y
 in vec4 tint;             // alpha 0: not drawn
 uniform vec2 middleHigh, middleLow, perUnit;
 uniform float size, opacity;
@@ -15,19 +14,19 @@ out mediump vec4 color;
 void main() {
   vec2 away = (place.xy - middleHigh) * 65536.0 + (place.zw - middleLow);
   gl_Position = tint.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0) : vec4(away * perUnit, 0.0, 1.0);
-  gl_PointSize = size < SMALL ? size : size + 1.0; // room for a soft edge
+  gl_PointSize = size < ${SMALL} ? size : size + 1.0; // room for a soft edge
   float alpha = tint.a * opacity;
   color = vec4(tint.rgb * alpha, alpha);
 }`;
 
 const FRAGMENT = `#version 300 es
-${SMALL}precision mediump float;
+precision mediump float;
 in mediump vec4 color;
 uniform highp float size;
 uniform float ring, diamond;
 out vec4 result;
 void main() {
-  if (size < SMALL) { result = color; return; }
+  if (size < ${SMALL}) { result = color; return; }
   vec2 away = abs(gl_PointCoord - 0.5) * (size + 1.0);
   float distance = diamond > 0.0 ? away.x + away.y : length(away);
   float cover = clamp(0.5 * size + 0.5 - distance, 0.0, 1.0);
@@ -38,6 +37,7 @@ void main() {
 
 /** Points drawn per frame while moving, until this machine has been measured. */
 const FIRST_BUDGET = 50_000;
+const FIRST_BUDGET_OF_SPLAT = 500_000;
 const LEAST_BUDGET = 20_000;
 const MOST_BUDGET = 4_000_000;
 const FRAME_MS = 22;
@@ -57,6 +57,10 @@ export class PointRenderer {
   private readonly count: Int32Array;
   /** Share of each tile that is on the canvas by now. */
   private done = 0;
+  /** Draws the points where there is no graphics card. */
+  splat: Splat | null = null;
+  /** Whether it draws the frame begun. */
+  private splatted = false;
   /** Points a frame may draw while moving: learned from the frames drawn. */
   budget = FIRST_BUDGET;
   ratio = 1;
@@ -92,6 +96,10 @@ export class PointRenderer {
     this.markIndex = gl.createBuffer() as WebGLBuffer;
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    if (inSoftware(gl)) {
+      this.splat = new Splat(gl, x, y, tiles);
+      this.budget = FIRST_BUDGET_OF_SPLAT;
+    }
   }
 
   /** Give colors: four bytes a drawing position, and the positions drawn again on top, larger. */
@@ -99,6 +107,7 @@ export class PointRenderer {
     const gl = this.gl;
     gl.bindBuffer(gl.ARRAY_BUFFER, this.tints);
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, tints);
+    this.splat?.paint(tints);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.litIndex);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, lit, gl.DYNAMIC_DRAW);
     this.lit = lit.length;
@@ -125,10 +134,13 @@ export class PointRenderer {
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
     this.look(view, size, opacity);
+    const diameter = this.diameter(size);
+    this.splatted = this.splat !== null && diameter <= LARGEST;
+    if (this.splatted) this.splat?.begin(this.canvas.width, this.canvas.height, diameter);
     const visible = this.inSight(view);
     this.done = 0;
-    this.advance(view, visible === 0 ? 1 : Math.min(1, this.budget / visible));
-    this.drawLit(size, this.budget);
+    this.advance(view, opacity, visible === 0 ? 1 : Math.min(1, this.budget / visible));
+    this.drawLit(size, this.litBudget);
   }
 
   /** Draw some more of the frame that `begin` began; true when nothing is left. */
@@ -136,8 +148,8 @@ export class PointRenderer {
     if (this.done >= 1) return true;
     this.look(view, size, opacity);
     const visible = this.inSight(view);
-    this.advance(view, Math.min(1, this.done + points / Math.max(1, visible)));
-    if (this.done >= 1 || this.lit + this.marks > 0) this.drawLit(size, this.done >= 1 ? Infinity : this.budget);
+    this.advance(view, opacity, Math.min(1, this.done + points / Math.max(1, visible)));
+    if (this.done >= 1 || this.lit + this.marks > 0) this.drawLit(size, this.done >= 1 ? Infinity : this.litBudget);
     return this.done >= 1;
   }
 
@@ -172,13 +184,23 @@ export class PointRenderer {
     gl.uniform2f(this.at.middleHigh, highX, highY);
     gl.uniform2f(this.at.middleLow, view.x - 65536 * highX, view.y - 65536 * highY);
     gl.uniform2f(this.at.perUnit, (2 * view.scale) / view.width, (2 * view.scale) / view.height);
-    gl.uniform1f(this.at.size, Math.max(1, size * this.ratio));
+    gl.uniform1f(this.at.size, this.diameter(size));
     gl.uniform1f(this.at.opacity, opacity);
     gl.uniform1f(this.at.ring, 0);
     gl.uniform1f(this.at.diamond, 0);
   }
 
-  private advance(view: View, to: number): void {
+  /** What stands out is always drawn by WebGL. */
+  private get litBudget(): number {
+    return this.splatted ? Math.min(this.budget, FIRST_BUDGET) : this.budget;
+  }
+
+  /** In pixels of the canvas. */
+  private diameter(size: number): number {
+    return Math.max(1, size * this.ratio);
+  }
+
+  private advance(view: View, opacity: number, to: number): void {
     const { start } = this.tiles;
     let draws = 0;
     for (const t of tilesIn(this.tiles, view.area(16))) {
@@ -190,7 +212,8 @@ export class PointRenderer {
       this.count[draws++] = b - a;
     }
     this.done = to;
-    if (this.multi) this.multi.multiDrawArraysWEBGL(this.gl.POINTS, this.first, 0, this.count, 0, draws);
+    if (this.splatted) this.splat?.draw(view, this.ratio, opacity, this.first, this.count, draws);
+    else if (this.multi) this.multi.multiDrawArraysWEBGL(this.gl.POINTS, this.first, 0, this.count, 0, draws);
     else for (let i = 0; i < draws; i++) this.gl.drawArrays(this.gl.POINTS, this.first[i], this.count[i]);
   }
 
@@ -209,6 +232,13 @@ export class PointRenderer {
     draw(this.litIndex, Math.min(this.lit, most), Math.max(this.lit > 3000 ? 3.2 : 5, size * 1.5), 0);
     draw(this.markIndex, Math.min(this.marks, most), Math.max(10, size * 2.2), 1);
   }
+}
+
+/** Whether the browser imitates a graphics card (Chrome: SwiftShader or WARP, Firefox: llvmpipe or WARP). */
+function inSoftware(gl: WebGL2RenderingContext): boolean {
+  const named = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(named ? named.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  return /swiftshader|llvmpipe|softpipe|basic render|software/i.test(name);
 }
 
 function link(gl: WebGL2RenderingContext): WebGLProgram {
