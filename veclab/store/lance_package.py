@@ -14,6 +14,8 @@ from veclab.hints import typed
 def lance_package() -> Any:
     """Lance, imported when it is first needed."""
     os.environ.setdefault("LANCE_LOG", "error")  # it warns of each table that it creates
+    # Bytes that a scan reads ahead; of itself it takes 2 GB.
+    os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(256 * 2**20))
     try:
         import lance
     except ImportError:

@@ -13,7 +13,7 @@ from veclab.store.lance_package import told
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WRITE_ROWS = 65_536  # rows of one file: few files, and 100 MB in memory at 384 dimensions
+_WRITE_ROWS = 131_072  # rows of one file: few files, and 200 MB in memory at 384 dimensions
 
 
 def write_files(data: Any, name: str, rows: Iterable[pa.Table]) -> list[Any]:

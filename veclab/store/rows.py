@@ -155,13 +155,6 @@ def _boxes(found: list[dict[str, float]] | None) -> tuple[Box, ...]:
     return tuple(Box(int(b["page"]), *(b[name] for name in _BOX[1:])) for b in found)
 
 
-def vectors_of_batch(batch: pa.RecordBatch) -> NDArray[np.float32]:
-    """The vectors of one batch of rows: float32 (n, dim)."""
-    column = batch["embedding"]
-    flat: NDArray[np.float32] = column.flatten().to_numpy()
-    return flat.reshape(-1, column.type.list_size)
-
-
 def vectors_of(rows: pa.Table) -> NDArray[np.float32]:
     """The vectors of rows: float32 (n, dim)."""
     column = rows.schema.field("embedding").type
