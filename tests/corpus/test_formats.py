@@ -147,7 +147,10 @@ def test_a_folder_gives_a_text_a_file(tmp_path):
         ["text of\na/b.txt", "text of\na/z.TXT", "text of\nb.md"],
         None,
     )
-    assert source.notes == ("files not read, being neither .txt nor .md: 1",)
+    assert source.notes == (
+        "files not read, being neither .txt nor .md nor .markdown nor .rst nor .adoc nor .org "
+        "nor .tex: 1",
+    )
 
 
 def test_standard_input_is_read_twice_and_leaves_nothing(tmp_path, monkeypatch):
@@ -387,14 +390,14 @@ def test_nothing_but_a_header_or_blank_lines(write, tmp_path):
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "a.parquet")
     assert "holds no texts" in refusal(tmp_path / "a.parquet")
     (tmp_path / "empty").mkdir()
-    assert "holds no text files (.txt, .md)" in refusal(tmp_path / "empty")
+    assert "holds no text files (.txt, .md, " in refusal(tmp_path / "empty")
 
 
 def test_paths_that_lead_nowhere(write, tmp_path):
     write("corpus.jsonl", "{}")
     assert "did you mean corpus.jsonl" in refusal(tmp_path / "corpus.json")
     assert "does not exist" in refusal(tmp_path / "no" / "such.txt")
-    assert ".jsonl, .ndjson" in (message := refusal(write("a.docx", "x"))) and "--format" in message
+    assert ".json, .jsonl, " in (message := refusal(write("a.log", "x"))) and "--format" in message
     assert "not known" in refusal(write("a.parquet.gz", "x"))
     assert "not known" in refusal(write("a.txt", "x"), format="folder")
     assert "--format is for a single file" in refusal(tmp_path, format="txt")
@@ -412,7 +415,7 @@ def test_a_file_one_may_not_read(write):
 def test_bytes_that_are_not_utf8(write, name):
     message = refusal(write(name, b'{"text": "x"}\n' * 3 + b"abc\xe9t\xe9\n"))
     assert f"{name}, line 4: byte 4 of the line is not UTF-8" in message
-    assert "iconv -f latin1 -t utf-8" in message
+    assert "--encoding cp1252" in message
 
 
 def test_a_file_of_a_folder_that_is_not_utf8(write, tmp_path):
@@ -421,8 +424,21 @@ def test_a_file_of_a_folder_that_is_not_utf8(write, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_utf16_is_called_by_its_name(write, encoding):
-    assert "looks like UTF-16" in refusal(write("a.txt", "text\nlines\n".encode(encoding)))
+def test_utf16_is_read(write, encoding):
+    text = "text, \N{PILE OF POO}\nlines, \xe9\n" * 10_000
+    _, texts, _ = read(open_source(write("a.txt.gz", text.encode(encoding))))
+    assert texts == text.splitlines()
+    broken = write("b.txt", (text + "x").encode("utf-16-le") + b"\x00\xd8")
+    assert "b.txt, line 20001: not valid utf-16-le" in refusal(broken)
+
+
+def test_another_encoding_is_named(write):
+    path = write("a.csv", "text\ncaf\xe9\n\x80\n".encode("cp1252", "replace"))
+    assert read(open_source(path, encoding="cp1252"))[1][0] == "caf\xe9"
+    assert "'latin-25' is not known" in refusal(path, encoding="latin-25")
+    assert "'base64' is not known" in refusal(path, encoding="base64")
+    broken = write("b.txt", b"ok\n\x81\xff\n")
+    assert "b.txt, line 2: not valid shift_jis" in refusal(broken, encoding="shift_jis")
 
 
 @pytest.mark.parametrize(
@@ -591,7 +607,8 @@ def test_memory_stays_flat(tmp_path, kind):
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.csv", "a.tsv", "a.txt.gz", "folder"])
 def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("veclab.corpus.formats.MAX_LINE", 1000)
+    for module in ("file", "formats"):
+        monkeypatch.setattr(f"veclab.corpus.{module}.MAX_LINE", 1000)
     path = tmp_path / name
     content = b"x" * 1001
     if name == "folder":

@@ -171,8 +171,8 @@ def progress(label: str, total: int | None, unit: str = "texts") -> Iterator[Cal
         yield lambda texts: bar.advance(task, texts)
 
 
-def read_source(path: str, reading: dict[str, Any]) -> Source:
-    """Open an input (see `veclab.corpus.open_source`), with its progress."""
+def read_source(path: str | Sequence[str], reading: dict[str, Any]) -> Source:
+    """Open an input, or several as one (see `veclab.corpus.open_source`), with its progress."""
     from veclab.corpus import open_source
 
     seen = 0

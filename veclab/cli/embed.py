@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +31,7 @@ from veclab.report import group_notes, one_line
 
 
 @click.command()
-@click.argument("input", metavar="[INPUT]", required=False, shell_complete=complete_files)
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, shell_complete=complete_files)
 @click.option(
     "--output", "-o", metavar="OUT.parquet", type=click.Path(path_type=Path), help="File to write."
 )
@@ -43,7 +44,7 @@ from veclab.report import group_notes, one_line
 @loading_options
 @json_option
 def embed(
-    input: str | None,
+    inputs: tuple[str, ...],
     output: Path | None,
     model: str,
     text: tuple[str, ...],
@@ -56,26 +57,29 @@ def embed(
 ) -> None:
     """Turn texts into vectors.
 
-    INPUT is a .txt (one text per line), .jsonl, .csv or .tsv file, or one of these as .gz; a
-    .parquet file; a folder of text files; or - for standard input.
+    INPUT is a .txt (one text per line), .jsonl, .json, .csv or .tsv file, or one of these as .gz; a
+    .parquet, .arrow or .xlsx file; a .md file, which is one text; a folder of text files; a
+    pattern; an address (https://, hf://datasets/OWNER/NAME/PATH); or - for standard input. Several
+    are embedded into one file.
 
     Texts embedded before come from the cache. To resume an interrupted run, give the same command
     again.
     """
-    if (input is None) == (not text):
+    if bool(inputs) == bool(text):
         raise click.UsageError("give either INPUT or --text TEXT")
-    if input is not None and output is None:
-        raise click.UsageError(_no_output(input, reading))
+    if inputs and output is None:
+        raise click.UsageError(_no_output(inputs, reading))
     loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
     if text:
         _embed_texts(list(text), output, model, loading, policies | {"on_empty": "error"}, as_json)
         return
-    _embed_file(cast(str, input), cast(Path, output), model, reading, loading, policies, as_json)
+    _embed_file(inputs, cast(Path, output), model, reading, loading, policies, as_json)
 
 
-def _no_output(input: str, reading: dict[str, Any]) -> str:
+def _no_output(inputs: tuple[str, ...], reading: dict[str, Any]) -> str:
     """Return what to type for a file to write; raises InputError where there is none to read."""
-    if input == "-" or "://" in input:
+    input = inputs[0]
+    if len(inputs) > 1 or input == "-" or "://" in input or glob.has_magic(input):
         return "give the file to write: -o OUT.parquet"
     if not Path(input).exists():
         if any(sign.isspace() for sign in input) and not Path(input).suffix[1:].isalnum():
@@ -88,7 +92,7 @@ def _no_output(input: str, reading: dict[str, Any]) -> str:
 
 
 def _embed_file(
-    input: str,
+    inputs: tuple[str, ...],
     output: Path,
     name: str,
     reading: dict[str, Any],
@@ -101,7 +105,7 @@ def _embed_file(
     from veclab.model import load
 
     check_output(output)
-    source = read_source(input, reading)
+    source = read_source(inputs, reading)
     with progress("loading the model", None):
         model = load(name, **loading)
     with progress("embedding", source.rows) as advance:

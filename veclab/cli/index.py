@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from veclab.hints import typed
 
 
 @click.command()
-@click.argument("input", type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @store_option
 @click.option(
     "--model",
@@ -37,7 +36,7 @@ from veclab.hints import typed
 @loading_options
 @json_option
 def index(
-    input: Path,
+    inputs: tuple[str, ...],
     store: str,
     model: str | None,
     language: str | None,
@@ -52,8 +51,8 @@ def index(
     """Create a store, or update it.
 
     INPUT is a folder of documents, or one document; a file of texts (.txt with one text per line,
-    .jsonl, .csv, .tsv, .parquet); or a file of vectors written by veclab, which are not embedded
-    again.
+    .jsonl, .json, .csv, .tsv, .parquet, .arrow, .xlsx) or its address; or a file of vectors written
+    by veclab, which are not embedded again. Several are indexed one after the other.
 
     Run again, it embeds only what changed and removes what is no longer in INPUT. Searches that
     run meanwhile see the store as it was before.
@@ -65,20 +64,28 @@ def index(
         Store.open(store, model, create=True, **loading) as opened,
         progress("embedding", None, "passages") as advance,
     ):
-        done = bring_up_to_date(
-            opened,
-            input,
-            language=language,
-            chunk_size=chunk_size,
-            overlap=overlap,
-            heading_in_text=heading_in_text,
-            reading=reading,
-            max_cost=max_cost,
-            on_done=advance,
-        )
+        every = [
+            bring_up_to_date(
+                opened,
+                input,
+                language=language,
+                chunk_size=chunk_size,
+                overlap=overlap,
+                heading_in_text=heading_in_text,
+                reading=reading,
+                max_cost=max_cost,
+                on_done=advance,
+            )
+            for input in inputs
+        ]
         space = opened.space
     if as_json:
-        print_json({"store": store, "space_id": space.id, **done.to_dict()})
+        facts = [done.to_dict() for done in every]
+        more = facts[0] if len(facts) == 1 else {"inputs": dict(zip(inputs, facts, strict=True))}
+        print_json({"store": store, "space_id": space.id, **more})
         return
-    print_facts([*done.lines(), ("model", str(space)), ("store", store)])
+    for input, done in zip(inputs, every, strict=True):
+        named = [("input", input)] if len(inputs) > 1 else []
+        print_facts([*named, *done.lines()])
+    print_facts([("model", str(space)), ("store", store)])
     echo(f"\nSearch it: {typed('search', 'your question', '--store', store)}")

@@ -29,7 +29,9 @@ _BAR = 40
 
 
 @click.command("inspect-text")
-@click.argument("input", shell_complete=complete_files)
+@click.argument(
+    "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files
+)
 @model_option
 @reading_options
 @click.option(
@@ -44,7 +46,7 @@ _BAR = 40
 )
 @json_option
 def inspect_text(
-    input: str,
+    inputs: tuple[str, ...],
     model: str,
     reading: dict[str, Any],
     role: str | None,
@@ -58,7 +60,7 @@ def inspect_text(
     """
     from veclab.auditing.texts import inspect_texts
 
-    source = read_source(input, reading)
+    source = read_source(inputs, reading)
     with progress("checking", source.rows) as advance:
         habits = inspect_texts(
             source,
@@ -76,7 +78,7 @@ def inspect_text(
     for note in (*source.notes, *habits.notes):
         echo(f"note: {note}")
     named = words_of(reading)
-    words = ["veclab", "embed", input, *named, "-m", model, "-o", "vectors.parquet"]
+    words = ["veclab", "embed", *inputs, *named, "-m", model, "-o", "vectors.parquet"]
     echo("\nTo embed them:\n  " + " ".join([shlex.join(words), *habits.options()]))
 
 

@@ -154,6 +154,9 @@ join_option = click.option(
     help="Between the texts of several columns.  [default: a blank line]",
 )
 
+# Of `veclab.corpus.find`, which `veclab --help` does not load.
+FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "excel", "file")
+
 # How an input is read: arguments of `veclab.corpus.open_source`.
 reading_options = _group(
     "reading",
@@ -171,8 +174,8 @@ reading_options = _group(
     click.option("--drop", metavar="NAME", multiple=True, help="Ignore this column; repeatable."),
     click.option(
         "--format",
-        type=click.Choice(["txt", "jsonl", "csv", "tsv", "parquet"]),
-        help="Input format, if the file name does not show it.",
+        type=click.Choice(FORMATS),
+        help="Input format, if the file name does not show it; file: all of it is one text.",
     ),
     click.option(
         "--header/--no-header",
@@ -184,6 +187,18 @@ reading_options = _group(
         metavar="CHARACTER",
         help="Between the fields of a .csv file: , ; | or tab. Default: found in the file.",
     ),
+    click.option(
+        "--quotes/--no-quotes",
+        default=None,
+        help="Whether quotes around fields of .csv and .tsv are not part of them. Default: found "
+        "in the file.",
+    ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of a text file: cp1252, say. Default: UTF-8, or UTF-16 if it begins so.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a spreadsheet. Default: the first."),
 )
 
 # What becomes of texts: arguments of `Model.embed`.

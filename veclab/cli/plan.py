@@ -26,7 +26,7 @@ from veclab.cli.options import (
 
 
 @click.command()
-@click.argument("input", metavar="[INPUT]", required=False, shell_complete=complete_files)
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, shell_complete=complete_files)
 @click.option(
     "--output",
     "-o",
@@ -43,7 +43,7 @@ from veclab.cli.options import (
 @loading_options
 @json_option
 def plan(
-    input: str | None,
+    inputs: tuple[str, ...],
     output: Path | None,
     model: str,
     text: tuple[str, ...],
@@ -62,11 +62,11 @@ def plan(
     from veclab.corpus.plan import plan_file, plan_texts
     from veclab.model import load
 
-    if (input is None) == (not text):
+    if bool(inputs) == bool(text):
         raise click.UsageError("give either INPUT or --text TEXT")
     if output is not None:
         check_output(output)
-    source = None if input is None else read_source(input, reading)
+    source = read_source(inputs, reading) if inputs else None
     with progress("loading the model", None):
         loaded = load(model, **loading, max_tokens=max_tokens)
     policies["max_cost"] = max_cost

@@ -21,11 +21,13 @@ from veclab.cli.options import reading_options
 
 
 @click.command()
-@click.argument("input", metavar="INPUT", shell_complete=complete_files)
+@click.argument(
+    "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files
+)
 @model_option
 @reading_options
 @json_option
-def quantize(input: str, model: str, reading: dict[str, Any], as_json: bool) -> None:
+def quantize(inputs: tuple[str, ...], model: str, reading: dict[str, Any], as_json: bool) -> None:
     """Quantize a model to int8, calibrated on your texts.
 
     It is faster on CPUs with VNNI or AMX.
@@ -39,7 +41,7 @@ def quantize(input: str, model: str, reading: dict[str, Any], as_json: bool) -> 
 
     start = time.perf_counter()
     folder = find_transformer(model, "be quantized to int8")
-    source = read_source(input, reading)
+    source = read_source(inputs, reading)
     texts = (text for block in source.blocks() for text in block.texts if text)
     with progress("calibrating", None):
         made = find_or_quantize(folder, texts)

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veclab.corpus.column_roles import Roles, listed, settle_roles
 from veclab.corpus.columns import OwnColumns
-from veclab.corpus.delimited import NAMES, layout_of
-from veclab.corpus.find import find, state
+from veclab.corpus.find import Input, Reading, find, state
 from veclab.corpus.formats import FOLDER_SUFFIXES
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS, Scan
 from veclab.errors import InputError
+from veclab.vectorfiles.joined import named_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +69,7 @@ class Source:
 
 
 def open_source(
-    path: str | Path,
+    path: Input,
     *,
     column: str | Sequence[str] | None = None,
     join: str | None = None,
@@ -79,9 +78,18 @@ def open_source(
     header: bool | None = None,
     drop: Sequence[str] = (),
     delimiter: str | None = None,
+    quotes: bool | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
     on_scan: Callable[[int], None] | None = None,
 ) -> Source:
-    """Check a file, a folder of text files or `-` (standard input) from end to end.
+    """Check an input from end to end: a file, a folder of text files, `-` (standard input).
+
+    It may also be a pattern ("data/*.csv"), an address (https://, hf://datasets/OWNER/NAME/PATH),
+    or a list of all these, which are read one after the other as one input. Files are .txt (a text
+    a line), .jsonl, .json (an array), .csv, .tsv, each of these also as .gz; .parquet, .arrow,
+    .feather; .xlsx, .xls, .ods; .md and the like, which are one text each. What a pipe holds is
+    found out.
 
     `column` holds the texts: else "text", else the only column of strings. The texts of several
     columns are joined in the order given, with `join` (a blank line) between those that hold
@@ -91,13 +99,19 @@ def open_source(
     its first bytes. `header=False` names the columns of .csv and .tsv "1", "2", …; else the
     first record names them. `drop` removes
     columns before anything is decided. `delimiter` stands between the fields of a .csv (";",
-    "tab"); else the first records tell, and a note says so. `on_scan` is called with the records
-    read so far.
+    "tab"); else the first records tell, and a note says so. `quotes` says whether quotes around
+    fields of .csv and .tsv are not part of them. `encoding` is that of a text file; else UTF-8, or
+    what a byte-order mark says. `sheet` is that of a spreadsheet; else the first. `on_scan` is
+    called with the records read so far.
 
-    Raises `InputError` for whatever could not be embedded: a missing or damaged file, text that is
-    not UTF-8, broken records, values of the wrong type, ids that occur twice.
+    Raises `InputError` for whatever could not be embedded: a missing or damaged file, text of
+    another encoding, broken records, values of the wrong type, ids that occur twice.
     """
-    file = find(path, format, header is not False, delimiter)
+    reading = Reading(
+        format, header is not False, delimiter, quotes, encoding, sheet, named_columns(column)
+    )
+    file = find(path, reading)
+    name = file.name
     found = state(file)
     scan: Scan | None = None
     for chunk in file.chunks(SCAN_ROWS, SCAN_CHARS):
@@ -106,18 +120,16 @@ def open_source(
         if on_scan:
             on_scan(scan.rows)
     if scan is None:
-        raise InputError(f"{path} holds no texts")
+        raise InputError(f"{name} holds no texts")
     own, notes = scan.finish()
     if len(scan.roles.texts) > 1:
         notes.append(f"each text is joined from the columns {listed(scan.roles.texts)}")
-    if file.format == "csv" and (between := layout_of(file).delimiter) != "," and not delimiter:
-        said = NAMES.get(between, repr(between))
-        notes.append(f"{file.name} has {said} between its fields (--delimiter says otherwise)")
+    notes += file.notes
     if file.others:
         kinds = " nor ".join(FOLDER_SUFFIXES)
         notes.append(f"files not read, being neither {kinds}: {file.others}")
     return Source(
-        name=str(path),
+        name=name,
         rows=scan.rows,
         id_column=scan.roles.id,
         text_columns=scan.roles.texts,
@@ -130,7 +142,7 @@ def open_source(
 
 
 def as_source(
-    source: Source | str | Path,
+    source: Source | Input,
     column: str | Sequence[str] | None = None,
     id_column: str | None = None,
 ) -> Source:

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from veclab.corpus.columns import KINDS, without_half_pairs
-from veclab.corpus.formats import Chunk, File
+from veclab.corpus.file import Chunk, File
 from veclab.errors import InputError
 from veclab.vectorfiles.joined import BLANK_LINE, join_texts, named_columns
 from veclab.vectorfiles.schema import OWN_COLUMNS
@@ -32,6 +32,11 @@ class Records:
     schema: pa.Schema | None  # Parquet only
     left_out: tuple[str, ...]  # results of an earlier run, to be made anew
     altered: Sequence[str]  # columns in which half surrogate pairs became U+FFFD
+    file: File  # that they are from
+
+    def where(self, index: int) -> str:
+        """Return how a complaint names one of them."""
+        return self.file.where(self.lines[index])
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,9 @@ class Roles:
         string nor an integer.
         """
         columns = dict(chunk.columns)
+        if chunk.member is not None and not chunk.member.open_ended:
+            # Else a file without the column would be taken for one of empty texts.
+            self.require([*self.texts, self.id], [*columns, *chunk.left_out], chunk.member)
         altered: list[str] = []
         if chunk.half_pairs:  # fit for Arrow; in texts they are repaired later, and reported
             texts = set(self.texts) if len(self.texts) == 1 else set()
@@ -97,6 +105,7 @@ class Roles:
             schema=chunk.schema,
             left_out=chunk.left_out,
             altered=altered,
+            file=chunk.member or self.file,
         )
 
     def confirm(self, names: Sequence[str], *, other_strings: bool) -> None:
@@ -110,20 +119,25 @@ class Roles:
         if self.guessed and other_strings:
             raise which_column(self.file.name, names)
 
-    def require(self, wanted: Iterable[str | None], there: Sequence[str]) -> None:
+    def require(
+        self, wanted: Iterable[str | None], there: Sequence[str], file: File | None = None
+    ) -> None:
         """Raise `InputError` for a column that is not there."""
         for name in wanted:
             if name is not None and name not in there:
                 near = difflib.get_close_matches(name, there, n=1)
                 hint = f"did you mean {near[0]!r}? " if near else ""
-                raise InputError(
-                    f"{self.file.name} has no column {name!r}; {hint}There are {listed(there)}"
-                )
+                where = (file or self.file).name
+                raise InputError(f"{where} has no column {name!r}; {hint}There are {listed(there)}")
 
     def _texts(self, chunk: Chunk) -> list[str | None]:
         parts = []
         for name in self.texts:
             texts: list[str | None] = _values(chunk, chunk.columns, name)
+            if (chunk.member or self.file).format == "sheet":
+                # A cell of figures among cells of words is text to whoever wrote it.
+                cells: list[Any] = texts
+                texts = [str(cell) if type(cell) in (int, float) else cell for cell in cells]
             if not set(map(type, texts)) <= {str, NoneType}:
                 self._refuse(chunk, name, texts, (str, NoneType), "a text")
             parts.append(texts)
@@ -133,7 +147,10 @@ class Roles:
 
     def _ids(self, chunk: Chunk, columns: Mapping[str, Any], before: int) -> list[str]:
         if self.id is None:
-            return [str(before + n) for n in range(1, len(chunk.lines) + 1)]
+            first, prefix = before + 1, ""
+            if chunk.member is not None:
+                first, prefix = chunk.before + 1, f"{chunk.member.name}:"
+            return [f"{prefix}{n}" for n in range(first, first + len(chunk.lines))]
         values = _values(chunk, columns, self.id)
         if not set(map(type, values)) <= {str, int}:
             self._refuse(chunk, self.id, values, (str, int), "an id (a string or an integer)")
@@ -142,12 +159,11 @@ class Roles:
     def _refuse(
         self, chunk: Chunk, name: str, values: list[Any], kinds: tuple[type, ...], wanted: str
     ) -> None:
+        file = chunk.member or self.file
         for line, value in zip(chunk.lines, values, strict=True):
             if type(value) not in kinds:
                 kind = KINDS.get(type(value), f"a {type(value).__name__}")
-                raise InputError(
-                    f"{self.file.where(line)}: column {name!r} holds {kind}, not {wanted}"
-                )
+                raise InputError(f"{file.where(line)}: column {name!r} holds {kind}, not {wanted}")
 
 
 def _values(chunk: Chunk, columns: Mapping[str, Any], name: str) -> list[Any]:

@@ -19,11 +19,12 @@ from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
     from veclab.corpus import Source
+    from veclab.corpus.find import Input
 
 
 def embed_file(
     model: Model,
-    source: Source | str | Path,
+    source: Source | Input,
     output: str | Path,
     *,
     column: str | Sequence[str] | None = None,
@@ -42,7 +43,8 @@ def embed_file(
 
     Args:
         model: of `veclab.load`.
-        source: the path of a file or folder of texts; or what `veclab.open_source` gives, which
+        source: the path of a file or folder of texts, a pattern, an address, or a list of these
+            (see `veclab.open_source`); or what `veclab.open_source` gives, which
             has more options.
         column, id_column: of a path: which columns hold the texts and their ids; by default
             those named "text" and "id", or the only column of strings and the record's number.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from veclab.corpus import as_source
@@ -19,6 +18,7 @@ from veclab.space import OnLong, Role
 
 if TYPE_CHECKING:
     from veclab.corpus import Source
+    from veclab.corpus.find import Input
     from veclab.models.openai.endpoint import Facts
     from veclab.models.openai.prices import Price
 
@@ -97,7 +97,7 @@ class Plan:
 
 def plan_file(
     model: Model,
-    source: Source | str | Path,
+    source: Source | Input,
     *,
     column: str | Sequence[str] | None = None,
     id_column: str | None = None,

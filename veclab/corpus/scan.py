@@ -42,9 +42,12 @@ class Scan:
         if self.roles.id is not None:
             self._digests += digests(records.ids)
         for name, values in records.own.items():
-            if name not in self._fields:
-                self._fields[name] = (
-                    records.schema.field(name) if records.schema is not None else Shape()
+            field = None if records.schema is None else records.schema.field(name)
+            known = self._fields.setdefault(name, field or Shape())
+            if _kind_of(known) != _kind_of(field):
+                raise InputError(
+                    f"{records.file.name}: column {name!r} holds {_kind_of(field)}, and in an "
+                    f"input before it {_kind_of(known)}; leave it out with --drop {name}"
                 )
             if isinstance(shape := self._fields[name], Shape):
                 shape.observe(values)
@@ -83,8 +86,9 @@ class Scan:
             twice = {name: at for name, at in lines.items() if len(at) > 1}
             if not twice:
                 continue
-            unit = self.roles.file.unit
-            named = "; ".join(f"{name!r} ({unit}s {a} and {b})" for name, (a, b) in twice.items())
+            # Of several inputs with their names; of one, its number.
+            unit = "" if self.roles.file.members else f"{self.roles.file.unit}s "
+            named = "; ".join(f"{name!r} ({unit}{a} and {b})" for name, (a, b) in twice.items())
             more = " and more" if len(suspects) > len(twice) else ""
             column = self.roles.id
             drop = f" --drop {column}" if column in OWN_COLUMNS else ""
@@ -94,22 +98,28 @@ class Scan:
                 f"--id-column '{RECORD_NUMBERS}'{drop}"
             )
 
-    def _lines_of(self, suspects: npt.NDArray[np.uint64]) -> dict[str, list[int]]:
+    def _lines_of(self, suspects: npt.NDArray[np.uint64]) -> dict[str, list[str]]:
         """Find where ids of these digests occur first and second, for the first five of them."""
         import numpy as np
 
-        lines: dict[str, list[int]] = {}
+        lines: dict[str, list[str]] = {}
         twice = 0
         for records in self.roles.read(SCAN_ROWS, SCAN_CHARS):
             found = np.isin(np.frombuffer(digests(records.ids), np.uint64), suspects)
             for index in np.flatnonzero(found).tolist():
                 at = lines.setdefault(records.ids[index], [])
                 if len(at) < 2:
-                    at.append(records.lines[index])
+                    several = records.file is not self.roles.file
+                    at.append(records.where(index) if several else str(records.lines[index]))
                     twice += len(at) == 2
                 if twice == DUPLICATES_NAMED:
                     return lines
         return lines
+
+
+def _kind_of(known: Any) -> str:
+    """Return the Arrow type of a column that has one, to compare and to name."""
+    return str(known.type) if hasattr(known, "type") else "values without a type"
 
 
 def digests(ids: Sequence[str]) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from veclab.corpus.column_roles import listed
-from veclab.corpus.find import find
+from veclab.corpus.find import Reading, find
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS
 from veclab.errors import InputError
 from veclab.evaluation.datasets import Head, RetrievalData, retrieval_data, sampled
@@ -100,7 +100,7 @@ def _is_degree(text: str) -> bool:
 
 def _records(path: Path, header: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, record) of a file."""
-    for chunk in find(path, None, header).chunks(SCAN_ROWS, SCAN_CHARS):
+    for chunk in find(path, Reading(header=header)).chunks(SCAN_ROWS, SCAN_CHARS):
         columns = {name: list(values) for name, values in chunk.columns.items()}
         for row, line in enumerate(chunk.lines):
             yield line, {name: values[row] for name, values in columns.items()}

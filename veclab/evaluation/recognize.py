@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from veclab.corpus.column_roles import listed
-from veclab.corpus.find import find
+from veclab.corpus.find import Reading, find
 from veclab.corpus.scan import SCAN_CHARS, SCAN_ROWS
 from veclab.errors import InputError
 from veclab.evaluation.beir import is_beir, read_beir
@@ -139,7 +139,7 @@ def _read(path: Path, choice: Choice) -> tuple[dict[str, Column], str]:
 
 
 def _rows(path: Path, choice: Choice, header: bool) -> dict[str, list[Any]]:
-    file = find(path, choice.format, header)
+    file = find(path, Reading(choice.format, header))
     columns: dict[str, list[Any]] = {}
     done = 0
     for chunk in file.chunks(SCAN_ROWS, SCAN_CHARS):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.corpus.column_roles import listed
-from veclab.corpus.find import find
-from veclab.corpus.formats import File
+from veclab.corpus.file import File
+from veclab.corpus.find import Reading, find
 from veclab.errors import InputError
 from veclab.evaluation import metrics
 from veclab.model import Model
@@ -85,7 +85,7 @@ def read_pairs(
     """
     if len(columns) not in (0, 2):
         raise InputError(f"pairs need two columns of texts, not {len(columns)}: {list(columns)}")
-    file = find(path, format, header is not False, delimiter)
+    file = find(path, Reading(format, header is not False, delimiter))
     table, where = _read(file if _has_header(file, header) else replace(file, header=False))
     first, second, scores = _roles(str(path), table, columns, gold)
     texts = []

@@ -111,8 +111,9 @@ def index(
 
     Args:
         store: of `Store.open(path, create=True)`.
-        path: a folder of documents or one document; a file of texts; a file of vectors that veclab
-            wrote, an exported store among them, of which nothing is embedded again.
+        path: a folder of documents or one document; a file of texts, or its address (https://,
+            hf://); a file of vectors that veclab wrote, an exported store among them, of which
+            nothing is embedded again.
         language: for stemming words, by name or code; by default found from the texts. It is
             settled when the store is made.
         chunk_size: tokens of a chunk at most; by default what the store was made with, at first
@@ -132,13 +133,24 @@ def index(
     chosen = {"chunk_size": chunk_size, "overlap": overlap, "heading_in_text": heading_in_text}
     with store.writing():
         settings = _settings(store, chosen)
-        opened = _open(store, Path(path), settings, reading or {})
+        opened = _open(store, path, settings, reading or {})
         return run(store, opened, settings, language, max_cost=max_cost, on_done=on_done)
 
 
-def _open(store: Store, path: Path, settings: dict[str, Any], reading: Mapping[str, Any]) -> Intake:
+# Files whose records are documents each.
+_RECORDS: tuple[str, ...] = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+_RECORDS += (".gz", ".arrow", ".feather", ".ipc", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+
+
+def _open(
+    store: Store, given: str | Path, settings: dict[str, Any], reading: Mapping[str, Any]
+) -> Intake:
+    from veclab.corpus.remote import is_remote
     from veclab.vectorfiles.files import holds_vectors
 
+    if is_remote(str(given)):
+        return texts_intake(str(given), reading)
+    path = Path(given)
     if not path.exists():
         raise InputError(f"there is nothing at {path}")
     if path.is_file() and path.suffix in (".parquet", ".npz") and holds_vectors(path):
@@ -146,8 +158,7 @@ def _open(store: Store, path: Path, settings: dict[str, Any], reading: Mapping[s
         if path.suffix == ".parquet" and is_export(path):
             return export_intake(path)
         return vectors_intake(path)
-    texts = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".gz")
-    if path.is_file() and (path.suffix in texts or reading.get("format")):
+    if path.is_file() and (path.suffix.lower() in _RECORDS or reading.get("format")):
         return texts_intake(path, reading)
     _refuse_reading(path, reading, "they are for files of texts, and documents are read whole")
     return documents_intake(path, store, settings)

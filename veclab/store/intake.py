@@ -98,22 +98,21 @@ class Intake:
     notes: Sequence[str] = ()
 
 
-def texts_intake(path: Path, reading: Mapping[str, Any]) -> Intake:
+def texts_intake(path: str | Path, reading: Mapping[str, Any]) -> Intake:
     """A file of texts: each is a document, named by its id, or by file and line."""
     from veclab.corpus import open_source
 
     source = open_source(path, **reading)
-    prefix = "" if source.id_column is not None else f"{path.name}:"
+    place = source.name if isinstance(path, str) else str(path.resolve())
+    prefix = "" if source.id_column is not None else f"{Path(place).name}:"
     own = [own_field(column) for column in source.schema]
 
     def blocks(state: Reading) -> Iterator[Block]:
         for part in source.blocks(_ROWS):
             names = [prefix + name for name in part.ids]
-            yield from _text_block(
-                state, names, part.texts, own, part.columns, file=str(path.resolve())
-            )
+            yield from _text_block(state, names, part.texts, own, part.columns, file=place)
 
-    return Intake(str(path), str(path.resolve()), own, blocks, notes=source.notes)
+    return Intake(source.name, place, own, blocks, notes=source.notes)
 
 
 def lists_intake(
