@@ -46,7 +46,7 @@ demo: $(LIGHT) ## Embed real text, search it, ask it, map it (a minute, install 
 test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
 	$(RUN) -X faulthandler -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(ARGS)
 
-bench: $(STAMP) ## Measure veclab beside its peers (8 minutes, on an idle machine); ARGS="--quick"
+bench: $(STAMP) ## Measure veclab beside its peers (15 minutes, on an idle machine); ARGS="--quick"
 	$(PIP) --quiet -e '.[all,dev,bench]'
 	$(RUN) -m benchmarks.engines $(ARGS)
 

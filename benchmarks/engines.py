@@ -1,6 +1,6 @@
 """How fast, how exact, how heavy: veclab beside its peers, in one run.
 
-    python -m benchmarks.engines                 # all of it, about 8 minutes on 2 cores
+    python -m benchmarks.engines                 # all of it, about 15 minutes on 2 cores
     python -m benchmarks.engines --quick         # does it run? a minute, no figures to quote
     python -m benchmarks.engines --engines veclab,fastembed --rounds 9
 
@@ -37,6 +37,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 # No command to a child takes longer, unless it hangs.
 PATIENCE = 600.0
+# What an engine's round lasts, as far as there are texts: in a shorter one the last batch, for
+# which a core may wait, counts too much.
+ROUND_S = 3.0
+# Times as many texts as the first pass has are there to fill a round with.
+MOST = 10
 
 
 class Child:
@@ -46,6 +51,7 @@ class Child:
         self.name = name
         self.error: str | None = None
         self.rows: dict[str, list[dict[str, float]]] = {}
+        self.texts: dict[str, int] = {}
         self.peak_mb: float | None = None
         self._log = bench.work / f"{name}.log"
         with self._log.open("wb") as log:
@@ -168,11 +174,15 @@ def main() -> None:
         for child in children.values():
             child.close()
     starts = _cold_starts(children, bench)
+    sizes = table.tokens_of(bench.task)
     result = {
         "machine": machine | {"load_after": facts.load()},
         "model": {"name": find_model(options.model).name}
         | {k: v for k, v in asdict(bench.task).items() if isinstance(v, int)},
-        "texts": table.texts_of(bench.task),
+        "texts": {
+            kind: {"texts": len(tokens) - 1, "tokens": tokens[-1]} for kind, tokens in sizes.items()
+        },
+        "round_s": 0 if options.quick else ROUND_S,
         "rounds": rounds,
         "quick": options.quick,
         "seconds": round(time.monotonic() - start, 1),
@@ -183,7 +193,7 @@ def main() -> None:
                 failed.get(name) or children[name].error,
                 {n: c.rows for n, c in children.items()},
                 name,
-                bench.task,
+                sizes,
             )
             | ({"peak_mb": children[name].peak_mb} if name in children else {})
             | {"cosine": quality.get(name), "stsb": similarity.get(name)}
@@ -211,7 +221,7 @@ def _options() -> argparse.Namespace:
     every = ", ".join(ENGINES)
     parser.add_argument("--engines", metavar="A,B", help=f"which of: {every}")
     parser.add_argument("--rounds", type=int, help="timed rounds (default 7, --quick 1)")
-    parser.add_argument("--budget", type=float, default=270, help="seconds for rounds at most")
+    parser.add_argument("--budget", type=float, default=480, help="seconds for rounds at most")
     parser.add_argument("--model", default="all-MiniLM-L6-v2", help="name or folder")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
@@ -235,7 +245,8 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 def _task(options: argparse.Namespace, work: Path) -> Task:
     folder = find_model(options.model)
     config = json.loads((folder.transformer / "config.json").read_text(encoding="utf-8"))
-    sizes = (8, 24, 200) if options.quick else (192, 960, 20_000)
+    more = 1 if options.quick else MOST
+    sizes = [size * more for size in _sizes(options)]
     return Task(
         model=options.model,
         folder=str(folder.path),
@@ -249,6 +260,11 @@ def _task(options: argparse.Namespace, work: Path) -> Task:
         work=str(work),
         sets=draw_texts(*sizes),
     )
+
+
+def _sizes(options: argparse.Namespace) -> tuple[int, int, int]:
+    """Long, short and many texts of the first pass, on which vectors are compared."""
+    return (8, 24, 200) if options.quick else (192, 960, 20_000)
 
 
 def draw_texts(long: int, short: int, many: int) -> dict[str, list[str]]:
@@ -286,11 +302,17 @@ def _file(bench: Bench, name: str, kind: str) -> Path:
 
 
 def _first_pass(children: dict[str, Child], bench: Bench) -> None:
-    """Warm up, and keep the vectors."""
+    """Warm up, keep the vectors of the first texts, and size the rounds: they take a like time."""
+    first = dict(zip(("long", "short", "many"), _sizes(bench.options), strict=True))
     for name, child in children.items():
         for kind in ENGINES[name].sets:
             keep = {"save": str(_file(bench, name, kind))} if ENGINES[name].same else {}
-            child.run(set=kind, **keep)
+            child.run(set=kind, texts=first[kind], **keep)
+            answer = child.run(set=kind, texts=first[kind])
+            if answer is not None:
+                wanted = first[kind] * max(1.0, ROUND_S / answer["wall"])
+                whole = len(bench.task.sets[kind])
+                child.texts[kind] = first[kind] if bench.options.quick else min(int(wanted), whole)
 
 
 def _rounds(children: dict[str, Child], bench: Bench, until: float) -> int:
@@ -304,7 +326,8 @@ def _rounds(children: dict[str, Child], bench: Bench, until: float) -> int:
                 if kind not in ENGINES[name].sets:
                     continue
                 time.sleep(0.2)  # threads of the last engine that spin come to rest
-                answer = children[name].run(set=kind)
+                count = children[name].texts.get(kind)
+                answer = children[name].run(set=kind, texts=count)
                 if answer is not None:
                     children[name].rows.setdefault(kind, []).append(answer)
                     children[name].peak_mb = round(answer["peak_mb"])
@@ -350,7 +373,7 @@ def _stsb(children: dict[str, Child], bench: Bench) -> dict[str, float]:
             continue
         say(f"STS Benchmark: {ENGINES[name].label}")
         keep = _file(bench, name, "stsb")
-        if child.run(texts=texts, save=str(keep)) is not None:
+        if child.run(given=texts, save=str(keep)) is not None:
             vectors = np.load(keep).astype(np.float64)
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
             scores = (vectors[: len(pairs)] * vectors[len(pairs) :]).sum(1)

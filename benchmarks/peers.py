@@ -269,11 +269,9 @@ def _products(kind: str) -> Callable[[Task], Encode]:
         tokenizer.no_padding()
         tokenizer.enable_truncation(task.max_tokens)
         chunk, number = 1024, getattr(torch, kind)
-        count = {
-            name: sum(len(e.ids) for e in tokenizer.encode_batch_fast(texts))
-            for name, texts in task.sets.items()
-        }
-        by_size = {len(texts): count[name] for name, texts in task.sets.items()}
+        timed = [text for kind in ("long", "short") for text in task.sets[kind]]
+        encodings = tokenizer.encode_batch_fast(timed)
+        count = {text: len(each.ids) for text, each in zip(timed, encodings, strict=True)}
         # Query, key, value and output of the attention, then the two of the feed-forward part.
         shapes = [(task.width, task.width)] * 4
         shapes += [(task.width, task.inner), (task.inner, task.width)]
@@ -281,7 +279,7 @@ def _products(kind: str) -> Callable[[Task], Encode]:
         inputs = {a: torch.randn(chunk, a).to(number) for a, _ in shapes}
 
         def multiply(texts: list[str]) -> None:
-            tokens = by_size.get(len(texts), chunk)
+            tokens = sum(count.get(text, 0) for text in texts)
             with torch.inference_mode():
                 for _ in range(max(1, round(tokens / chunk))):
                     for _ in range(task.layers):
@@ -406,7 +404,7 @@ def main() -> None:
 
 
 def _obey(encode: Encode, task: Task, command: dict[str, Any]) -> dict[str, Any]:
-    texts = command.get("texts") or task.sets[command["set"]]
+    texts = command.get("given") or task.sets[command["set"]][: command.get("texts")]
     wall, cpu = time.perf_counter(), time.process_time()
     vectors = encode(texts)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -414,7 +412,7 @@ def _obey(encode: Encode, task: Task, command: dict[str, Any]) -> dict[str, Any]
         np.save(command["save"], np.asarray(vectors, np.float32))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
-    return {"wall": wall, "cpu": cpu, "peak_mb": peak / unit}
+    return {"wall": wall, "cpu": cpu, "peak_mb": peak / unit, "texts": len(texts)}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,28 +25,30 @@ def _tokenizer(file: Path, limit: int) -> Any:
     return tokenizer
 
 
-def texts_of(task: Task) -> dict[str, dict[str, int]]:
-    """Texts and tokens of each set, as the model reads them: cut at its limit."""
+def tokens_of(task: Task) -> dict[str, list[int]]:
+    """Tokens of the first n texts of each set, n from 0, cut at the limit of the model."""
     tokenizer = _tokenizer(Path(task.folder) / "tokenizer.json", task.max_tokens)
     return {
-        name: {
-            "texts": len(texts),
-            "tokens": sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts)),
-        }
+        name: list(accumulate((len(e.ids) for e in tokenizer.encode_batch_fast(texts)), initial=0))
         for name, texts in task.sets.items()
     }
 
 
 def summary(
-    label: str, error: str | None, rows: dict[str, Rows], name: str, task: Task
+    label: str, error: str | None, rows: dict[str, Rows], name: str, sizes: dict[str, list[int]]
 ) -> dict[str, Any]:
-    """The figures of one engine: medians over rounds, and medians of ratios within a round."""
+    """The figures of one engine: medians over rounds, and medians of ratios within a round.
+
+    Rounds have as many texts as the engine computes in some seconds, so what is compared is tokens
+    a second. `sizes` is what `tokens_of` gives.
+    """
     found: dict[str, Any] = {"label": label, "error": error}
-    sizes = texts_of(task)
     for kind, runs in rows.get(name, {}).items():
         walls = [run["wall"] for run in runs]
-        tokens, texts = sizes[kind]["tokens"], sizes[kind]["texts"]
+        texts = int(runs[0]["texts"])
+        tokens = sizes[kind][texts]
         figures: dict[str, Any] = {
+            "texts": texts,
             "tokens_per_s": round(tokens / median(walls)),
             "best_tokens_per_s": round(tokens / min(walls)),
             "texts_per_s": round(texts / median(walls)),
@@ -61,7 +64,11 @@ def summary(
         ):
             beside = rows.get(other, {}).get(kind, [])
             if beside and other != name:
-                ratios = [b["wall"] / a["wall"] for a, b in zip(runs, beside, strict=False)]
+                theirs = sizes[kind][int(beside[0]["texts"])]
+                ratios = [
+                    tokens / a["wall"] / (theirs / b["wall"])
+                    for a, b in zip(runs, beside, strict=False)
+                ]
                 figures[key] = round(median(ratios), 3)
                 figures[f"{key}_range"] = [round(min(ratios), 3), round(max(ratios), 3)]
         found[kind] = figures
@@ -94,11 +101,12 @@ def _facts(result: dict[str, Any]) -> str:
         f"{kind}: {size['texts']:,} texts of {size['tokens'] / size['texts']:.0f} tokens"
         for kind, size in texts.items()
     )
+    length = f"about {result['round_s']:.0f} s an engine" if result["round_s"] else "few texts"
     rows = [
         ("model", f"{model['name']}, limit {model['max_tokens']} tokens"),
         ("texts", sets),
         ("threads", f"{model['threads']} for every engine"),
-        ("rounds", f"{result['rounds']}, interleaved; medians"),
+        ("rounds", f"{result['rounds']}, interleaved, {length}; medians"),
         ("processor", f"{machine['cpu']}, {machine['cores']} cores; {', '.join(machine['flags'])}"),
         ("memory", f"{machine['memory_gb']} GB"),
         ("load before / after", loads),

@@ -51,6 +51,8 @@ class Limits:
         price: dollars for a million tokens; 0 where nothing is bought, None where the price is
             not known.
         batch_cost: what one more batch costs, in tokens; it weighs against padding.
+        shape_cost: what a batch of a new shape costs on top, in tokens. Only full batches come
+            again and again in the same shapes.
         flight_tokens: of all batches under way together, those that wait their turn included;
             None for as many as there are.
         worth_keeping: whether a vector costs more to compute than to keep in the cache.
@@ -64,6 +66,7 @@ class Limits:
     block_texts: int = 8192
     price: float | None = 0.0
     batch_cost: int = 12
+    shape_cost: int = 0
     flight_tokens: int | None = None
     worth_keeping: bool = True
 

@@ -40,6 +40,13 @@ def test_no_batch_could_have_taken_the_next_text(tokens, batch_tokens):
         assert len(batch) == 8 or sum(batch) + following[0] > batch_tokens
 
 
+@given(sizes.map(lambda tokens: sorted(tokens, reverse=True)))
+def test_where_new_shapes_cost_much_all_batches_but_the_last_are_full(tokens):
+    limits = Limits(None, 64, 8, shape_cost=10_000)
+    batches = [tokens[part] for part in cut_batches(tokens, limits)]
+    assert all(len(batch) == min(8, 64 // batch[0]) for batch in batches[:-1])
+
+
 @given(sizes)
 def test_without_the_tail_only_full_batches_come(tokens):
     limits = Limits(None, 64, 4)

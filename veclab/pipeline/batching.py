@@ -83,9 +83,10 @@ def _filled_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
 def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
     """Return where batches end when padding is computed as if it were text.
 
-    The cuts that cost least over the whole run, `batch_cost` tokens for each batch included, by
-    dynamic programming from the end. Filling batches to the limits instead wastes 15% on a few
-    hundred texts of mixed lengths, where this wastes 1 to 2%.
+    The cuts that cost least over the whole run, `batch_cost` tokens for each batch included and
+    `shape_cost` for each that is not as full as its length allows, by dynamic programming from the
+    end. Filling batches to the limits instead wastes 15% on a few hundred texts of mixed lengths,
+    where this wastes 1 to 2%.
     """
     n = len(sizes)
     lengths = np.maximum(np.asarray(sizes, np.int64), 1)
@@ -102,6 +103,7 @@ def _padded_ends(sizes: Sequence[int], limits: Limits) -> list[int]:
             total = np.maximum.accumulate(lengths[i : i + most]) * counts[:most]
             total = total[: max(1, int(np.searchsorted(total, limits.batch_tokens, "right")))]
         total += cheapest[i + 1 : i + 1 + len(total)]
+        total[: room[i] - 1] += limits.shape_cost
         best = int(total.argmin())
         cheapest[i] = total[best] + limits.batch_cost
         end[i] = i + 1 + best

@@ -40,15 +40,19 @@ BATCH_TOKENS = 1024
 # and spends 2 FLOP per weight and token, so the ratio is 2 x FLOP/s / bandwidth whatever the size
 # of the model: 12 measured on a Zen 3 core.
 BATCH_COST = 12
+# What a batch of a new shape costs, in tokens: making its kernels took 5.4 ms, whatever the shape,
+# where a token took 0.125 ms (all-MiniLM-L6-v2 in bf16 on a Zen 4 core).
+SHAPE_COST = 43
 # Of all batches under way: a model of 1,024 units needs some 40 kB for a token, so 1.3 GB.
 FLIGHT_TOKENS = 32_768
 
 # Kernels made for one shape of batch are kept for the next of that shape: by OpenVINO for each
 # stream, and by oneDNN below it for the process. Batches of 60,000 texts have thousands of shapes
-# at 0.2 MB each, which took 0.5 GB at the libraries' own 5,000 and 1,024; making one takes 5 ms.
-# One pass through a model needs about ten, whatever the number of its layers.
-KERNELS = 32
-KERNELS_ONEDNN = 64
+# of up to 0.9 MB each, which took 0.5 GB at the libraries' own 5,000 and 1,024. These keep some 40
+# shapes, as many as single questions have lengths: one whose length has been met takes 7 ms where
+# it took 11.
+KERNELS = 256
+KERNELS_ONEDNN = 256
 
 _TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
 
@@ -204,6 +208,7 @@ class OpenVinoModel(EmbeddingProvider):
             batch_tokens=BATCH_TOKENS,
             concurrency=engine.streams,
             batch_cost=BATCH_COST,
+            shape_cost=SHAPE_COST,
             flight_tokens=max(FLIGHT_TOKENS, 2 * engine.streams * BATCH_TOKENS),
         )
         self._tokenizer_file = tokenizer
