@@ -24,7 +24,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("server", "cluster", "integrations", "teaching", "testing"),
+    ("server", "cluster", "integrations", "teaching", "testing", "doctor"),
     ("tuning", "pictures"),
     ("maps",),
     ("rag",),
@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vectors",),
     ("report",),
     ("space",),
-    ("unit_length", "fingerprint", "atomic", "home", "hints", "jsontext", "processes"),
+    ("unit_length", "fingerprint", "atomic", "home", "hints", "jsontext", "processes", "languages"),
     ("errors",),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}

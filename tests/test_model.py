@@ -11,7 +11,7 @@ import pytest
 import veclab
 from tests.fakes import FakeProvider
 from veclab import InputError, SpaceMismatch, Vectors, nearest, similarity
-from veclab.model import Model, open_cache
+from veclab.model import Model, load, open_cache
 from veclab.space import Space
 
 TEXTS = ["one", "two", "three"]
@@ -201,3 +201,12 @@ class TestWordsOfOtherLibraries:
         assert list(model.embed(series).ids) == ["x", "y"]
         assert list(model.embed(series, ids=[1, 2]).ids) == ["1", "2"]
         assert list(model.embed(["a", "b"]).ids) == ["0", "1"]
+
+
+def test_a_role_without_a_prompt_is_served_by_the_cache(tiny_bert, tiny_e5):
+    plain = load(str(tiny_bert))
+    plain.embed(["the cat"])
+    assert plain.embed(["the cat"], role="query").report.cached == 1
+    prompted = load(str(tiny_e5))
+    prompted.embed(["the cat"])
+    assert prompted.embed(["the cat"], role="query").report.cached == 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Never, Self, cast
 from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
 from veclab.hints import missing_attribute, refuse_unknown
+from veclab.languages import foreign_note
 from veclab.models.names import DEFAULT_MODEL
 from veclab.models.spelling import split_cut
 from veclab.pipeline.collect import Gathered
@@ -102,7 +103,7 @@ class Model:
         self.provider.begin()
         recipe = Recipe(
             space=self.space,
-            role=role,
+            role=role if self.provider.reads_role(role) else None,
             precision=self.provider.precision,
             tokenizer=self.provider.tokenizer_digest,
             prepare=preparation.labels,
@@ -198,6 +199,8 @@ class Model:
         """Close a run's report: its time, and what the provider and the cache have to say."""
         run.report.seconds = round(time.perf_counter() - run.started, 4)
         run.report.note(*self.provider.pop_warnings())
+        if said := foreign_note(self.space.model, self.provider.languages, run.sample):
+            run.report.note(said)
         if run.report.cached and not run.report.requests and self.provider.unchecked:
             run.report.note(self.provider.unchecked)
         if self.cache is not None:

@@ -143,6 +143,7 @@ class EmbeddingProvider(ABC):
             known.
         tokenizer_digest: what tells its tokenizer from another, for the Recipe.
         notes: what a user should know of how it runs; they go into every report.
+        languages: codes of those that the model was made for; () where nobody says.
     """
 
     space: Space
@@ -150,6 +151,7 @@ class EmbeddingProvider(ABC):
     precision: str = "f32"
     tokenizer_digest: str | None = None
     notes: Sequence[str] = ()
+    languages: Sequence[str] = ()
 
     @abstractmethod
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
@@ -172,6 +174,13 @@ class EmbeddingProvider(ABC):
 
         A provider that buys vectors gives an `BatchResult`, and may raise `Refused`.
         """
+
+    def reads_role(self, role: Role | None) -> bool:
+        """Return whether a text in a role has another vector than without one.
+
+        Where it has not, the Recipe names no role, and the cache serves both.
+        """
+        return True
 
     def begin(self) -> None:  # noqa: B027  # most are what they were
         """Take note that a run begins: what can change behind a name may be looked at again."""

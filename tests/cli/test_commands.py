@@ -272,8 +272,8 @@ def test_models_lists_the_default_model(run):
     assert "all-MiniLM-L6-v2 (default)" in run("models").stdout
 
 
-def test_inspect_tells_what_a_file_is(run, corpus, tmp_path, tiny_bert):
-    run("embed", corpus, "-o", "v.parquet", "-m", tiny_bert, "--role", "query")
+def test_inspect_tells_what_a_file_is(run, corpus, tmp_path, tiny_e5):
+    run("embed", corpus, "-o", "v.parquet", "-m", tiny_e5, "--role", "query")
     text = run("inspect", "v.parquet").stdout
     assert "12 x 32, float32" in text
     assert "1.000000 to 1.000000" in text

@@ -79,6 +79,20 @@ def test_p_agrees_with_the_paired_t_test():
     assert p_value(a, b) == pytest.approx(ttest_rel(a, b).pvalue, abs=0.05)
 
 
+def test_the_interval_of_a_v_measure_contains_it():
+    """Of texts in clusters that tell nothing: copies alone make the classes look found."""
+    random = np.random.default_rng(5)
+    classes, clusters = random.integers(0, 20, 60), random.integers(0, 20, 60)
+    statistic = metrics.v_measure(classes, clusters)
+    drawn = distributions([statistic], 60)[0]
+    assert metrics.value_of(statistic, 60) < np.percentile(drawn, 2.5)
+    found = estimate(statistic, 60, drawn)
+    assert found.low <= found.value <= found.high
+    assert found.high - found.low == pytest.approx(
+        np.diff(np.percentile(drawn, [2.5, 97.5]))[0], abs=0.02
+    )
+
+
 def test_fewer_than_ten_units_have_no_interval():
     statistic = metrics.mean(np.arange(9.0))
     assert estimate(statistic, 9, distributions([statistic], 9)[0]) == Estimate(4.0)

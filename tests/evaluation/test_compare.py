@@ -11,8 +11,9 @@ from tests.fakes import FakeProvider
 from veclab import InputError, OutputError, compare
 from veclab.evaluation.bootstrap import Estimate
 from veclab.evaluation.datasets import Head, label_data, pair_data, retrieval_data
-from veclab.evaluation.leaderboard import Board, Row, recommend
+from veclab.evaluation.leaderboard import Board, Row
 from veclab.evaluation.page import page
+from veclab.evaluation.recommend import recommend
 from veclab.evaluation.timing import measure_cold_start, speed_sample, this_machine
 from veclab.model import Model
 from veclab.provider import BatchResult
@@ -121,6 +122,20 @@ class TestRecommendation:
             "instead of 100. Smaller still (10 MB), small is near the best by its interval but "
             "does lose: ap 0.7500 on data (best 0.8000, p = 0.010)."
         )
+
+    def test_names_no_best_where_the_rivals_did_not_run(self):
+        board = self.board(a=((0.8, 0.7, 0.9), None, 10))
+        failed = replace(board, rows=(*board.rows, Row("b", error="is not here")))
+        chosen, reason = recommend([failed])
+        assert chosen is None
+        assert "best" not in reason
+        assert "only a gave figures" in reason
+        assert "(failed: b)" in reason
+        both = self.board(a=((0.8, 0.7, 0.9), None, 10), c=((0.3, 0.2, 0.4), 0.001, 20))
+        chosen, reason = recommend([replace(both, rows=(*both.rows, *failed.rows[1:]))])
+        assert chosen == "a"
+        assert "the best of those that ran" in reason
+        assert "Not compared (failed: b)" in reason
 
     def test_must_keep_up_on_every_data_set(self):
         wide = (0.8, 0.7, 0.9)

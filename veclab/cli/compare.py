@@ -208,7 +208,7 @@ def quality_table(board: Board, rows: list[Row]) -> tuple[list[str], list[list[s
     for row in rows:
         main = row.main
         interval = "" if main.low is None else f"{main.low:.3f} to {main.high:.3f}"
-        p = "best" if row.best else "" if row.p is None else f"{row.p:.3f}"
+        p = "best" if row.best and len(rows) > 1 else "" if row.p is None else f"{row.p:.3f}"
         cells.append(
             [
                 one_line(row.label, 40),

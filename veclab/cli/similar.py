@@ -368,14 +368,14 @@ def _pairs(
     print_table(["score", "gold" if pairs.gold is not None else "", *pairs.columns[:2]], rows, 4)
     facts = [("pairs", f"{len(pairs):,} from columns {', '.join(map(repr, pairs.columns))}")]
     if pairs.gold is not None:
-        facts += [("Spearman", _times_100(found.spearman)), ("Pearson", _times_100(found.pearson))]
+        facts += [("Spearman", _figure(found.spearman)), ("Pearson", _figure(found.pearson))]
         if len(pairs) < 10:
             facts.append(("note", f"a correlation over {len(pairs)} pairs means little"))
     echo()
     print_facts([*facts, *(("note", note) for note in remarks(found.report))])
 
 
-def _times_100(correlation: float | None) -> str:
+def _figure(correlation: float | None) -> str:
     if correlation is None:
         return "undefined: all scores are equal on one side"
-    return f"{100 * correlation:.2f} (x 100)"
+    return f"{correlation:.4f}"

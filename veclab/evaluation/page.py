@@ -100,19 +100,22 @@ def _table(board: Board) -> tuple[list[str], list[tuple[Row, list[str]]]]:
     header += ["texts/s", "tokens/s"] if timed else []
     header += ["cold start", "peak memory"] if started else []
     header += ["texts cut", "tokens lost"] + (["$ per million"] if paid else [])
+    alone = sum(row.error is None for row in board.rows) < 2
     rows = [
-        (row, [] if row.error is not None else _cells(row, others, timed, started, paid))
+        (row, [] if row.error is not None else _cells(row, others, timed, started, paid, alone))
         for row in board.rows
     ]
     return header, rows
 
 
-def _cells(row: Row, others: Sequence[str], timed: bool, started: bool, paid: bool) -> list[str]:
+def _cells(
+    row: Row, others: Sequence[str], timed: bool, started: bool, paid: bool, alone: bool
+) -> list[str]:
     main = row.main
     cells = [
         f"{main.value:.4f}",
         "" if main.low is None else f"{main.low:.3f} to {main.high:.3f}",
-        "best" if row.best else "" if row.p is None else f"{row.p:.3f}",
+        ("" if alone else "best") if row.best else "" if row.p is None else f"{row.p:.3f}",
         *(f"{row.figures[name].value:.4f}" for name in others),
         f"{row.dimensions:,}",
         f"{(row.bytes_per_million or 0) / 1e6:,.0f}",

@@ -43,10 +43,15 @@ class TruncatedModel(EmbeddingProvider):
         self.precision = inner.precision
         self.tokenizer_digest = inner.tokenizer_digest
         self.notes = list(inner.notes)
+        self.languages = inner.languages
         if not by_the_model:
             self.notes.append(
                 f"only models trained for it keep their quality at {dimensions} dimensions"
             )
+
+    def reads_role(self, role: Role | None) -> bool:
+        """Read roles as the inner model does."""
+        return self.inner.reads_role(role)
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Tokenize as the inner model does."""

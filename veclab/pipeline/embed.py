@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from veclab.cache import PAGES_KEPT
 from veclab.errors import EmptyText
+from veclab.languages import SAMPLE
 from veclab.pipeline.batch_planning import plan_batches, refuse_long, within_cost
 from veclab.pipeline.batching import BatchItem, batch_size, run_batches
 from veclab.pipeline.block_vectors import BlockVectors
@@ -55,6 +56,7 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
         CostTooHigh: going on would cost more than `max_cost`.
     """
     prepared = prepare(run, ids, texts)
+    take_sample(run, prepared.texts)
     distinct = deduplicate(run, prepared)
     vectors = look_up(run, distinct)
     with claiming(run, distinct, vectors) as turns:
@@ -72,6 +74,13 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
     prepared, place = leave_out_unread(run, prepared, distinct, vectors)
     report_tokens(run, prepared.ids, vectors.tokens[place], vectors.unknown[place])
     return restore_order(prepared, place, vectors)
+
+
+def take_sample(run: Run, texts: Sequence[str]) -> None:
+    """Keep some texts of the first blocks, whose languages the report speaks of."""
+    room = SAMPLE - len(run.sample)
+    if room > 0 and run.provider.languages:
+        run.sample += texts[:: max(1, len(texts) // room)][:room]
 
 
 def plan_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> PlannedBlock:

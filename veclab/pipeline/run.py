@@ -44,6 +44,8 @@ class Run:
     asked: int = 0
     # What this run alone buys at the moment, where others could.
     claims: Claims | None = None
+    # Texts that are looked at for their languages when the run ends.
+    sample: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
 

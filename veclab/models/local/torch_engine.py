@@ -46,6 +46,7 @@ class TorchModel(EmbeddingProvider):
         threads: int | None = None,
     ) -> None:
         self.folder = folder
+        self.languages = folder.languages
         self._model, self.precision = _load(folder, device, precision)
         self._device = self._model.device
         limit = max_tokens or folder.max_tokens or as_limit(self._model.max_seq_length)
@@ -94,6 +95,10 @@ class TorchModel(EmbeddingProvider):
             self.limits = Limits(
                 limit, batch_tokens=4096, batch_texts=256, batch_cost=_CPU_BATCH_COST
             )
+
+    def reads_role(self, role: Role | None) -> bool:
+        """Return whether the model has a prompt, or a way of its own, for a role."""
+        return self.folder.reads_role(role)
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Count tokens with the model's own tokenizer; ids are cut at the limit."""

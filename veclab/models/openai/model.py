@@ -185,6 +185,10 @@ class OpenAIModel(EmbeddingProvider):
         note, self.canary.note = self.canary.note, ""
         return [note] if note else []
 
+    def reads_role(self, role: Role | None) -> bool:
+        """Return False: roles have no prompts here."""
+        return False
+
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Count tokens; roles have no prompts here."""
         counts = self.counter.count(texts)

@@ -48,6 +48,7 @@ class StaticModel(EmbeddingProvider):
 
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
         self.folder = folder
+        self.languages = folder.languages
         self._read_table(folder)
         try:
             self._tokenizer = Tokenizer.from_file(str(folder.static.tokenizer))
@@ -97,6 +98,10 @@ class StaticModel(EmbeddingProvider):
                 f"the static model {self.folder.name} is damaged: its tokenizer knows {size:,} "
                 f"tokens, its table {rows:,}"
             )
+
+    def reads_role(self, role: Role | None) -> bool:
+        """Return whether the model has a prompt, or a way of its own, for a role."""
+        return self.folder.reads_role(role)
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Return known token ids within the limit, and the count of all tokens of the whole text.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -27,7 +28,7 @@ from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role, Space
 
 # Raise it when a text's words are found in another way.
-_WORDS_VERSION = "words.1"
+_WORDS_VERSION = "words.2"
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 _PART = re.compile(r"['’]?\w+")
 _NAMED = 5
@@ -55,6 +56,13 @@ class WordVectors:
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
+    def recomposed(self) -> dict[str, int]:
+        """The row of each word that NFC writes in another way, by what NFC makes of it."""
+        pairs = ((word, row) for word, row in self.rows.items() if not word.isascii())
+        normal = ((unicodedata.normalize("NFC", word), word, row) for word, row in pairs)
+        return {form: row for form, word, row in reversed(list(normal)) if form != word}
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over words and numbers: the same vectors in another kind of file are the same."""
         sha = hashlib.sha256("\n".join(self.words).encode())
@@ -62,9 +70,17 @@ class WordVectors:
         return sha.hexdigest()
 
     def row(self, word: str) -> int | None:
-        """Return the row of a word as written, else of its lower case; None if neither is there."""
-        found = self.rows.get(word)
-        return self.rows.get(word.lower()) if found is None else found
+        """Return the row of a word as written, else of its lower case; None if neither is there.
+
+        A word of the file that NFC writes in another way (U+0958) is found in that way, too.
+        """
+        for form in (word, word.lower()):
+            found = self.rows.get(form)
+            if found is None and not form.isascii():
+                found = self.recomposed.get(form)
+            if found is not None:
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +232,10 @@ class WordModel(EmbeddingProvider):
         )
         self._seen = self._texts = self._unknown = 0
         self._missing: dict[str, None] = {}
+
+    def reads_role(self, role: Role | None) -> bool:
+        """Return False: roles have no prompts here."""
+        return False
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Find the rows of each text's known words, and count all its words.

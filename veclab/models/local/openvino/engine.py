@@ -199,6 +199,7 @@ class OpenVinoModel(EmbeddingProvider):
         normalize: bool,
     ) -> None:
         self.folder = folder
+        self.languages = folder.languages
         self.engine = engine
         self.precision = precision
         self.space = folder.space(engine.dimensions, normalized=normalize)
@@ -214,6 +215,10 @@ class OpenVinoModel(EmbeddingProvider):
         self._tokenizer_file = tokenizer
         self._whole = _tokenizer(tokenizer)
         self._unknown = unknown_token(self._whole)
+
+    def reads_role(self, role: Role | None) -> bool:
+        """Return whether the model has a prompt, or a way of its own, for a role."""
+        return self.folder.reads_role(role)
 
     def tokenize(self, texts: Sequence[str], role: Role | None) -> list[TokenizedText]:
         """Return token ids, truncated at the limit, and the count of the whole text."""
