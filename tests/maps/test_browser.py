@@ -320,3 +320,24 @@ def test_provenance_and_honesty_are_in_the_page(opened, page):
         map.keyboard.press("i")
         about = map.inner_text("dialog")
         assert "41.0%" in about and "0.970" in about and "<b>not bold</b>" in about
+
+
+def test_words_in_shorthand_are_read_as_they_were(opened):
+    """More words than have codes of two bytes, among them letters of four bytes and nothing."""
+    letters = np.array(list("bcdfghjklm"))
+    words = [
+        "".join(letters[[i // 1000, i // 100 % 10, i // 10 % 10, i % 10]]) for i in range(4000)
+    ]
+    texts = [" ".join(words[i : i + 8]) + " 🎉日" for i in range(3992)]
+    page = replace(sample_page(3992), texts=["", *texts[1:]])
+    with opened(page) as map:
+        said = map.evaluate(
+            """async () => {
+              const {data} = document.getElementById('app').app;
+              const found = [];
+              for (let row = 0; row < data.n; row++) found.push(await data.string('text', row));
+              return [data.head.words, found];
+            }"""
+        )
+        assert said[0] > 3000
+        assert sorted(said[1]) == sorted(page.texts)

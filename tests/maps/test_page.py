@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.maps.sample import AWKWARD, sample_page
 from veclab.maps import pack
+from veclab.maps.shorthand import Shorthand, learn
 
 
 class Reader(html.parser.HTMLParser):
@@ -50,15 +51,31 @@ class Reader(html.parser.HTMLParser):
 
     def strings(self, name: str) -> list[str | None]:
         chunks = range(len(self.head()["chunks"]))
-        return [s for chunk in chunks for s in strings_of(self.blob(f"{name}-{chunk}"))]
+        words = self.blob("words").split(b"\n")
+        assert self.head()["words"] == len(words)
+        return [s for chunk in chunks for s in strings_of(self.blob(f"{name}-{chunk}"), words)]
 
     def numbers(self, name: str, kind: str) -> np.ndarray:
         return from_planes(self.blob(name), kind)
 
 
-def strings_of(data: bytes) -> list[str | None]:
+def longhand(data: bytes, words: list[bytes]) -> bytes:
+    """Words in place of their codes."""
+    leads = [0xC0, 0xC1, *range(0xF5, 0xFD)]
+
+    def word(code):
+        first, *rest = code[0]
+        if first == 0xFD:
+            return words[2540 + rest[0] * 254 + rest[1]]
+        return words[leads.index(first) * 254 + rest[0]]
+
+    return re.sub(rb"[\xc0\xc1\xf5-\xfc].|\xfd..", word, data, flags=re.DOTALL)
+
+
+def strings_of(data: bytes, words: list[bytes]) -> list[str | None]:
     """Each ended by 0xFF; 0xFE stands for a missing one."""
     found: list[str | None] = []
+    data = longhand(data, words)
     for part in re.findall(rb"\xfe|[^\xfe\xff]*\xff", data):
         found.append(None if part == b"\xfe" else part[:-1].decode())
     return found
@@ -106,15 +123,32 @@ def test_strings_come_back_whole_and_long_ones_are_counted(page, read, order):
     assert len(read.head()["chunks"]) >= 3
 
 
-@given(st.lists(st.none() | st.text(), max_size=30), st.integers(1, 7))
-def test_any_strings_come_back_as_utf8(strings, size):
+@given(
+    st.lists(st.none() | st.text() | st.text("abc "), max_size=30),
+    st.integers(1, 7),
+    st.lists(st.from_regex("[abc]{3,5}", fullmatch=True), unique=True),
+)
+def test_any_strings_come_back_as_utf8(strings, size, words):
     chunks = list(range(0, len(strings), size))
+    shorthand = Shorthand([word.encode() for word in words])
     found = []
-    for name, data in pack.string_blobs("s", strings, chunks):
+    for name, data in pack.string_blobs("s", strings, chunks, shorthand):
         assert name == f"s-{len(found) // size}"
-        found += strings_of(gzip.decompress(data))
+        found += strings_of(gzip.decompress(data), list(shorthand.words))
     # A lone surrogate is not a character: it comes out as a question mark.
     assert found == [s if s is None else s.encode("utf-8", "replace").decode() for s in strings]
+
+
+def test_words_are_those_that_save_most_and_the_texts_get_smaller():
+    texts = ["the searcher searches", "the searcher sleeps", None, "the searcher", "searcher ab"]
+    assert learn([texts, ["the ab ab", "ab"]]).words == [b"searcher", b"the"]
+    assert learn([]).words == []
+    many = [f"{i:x}".translate(str.maketrans("0123456789", "ghijklmnop")) * 3 for i in range(9000)]
+    shorthand = learn([[" ".join(many[i : i + 9]) for i in range(9000)]])
+    assert len(shorthand.words) == 8000  # of which some have codes of three bytes
+    text = " ".join(many).encode()
+    assert len(shorthand.write(text)) < 0.6 * len(text)
+    assert longhand(shorthand.write(text), list(shorthand.words)) == text
 
 
 @given(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.maps.columns import Column
+from veclab.maps.shorthand import Shorthand
 
 # Rows whose strings are decompressed together, fewer where they would hold more than this.
 CHUNK_ROWS = 1000
@@ -81,24 +82,28 @@ def coordinate_blobs(key: str, points: Coordinates) -> Iterator[Blob]:
         yield f"{key}-{name}", squeeze(planes(points[:, axis]))
 
 
-def column_blobs(column: Column, key: str, chunks: Sequence[int]) -> Iterator[Blob]:
+def column_blobs(
+    column: Column, key: str, chunks: Sequence[int], shorthand: Shorthand
+) -> Iterator[Blob]:
     """The values of one column; of a text column, chunk by chunk."""
     if column.strings is not None:
-        yield from string_blobs(key, column.strings, chunks)
+        yield from string_blobs(key, column.strings, chunks, shorthand)
     elif column.values is not None:
         # Categories are bytes, and shares few different numbers: those compress as they are.
         plain = column.kind == "category" or column.format == "share"
         yield key, squeeze(column.values if plain else planes(column.values))
 
 
-def string_blobs(name: str, strings: Sequence[str | None], chunks: Sequence[int]) -> Iterator[Blob]:
-    """Strings, chunk by chunk: UTF-8, each ended by a byte that UTF-8 never has."""
+def string_blobs(
+    name: str, strings: Sequence[str | None], chunks: Sequence[int], shorthand: Shorthand
+) -> Iterator[Blob]:
+    """Strings, chunk by chunk: UTF-8 in shorthand, each ended by a byte that UTF-8 never has."""
     for number, (start, end) in enumerate(_ranges(chunks, len(strings))):
         encoded = (
             _MISSING if text is None else text[:MOST_CHARACTERS].encode("utf-8", "replace") + _END
             for text in strings[start:end]
         )
-        yield f"{name}-{number}", squeeze(b"".join(encoded))
+        yield f"{name}-{number}", squeeze(shorthand.write(b"".join(encoded)))
 
 
 def neighbor_blobs(

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from veclab.maps import pack
 from veclab.maps.columns import Column
 from veclab.maps.palette import palette
+from veclab.maps.shorthand import learn
 
-FORMAT = 2
+FORMAT = 3
 _WEB = Path(__file__).parent / "web"
 # Base64 characters in one script element, a multiple of four: browsers hand a script of some
 # hundred megabytes back as an empty string.
@@ -66,6 +67,7 @@ class Page:
         texts = None if self.texts is None else [self.texts[i] for i in order]
         chunks = pack.chunk_starts(texts, len(order))
         columns = [(f"c{i}", column.take(order)) for i, column in enumerate(self.columns)]
+        shorthand = learn([column.strings or () for _, column in columns] + [texts or ()])
         keys = "ab"[: len(self.layers)]
         head = {
             "format": FORMAT,
@@ -73,6 +75,7 @@ class Page:
             "n": len(order),
             "chunks": chunks,
             "texts": texts is not None,
+            "words": len(shorthand.words),
             "shortened": sum(len(t or "") > pack.MOST_CHARACTERS for t in texts or ()),
             "color": next((key for key, c in columns if c.name == self.color), None),
             "overlay": self._overlay(columns),
@@ -93,7 +96,7 @@ class Page:
         yield from _elements([("row", pack.squeeze(pack.planes(order.astype("<u4"))))])
         for key, column in columns:
             if column.values is not None:
-                yield from _elements(pack.column_blobs(column, key, chunks))
+                yield from _elements(pack.column_blobs(column, key, chunks, shorthand))
         yield f"<script>{script}</script>\n"
         for key, layer in zip(keys, self.layers, strict=True):
             if layer.positions.shape[1]:
@@ -102,12 +105,14 @@ class Page:
                         key, layer.positions, layer.scores, order, _bounds(layer), chunks
                     )
                 )
-        yield from _elements(pack.string_blobs("id", [self.ids[i] for i in order], chunks))
+        yield from _elements([("words", pack.squeeze(shorthand.table()))])
+        ids = [self.ids[i] for i in order]
+        yield from _elements(pack.string_blobs("id", ids, chunks, shorthand))
         for key, column in columns:
             if column.strings is not None:
-                yield from _elements(pack.column_blobs(column, key, chunks))
+                yield from _elements(pack.column_blobs(column, key, chunks, shorthand))
         if texts is not None:
-            yield from _elements(pack.string_blobs("text", texts, chunks))
+            yield from _elements(pack.string_blobs("text", texts, chunks, shorthand))
         yield "</body></html>\n"
 
     def _overlay(self, columns: Sequence[tuple[str, Column]]) -> dict[str, Any] | None:

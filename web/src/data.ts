@@ -1,4 +1,5 @@
 // Reads the data blocks of the page: see docs/map-format.md.
+import { Shorthand } from "./shorthand";
 
 export interface Column {
   key: string;
@@ -39,6 +40,7 @@ export interface Head {
   n: number;
   chunks: number[];
   texts: boolean;
+  words: number;
   shortened: number;
   color: string | null;
   overlay: { column: string; level: number; n: number } | null;
@@ -64,7 +66,7 @@ export interface Strings {
   length: Int32Array;
 }
 
-export const FORMAT = 2;
+export const FORMAT = 3;
 const STEPS = 2 ** 32 - 1;
 /** After a string, and for a missing one: bytes that UTF-8 never has. */
 const END = 0xff;
@@ -79,6 +81,7 @@ export class MapData {
   /** Columns whose values have arrived. */
   readonly values = new Map<string, Values>();
   private readonly loading = new Map<string, Promise<Values>>();
+  private shorthand: Promise<Shorthand> | undefined;
   private readonly chunks = new Map<string, Promise<Strings | Neighbors[]>>();
   private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -151,7 +154,12 @@ export class MapData {
   }
 
   async strings(field: string, chunk: number): Promise<Strings> {
-    return (await this.chunk(`${field}-${chunk}`, parseStrings)) as Strings;
+    if (this.head.words) this.shorthand ??= late().then(() => blob("words")).then((table) => new Shorthand(table));
+    const shorthand = await this.shorthand;
+    return (await this.chunk(`${field}-${chunk}`, (buffer) => {
+      const bytes = new Uint8Array(buffer);
+      return parseStrings(shorthand ? shorthand.read(bytes) : bytes);
+    })) as Strings;
   }
 
   /** One string; null when it is missing. */
@@ -262,8 +270,7 @@ function fromPlanes(buffer: ArrayBuffer, width: number): ArrayBuffer {
   return whole.buffer;
 }
 
-function parseStrings(buffer: ArrayBuffer): Strings {
-  const bytes = new Uint8Array(buffer);
+function parseStrings(bytes: Uint8Array): Strings {
   const start: number[] = [];
   const length: number[] = [];
   let kept = 0;
