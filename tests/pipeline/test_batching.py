@@ -41,10 +41,10 @@ def test_no_batch_could_have_taken_the_next_text(tokens, batch_tokens):
 
 
 @given(sizes.map(lambda tokens: sorted(tokens, reverse=True)))
-def test_where_new_shapes_cost_much_all_batches_but_the_last_are_full(tokens):
+def test_where_new_shapes_cost_much_all_batches_but_one_are_full(tokens):
     limits = Limits(None, 64, 8, shape_cost=10_000)
     batches = [tokens[part] for part in cut_batches(tokens, limits)]
-    assert all(len(batch) == min(8, 64 // batch[0]) for batch in batches[:-1])
+    assert sum(len(batch) < min(8, 64 // batch[0]) for batch in batches) <= 1
 
 
 @given(sizes)
