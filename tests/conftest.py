@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,20 @@ from tests.postgres import address, postgres  # noqa: F401
 from veclab.cache import Cache
 from veclab.model import Model
 
+# As usual on Linux; a machine that allows more would hide files that are never closed.
+OPEN_FILES = 1024
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure():
+    """Allow as few open files as most machines do."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY or most > OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, most))
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +41,14 @@ def home(tmp_path, monkeypatch):
     # OpenVINO would convert every tiny model anew in every test's own home.
     monkeypatch.setenv("VECLAB_ENGINE", "torch")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Python, and what it starts, hears Ctrl-C; what a shell runs in the background does not."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
 
 
 @pytest.fixture(scope="session")

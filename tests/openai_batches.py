@@ -1,6 +1,6 @@
 """The files and batches of an OpenAI-compatible server, with its limits, and faults on request.
 
-`BatchRoutes` holds the state and gives the Starlette routes; `serve` runs them on a real socket.
+`BatchServer` holds the state and runs on a real socket.
 A batch moves on by one status each time it is looked at, so that no test waits for a clock.
 """
 
@@ -12,8 +12,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.loopback import LoopbackServer
 
 MAX_REQUESTS = 50_000
 MAX_INPUTS = 50_000
@@ -94,8 +95,8 @@ class Faults:
     stay: bool = False
 
 
-class BatchRoutes:
-    """State of the files and batches, and the routes that show it.
+class BatchServer(LoopbackServer):
+    """A server of files and batches, and their state.
 
     Attributes:
         faults: what is to go wrong.
@@ -122,6 +123,7 @@ class BatchRoutes:
         self.bought: list[str] = []
         self.calls: list[tuple[str, str]] = []
         self.tokens = 0
+        self.port = 0
         self._lock = threading.RLock()
         self._number = 0
 
@@ -130,8 +132,9 @@ class BatchRoutes:
         """Request files, as they came."""
         return [file for file in self.files.values() if file.purpose == "batch"]
 
-    def routes(self, prefix: str = "/v1") -> list[Route]:
-        return [
+    def app(self) -> Starlette:
+        prefix = "/v1"
+        routes = [
             Route(f"{prefix}/files", self._guard(self._upload), methods=["POST"]),
             Route(f"{prefix}/files", self._guard(self._list_files), methods=["GET"]),
             Route(f"{prefix}/files/{{id}}", self._guard(self._file), methods=["GET", "DELETE"]),
@@ -141,6 +144,7 @@ class BatchRoutes:
             Route(f"{prefix}/batches/{{id}}", self._guard(self._batch), methods=["GET"]),
             Route(f"{prefix}/batches/{{id}}/cancel", self._guard(self._cancel), methods=["POST"]),
         ]
+        return Starlette(routes=routes)
 
     def _guard(self, handler: Any) -> Any:
         """Check the key and give the faults their turn."""
@@ -476,26 +480,3 @@ def error(
     status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     return JSONResponse(message(text, code), status_code=status, headers=headers)
-
-
-@contextmanager
-def serve(routes: list[Route]) -> Iterator[str]:
-    """Run the routes on a free port of the loopback interface; yields the base URL."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        Starlette(routes=routes), host="127.0.0.1", port=0, log_level="error", lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            raise RuntimeError("the test server did not start")
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.should_exit = True
-        thread.join()

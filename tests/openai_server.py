@@ -115,7 +115,7 @@ class OpenAIServer(LoopbackServer):
         vectors: texts and dimensions to vectors.
         delay: seconds that each answer takes.
         faults: what to do to a request: a function of it, giving a name of FAULTS or None.
-        on_hang: called when a request is left without an answer.
+        on_hang: called with a request that is left without an answer.
         script: faults for the next requests, used up one by one before `faults` is asked.
         retry_after: headers of 429 and 503 answers.
         reject: texts that make a request a 400.
@@ -130,7 +130,7 @@ class OpenAIServer(LoopbackServer):
     key: str | None = KEY
     delay: float = 0.0
     faults: Callable[[Asked], str | None] = lambda asked: None
-    on_hang: Callable[[], object] = lambda: None
+    on_hang: Callable[[Asked], object] = lambda asked: None
     script: list[str | None] = field(default_factory=list)
     retry_after: dict[str, str] = field(default_factory=dict)
     reject: set[str] = field(default_factory=set)
@@ -189,7 +189,7 @@ class OpenAIServer(LoopbackServer):
             asked.status = error.status_code
             return error
         if asked.fault == "hang":
-            self.on_hang()
+            self.on_hang(asked)
             await _until_gone(request)
         response = self._answer(asked, texts, body)
         asked.status = response.status_code

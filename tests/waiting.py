@@ -5,20 +5,26 @@ import subprocess
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 HANG_S = 600.0
+T = TypeVar("T")
 
 
-def wait_until(happened: Callable[[], object], process: subprocess.Popen | None = None) -> None:
-    """Wait until something has happened; fails on a hang, or when the process ended before."""
+def wait_until(happened: Callable[[], T], process: subprocess.Popen | None = None) -> T:
+    """Wait until something has happened, and return what it gives.
+
+    Fails on a hang, or when the process ended before.
+    """
     until = time.monotonic() + HANG_S
-    while not happened():
+    while not (given := happened()):
         if process is not None and process.poll() is not None:
-            assert happened(), f"the process ended before, with {process.returncode}"
-            return
+            given = happened()
+            assert given, f"the process ended before, with {process.returncode}"
+            break
         assert time.monotonic() < until, f"nothing happened for {HANG_S:.0f} s"
         time.sleep(0.001)
+    return given
 
 
 def wait_for_ctrl_c() -> None:

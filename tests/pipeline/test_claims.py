@@ -13,6 +13,7 @@ import pytest
 
 import veclab
 from tests.openai_server import KEY, OpenAIServer, hash_vectors
+from tests.waiting import wait_until
 from veclab import CacheError
 from veclab.cache import Cache, claims
 from veclab.cache.claims import Claims
@@ -113,7 +114,7 @@ def test_claims_of_a_run_that_was_killed_are_nobodys(server, environment):
     gate = Gate(server)
     command = [sys.executable, "-c", CHILD, server.url]
     child = subprocess.Popen(command, env=environment | {"OPENAI_API_KEY": KEY})
-    gate.arrived.wait()
+    wait_until(gate.arrived.is_set, child)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     gate.open.set()

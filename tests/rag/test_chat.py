@@ -147,6 +147,12 @@ def test_costs_are_summed_and_limited(server, home):
     assert len(server.asked) == 1
 
 
+def test_an_endpoint_that_never_answers_has_the_time_it_was_given(server):
+    server.answers = [Fault("hang")] * 6
+    with pytest.raises(ProviderError, match=r"did not answer: no answer within 0\.05 seconds"):
+        list(model(server, timeout=0.05).stream(MESSAGES))
+
+
 def test_a_request_that_was_not_answered_counts_against_the_limit(server, home, monkeypatch):
     price(home, server, {"input": 1.0, "output": 10.0})
     server.answers = [Fault("hang"), "yes", "no"]
@@ -173,7 +179,11 @@ def test_a_forked_child_has_connections_of_its_own(server):
     used = chat._get_client()
     child = os.fork()
     if not child:
-        os._exit(chat._get_client() is used)
+        code = 2
+        try:
+            code = int(chat._get_client() is used)
+        finally:  # nothing of the parent's, the running of tests least of all, goes on here
+            os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     assert chat._get_client() is used
 

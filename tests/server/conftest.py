@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.fakes import FakeProvider
+from tests.waiting import wait_until
 from veclab.model import Model
 
 # Only a hang meets it.
@@ -152,9 +153,12 @@ class ThreadedServer:
 
     def wait_for_events(self, kind, number):
         """Events of a kind, when there are so many; a line is written after the answer."""
-        while len(found := [line for line in self.logged() if line["event"] == kind]) < number:
-            threading.Event().wait(0.01)
-        return found
+
+        def found():
+            return [line for line in self.logged() if line["event"] == kind]
+
+        wait_until(lambda: len(found()) >= number)
+        return found()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from tests.server.conftest import LONG, Gated
+from tests.waiting import wait_until
 from veclab.errors import BadVectors
 from veclab.unit_length import normalize
 
@@ -22,9 +23,7 @@ def together(server, inputs, **options):
 
 def wait_for(server, name, value, **labels):
     """Wait until a figure of the server's has a value, which another thread brings about."""
-    tried = threading.Event()
-    while figure(server, name, **labels) != value:
-        tried.wait(0.01)
+    wait_until(lambda: figure(server, name, **labels) == value)
 
 
 def figure(server, name, **labels):
@@ -41,9 +40,7 @@ def test_what_waits_is_computed_together(threaded, gated):
             others = [pool.submit(server.embed, text) for text in texts[1:]]
             wait_for(server, "requests_in_flight", 9)
             cost = server.serving.models["fake"].batcher
-            wait = threading.Event()
-            while cost.waiting() < 8 * 5:
-                wait.wait(0.01)
+            wait_until(lambda: cost.waiting() >= 8 * 5)
         answers = [first.result(), *(one.result() for one in others)]
     expected = normalize(np.stack([gated.vector(text) for text in texts]))
     given = [answer.json()["data"][0]["embedding"] for answer in answers]
@@ -120,7 +117,8 @@ def test_nor_that_whose_time_is_over(threaded, gated):
         )
         assert answer.status_code == 504
         assert answer.json()["error"]["code"] == "timeout"
-        with pytest.raises(openai.APITimeoutError):
+        # It tells the server its time: who finds first that it is over is a matter of chance.
+        with pytest.raises((openai.APITimeoutError, openai.InternalServerError)):
             client.embeddings.create(model="fake", input="in a hurry too", timeout=0.05)
         gated.open.set()
         assert busy.result().status_code == 200

@@ -1,11 +1,13 @@
 """What every request passes: host, key, limits; and what every answer carries."""
 
+import contextlib
 import json
 import socket
 
 import httpx
 import pytest
 
+from tests.waiting import wait_until
 from veclab.errors import InputError
 from veclab.server.keys import Keys
 from veclab.server.settings import Settings
@@ -148,7 +150,12 @@ def test_a_head_or_a_body_that_does_not_come_in_is_let_go(threaded):
     assert spoken(server, HEAD) == b""
     answer = spoken(server, HEAD, b"content-length: 100\r\n\r\n", b'{"model"')
     assert answer.startswith(b"HTTP/1.1 408")
-    assert server.embed("cat").status_code == 200
+
+    def answered():  # on a busy machine this one's time may be over, too
+        with contextlib.suppress(httpx.TransportError):
+            return server.embed("cat").status_code == 200
+
+    wait_until(answered)
 
 
 def test_http_1_0_and_what_is_no_http(server):

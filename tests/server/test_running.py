@@ -1,9 +1,9 @@
 """The life of a server, as a real process."""
 
+import contextlib
 import re
 import signal
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 
 import veclab
 from tests.server.conftest import LONG
+from tests.waiting import wait_until
 
 TEXTS = ["the cat sits on the mat", "a feline rests on a carpet", "stock markets fell"]
 
@@ -100,17 +101,17 @@ def embed(server, text="cat"):
 
 def until(server, path, status):
     """Ask until the answer has a status: another process brings it about."""
-    while True:
-        try:
-            if (answer := httpx.get(server.url + path)).status_code == status:
-                return answer
-        except httpx.TransportError:
-            assert server.process.poll() is None, "".join(server.logged)
-        threading.Event().wait(0.05)
+
+    def asked():
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(server.url + path, timeout=LONG)
+            return answer if answer.status_code == status else None
+
+    return wait_until(asked, server.process)
 
 
 def in_flight(server):
-    figures = httpx.get(server.url + "/metrics").text
+    figures = httpx.get(server.url + "/metrics", timeout=LONG).text
     return float(re.search(r"^veclab_requests_in_flight (.*)$", figures, re.M)[1])
 
 
@@ -119,8 +120,7 @@ def test_sigterm_lets_requests_in_flight_be_answered(slow):
     server = slow()
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(embed, server, f"cat {i}") for i in range(4)]
-        while in_flight(server) < 4:
-            threading.Event().wait(0.05)
+        wait_until(lambda: in_flight(server) == 4, server.process)
         server.process.send_signal(signal.SIGTERM)
         assert until(server, "/ready", 503).json() == {"status": "draining"}
         assert httpx.get(server.url + "/health").status_code == 200
@@ -140,8 +140,7 @@ def test_the_end_is_bounded_and_a_second_signal_hurries_it(slow):
         server = slow("--shutdown-timeout", "600" if hurry else "0.2")
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(embed, server)
-            while in_flight(server) < 1:
-                threading.Event().wait(0.05)
+            wait_until(lambda: in_flight(server) == 1, server.process)  # noqa: B023
             server.process.send_signal(signal.SIGTERM)
             if hurry:
                 until(server, "/ready", 503)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import compress, islice, repeat
 from pathlib import Path
 from typing import NamedTuple, Self
+from weakref import finalize
 
 import lmdb
 import numpy as np
@@ -67,7 +68,7 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         self._root = path
-        self._shared: Store | None = registry.acquire(path)
+        self._shared: Store | None = self._acquire()
 
     def __reduce__(self) -> tuple[type[Cache], tuple[Path]]:
         """Pickle where it is: another process opens it there."""
@@ -92,8 +93,15 @@ class Cache:
         if self._shared is None:
             raise CacheError(f"the cache at {self._root} is closed")
         if self._shared.closed:  # this is a forked child
-            self._shared = registry.acquire(self._root)
+            self._end.detach()
+            self._shared = self._acquire()
         return self._shared
+
+    def _acquire(self) -> Store:
+        store = registry.acquire(self._root)
+        self._end = finalize(self, registry.forget, store)
+        self._end.atexit = False
+        return store
 
     @property
     def path(self) -> Path:
@@ -364,6 +372,7 @@ class Cache:
         """Close; the last to close in this process closes the file. Repeated calls do nothing."""
         shared, self._shared = self._shared, None
         if shared is not None:
+            self._end.detach()
             registry.release(shared)
 
     def __enter__(self) -> Self:

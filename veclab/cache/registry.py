@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from pathlib import Path
 
 from veclab.cache.store import Store
 
 _stores: dict[Path, Store] = {}
 _registry = threading.RLock()
+# Of caches that nobody holds any more and nobody closed.
+_forgotten: deque[Store] = deque()
 
 
 def acquire(root: Path) -> Store:
@@ -23,7 +26,17 @@ def acquire(root: Path) -> Store:
         store = _stores.get(key) or Store(key)
         _stores[key] = store
         store.references += 1
+        while _forgotten:
+            release(_forgotten.popleft())
         return store
+
+
+def forget(store: Store) -> None:
+    """Give back, without a lock, what `acquire` gave: the next to acquire one closes it.
+
+    For a finalizer, which runs at any moment in any thread, also in one that holds a lock.
+    """
+    _forgotten.append(store)
 
 
 def release(store: Store) -> None:
@@ -53,6 +66,7 @@ def _after_fork_in_child() -> None:
         store.abandon()
         store.lock.release()
     _stores.clear()
+    _forgotten.clear()
     _registry.release()
 
 

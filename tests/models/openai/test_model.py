@@ -4,6 +4,7 @@ Where a test is about flow, the server's vectors are a fast function of the text
 vectors, a real model makes them.
 """
 
+import gc
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import veclab
+from tests.models.openai.hanging import let_hanging_time_out
 from tests.openai_server import (
     FAULTS,
     KEY,
@@ -26,7 +28,7 @@ from tests.openai_server import (
     model_vectors,
     some_faults,
 )
-from tests.waiting import HANG_S
+from tests.waiting import wait_until
 from veclab import BadVectors, InputError, ModelUnavailable, ProviderError, SpaceMismatch
 from veclab.cache import Cache
 from veclab.models.openai.failures import SUSPICIOUS, TRIES_FAULT, TRIES_TROUBLE
@@ -49,11 +51,9 @@ def server():
         yield running
 
 
-def load(server, model=SMALL, *, dimensions=64, timeout=None, batch_texts=None, **options):
+def load(server, model=SMALL, *, dimensions=64, batch_texts=None, **options):
     """A model at the server; small vectors, so that tests are quick."""
     loaded = veclab.load(f"openai:{model}", base_url=server.url, dimensions=dimensions, **options)
-    if timeout is not None:
-        loaded.provider.requests.timeout = timeout
     if batch_texts is not None:
         loaded.provider.limits = replace(loaded.provider.limits, batch_texts=batch_texts)
     return loaded
@@ -220,13 +220,10 @@ class TestTrouble:
     """What may pass is asked again; what will not is said at once."""
 
     @pytest.mark.parametrize("fault", FAULTS)
-    def test_of_every_kind_passes_unseen(self, server, fault):
-        model = load(server)
-        if fault == "hang":  # the second request has all the time it needs
-            model.provider.requests.timeout = 2
-            server.on_hang = lambda: setattr(model.provider.requests, "timeout", HANG_S)
+    def test_of_every_kind_passes_unseen(self, server, fault, monkeypatch):
+        let_hanging_time_out(server, monkeypatch)
         server.script = [fault]
-        vectors = model.embed(["a", "b"])
+        vectors = load(server).embed(["a", "b"])
         np.testing.assert_allclose(vectors.array, hash_vectors(["a", "b"], 64), atol=1e-6)
         assert [asked.fault for asked in server.asked] == [fault, None]
         assert server.bought == Counter("ab")
@@ -234,6 +231,14 @@ class TestTrouble:
         first = server.asked[0].tokens + server.asked[0].canary
         wasted = first if server.wasted and fault not in NO_COUNT else 0
         assert vectors.report.tokens_bought == server.tokens + wasted
+
+    def test_of_a_server_that_never_answers_ends_with_the_time_it_had(self, server, monkeypatch):
+        monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
+        model = load(server)
+        model.provider.requests.timeout = 0.05
+        server.faults = lambda asked: "hang"
+        with pytest.raises(ProviderError, match=r"tries: no answer within 0\.05 seconds"):
+            model.embed(["a"])
 
     def test_in_a_fifth_of_all_answers_changes_nothing(self, server):
         texts = [f"text {i}" for i in range(3000)]
@@ -272,7 +277,8 @@ class TestTrouble:
     def test_of_one_text_without_end_does_not_stop_the_others(self, server, fault, monkeypatch):
         """A text that makes a server fail, each time: Ollama answers some with a 500 for ever."""
         monkeypatch.setattr("veclab.models.openai.requests.backoff", lambda number: 0.01)
-        model = load(server, timeout=0.5 if fault == "hang" else None, batch_texts=250)
+        let_hanging_time_out(server, monkeypatch)
+        model = load(server, batch_texts=250)
         server.faults = lambda asked: fault if "bad" in asked.texts else None
         texts = [f"text {i}" for i in range(1000)]
         texts[617] = "bad"
@@ -516,15 +522,6 @@ class TestTogether:
         assert 4 < max(flying) <= 16  # it begins with four and grows
 
 
-@pytest.fixture
-def listening():
-    """Python hears Ctrl-C; a shell that runs the tests in the background has it ignored."""
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, usual)
-
-
-@pytest.mark.usefixtures("listening")
 def test_what_is_in_flight_at_an_interruption_is_kept_and_the_rest_not_sent(server):
     """Ctrl-C, sent as the terminal sends it."""
     server.delay = 0.5
@@ -586,14 +583,27 @@ def test_a_child_forked_with_requests_in_flight_embeds(server):
     let_go.set()
 
 
+def test_a_model_that_nobody_holds_leaves_no_thread(server):
+    """A thread, a loop and its files for each would end at the limit of open files."""
+    before = set(threading.enumerate())
+    model = load(server)
+    model.embed(["a"])
+    client = model.provider.requests._client
+    begun = [one for one in threading.enumerate() if one not in before and "veclab" in one.name]
+    assert begun
+    del model
+    gc.collect()
+    wait_until(lambda: not any(one.is_alive() for one in begun) and client.is_closed())
+
+
 class TestUnanswered:
     """Requests that were sent and not answered may be billed."""
 
     @pytest.mark.parametrize("fault", ["hang", "cut", "truncated", "html", "empty"])
-    def test_are_in_the_report(self, server, fault):
-        model = load(server, timeout=1)
+    def test_are_in_the_report(self, server, fault, monkeypatch):
+        let_hanging_time_out(server, monkeypatch)
         server.script = [fault]
-        report = model.embed(["one two three", "four"]).report
+        report = load(server).embed(["one two three", "four"]).report
         assert (report.unanswered, report.tokens_unanswered) == (1, 4 + 56)  # the canary's
         assert "1 requests sent, not answered: up to 60 tokens billed" in str(report)
         assert report.tokens_bought == 4 + 56
@@ -610,12 +620,13 @@ class TestUnanswered:
             veclab.load(f"openai:{SMALL}", base_url="http://127.0.0.1:9/v1").embed(["a"])
         assert "billed" not in str(raised.value)
 
-    def test_count_against_the_cost_limit(self, server, home):
+    def test_count_against_the_cost_limit(self, server, home, monkeypatch):
+        let_hanging_time_out(server, monkeypatch)
         home.mkdir(exist_ok=True)
         name = f"{SMALL}@{server.url}"
         table = {"as_of": "2030-01-01", "dollars_per_million_tokens": {name: 1e6}}
         (home / "prices.json").write_text(json.dumps(table))
-        provider = OpenAIModel(SMALL, base_url=server.url, dimensions=64, timeout=1, concurrency=1)
+        provider = OpenAIModel(SMALL, base_url=server.url, dimensions=64, concurrency=1)
         provider.limits = replace(provider.limits, batch_texts=1)
         model = veclab.Model(provider, Cache.open())
         server.script = ["hang", "hang"]

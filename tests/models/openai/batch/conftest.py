@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.openai_batches import BatchRoutes, serve
+from tests.openai_batches import BatchServer
 from veclab.models.openai.batch import remote
 from veclab.models.openai.batch import submit as submitting
 from veclab.models.openai.token_counts import ExactCounter
@@ -22,18 +22,18 @@ def encoding():
 @pytest.fixture
 def server(encoding, monkeypatch, home):
     """The server's state; the environment names its address, and its price is written down."""
-    routes = BatchRoutes(count=lambda text: encoding.count([text])[0])
+    server = BatchServer(count=lambda text: encoding.count([text])[0])
     # A call that is cut off is in the list at once here, and nobody needs a rest between tries.
     monkeypatch.setattr(submitting, "SETTLE_S", 0.2)
     monkeypatch.setattr(remote, "PAUSE_S", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with serve(routes.routes()) as url:
-        monkeypatch.setenv("OPENAI_BASE_URL", url)
-        monkeypatch.setenv("OPENAI_API_KEY", routes.key)
+    with server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", server.key)
         home.mkdir(parents=True, exist_ok=True)
-        price = {f"text-embedding-3-small@{url}": 0.02}
+        price = {f"text-embedding-3-small@{server.url}": 0.02}
         (home / "prices.json").write_text(json.dumps({"dollars_per_million_tokens": price}))
-        yield routes
+        yield server
 
 
 @pytest.fixture

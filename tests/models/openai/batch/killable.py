@@ -1,9 +1,9 @@
 """Runs veclab commands again and again, and kills some: started as a process of its own.
 
 It imports everything once and forks for each command, so that a hundred of them take seconds.
-It reads one JSON list a line, [limit, words of the command...], and answers each with the exit
-code, which is -9 for one that was killed: after so many seconds, or just before or after the job's
-state was saved for the n-th time ("before 2"); null kills nothing.
+It reads one JSON list a line, [moment, words of the command...], and answers each with the exit
+code, which is -9 for one that was killed: at its n-th call of a function ("call 1000"), or just
+before or after the job's state was saved for the n-th time ("before 2"); null kills nothing.
 """
 
 import functools
@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import time
 
 
 def main():
@@ -28,20 +27,30 @@ def main():
     remote.PAUSE_S, submit.SETTLE_S = 0.01, 0.3
     pack.Packing = functools.partial(pack.Packing, batch_inputs=50)
     for line in sys.stdin:
-        limit, *words = json.loads(line)
+        moment, *words = json.loads(line)
         pid = os.fork()
         if pid == 0:
             os.dup2(os.open(os.devnull, os.O_RDWR), 0)
             os.dup2(2, 1)
-            if isinstance(limit, str):
-                die_at(folder.JobFolder, *limit.split())
+            if moment is not None:
+                die_at(folder.JobFolder, *moment.split())
             veclab(words)
-        print(wait(pid, None if isinstance(limit, str) else limit), flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
 def die_at(kind, when, number):
-    """Let this process kill itself at a save."""
+    """Let this process kill itself at a save, or at a call."""
     left, save = int(number), kind.save
+
+    def called(frame, event, _):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if when == "call":
+        sys.setprofile(called)
+        return
 
     def counted(self):
         nonlocal left
@@ -53,18 +62,6 @@ def die_at(kind, when, number):
             os.kill(os.getpid(), signal.SIGKILL)
 
     kind.save = counted
-
-
-def wait(pid, limit):
-    """The exit code of a child, which is killed after `limit` seconds."""
-    until = time.perf_counter() + (600 if limit is None else limit)
-    while time.perf_counter() < until:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":
