@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet, finalize
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from veclab.errors import ProviderError
 from veclab.models.openai.client import key_refused, open_client, said_in, was_sent
 from veclab.models.openai.endpoint import URL_VARIABLE, Access, remember
+from veclab.models.openai.event_loop import EventLoop
 from veclab.models.openai.failures import (
     TRIES_TROUBLE,
     TRIES_UNREACHED,
@@ -73,38 +74,30 @@ class Requests:
         self._reached = False
         self._told: tuple[float | None, float | None] = (None, None)
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: EventLoop | None = None
         self._client: AsyncOpenAI | None = None
-        self._clients: list[AsyncOpenAI] = []
-        self._end: finalize[..., Requests] | None = None
         _all.add(self)
 
     def start_anew(self) -> None:
         """Let go, in a forked child, of what belongs to the parent: its loop and its requests."""
         self._lock = threading.Lock()
-        if self._end is not None:
-            self._end.detach()
-        self._loop, self._client, self._end = None, None, None
+        if self._loop is not None:
+            self._loop.abandon()
+        self._loop, self._client = None, None
         self.flow = Flow(most=self._most)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the event loop, and wait."""
         with self._lock:
             if self._loop is None:
-                self._loop, clients = asyncio.new_event_loop(), []
-                threading.Thread(
-                    target=_run, args=(self._loop, clients), name="veclab-openai", daemon=True
-                ).start()
-                # With the last user of the model its thread, its loop and its connections go.
-                self._clients = clients
-                self._end = finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
-                self._end.atexit = False
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+                self._loop = EventLoop(self)
+            loop = self._loop
+        return loop.run(work)
 
     def stop(self) -> None:
         """Let requests that wait for their turn fail; those on their way are answered as usual."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self.flow.stop)
+            self._loop.call(self.flow.stop)
 
     # Inside the event loop from here on.
 
@@ -371,20 +364,11 @@ class Requests:
 
     def _get_client(self) -> AsyncOpenAI:
         if self._client is None:
+            assert self._loop is not None
             model = f"the model {self.body['model']}"
             self._client = open_client("AsyncOpenAI", self.access, self.timeout, model)
-            self._clients.append(self._client)
+            self._loop.clients.append(self._client)
         return self._client
-
-
-def _run(loop: asyncio.AbstractEventLoop, clients: list[AsyncOpenAI]) -> None:
-    """Run the loop until it is stopped, then close it and the clients that were opened in it."""
-    try:
-        loop.run_forever()
-        for client in clients:
-            loop.run_until_complete(client.close())
-    finally:
-        loop.close()
 
 
 def _pause(state: RetryCallState) -> float:
