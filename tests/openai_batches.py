@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.loopback import LoopbackServer
+from tests.openai_server import without_canary
 
 MAX_REQUESTS = 50_000
 MAX_INPUTS = 50_000
@@ -135,6 +136,7 @@ class BatchServer(LoopbackServer):
     def app(self) -> Starlette:
         prefix = "/v1"
         routes = [
+            Route(f"{prefix}/embeddings", self._guard(self._embed), methods=["POST"]),
             Route(f"{prefix}/files", self._guard(self._upload), methods=["POST"]),
             Route(f"{prefix}/files", self._guard(self._list_files), methods=["GET"]),
             Route(f"{prefix}/files/{{id}}", self._guard(self._file), methods=["GET", "DELETE"]),
@@ -358,6 +360,10 @@ class BatchServer(LoopbackServer):
         batch["request_counts"] |= {"completed": len(output), "failed": len(errors)}
         batch["status"] = "completed" if expire is None else "expired"
 
+    async def _embed(self, request: Request) -> Response:
+        status, answer = self._answer(await request.json())
+        return JSONResponse(answer, status)
+
     def _answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         model, inputs = body.get("model"), as_list(body.get("input"))
         if model not in DIMENSIONS:
@@ -372,7 +378,7 @@ class BatchServer(LoopbackServer):
             return 400, message("'$.input' is invalid.")
         if any(part in str(text) for text in inputs for part in self.faults.fail):
             return 500, message("The server had an error while processing your request.")
-        self.bought += inputs
+        self.bought += without_canary(inputs)
         self.tokens += sum(counts)
         data = [
             {

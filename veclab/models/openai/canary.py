@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import BadVectors, SpaceMismatch
-from veclab.fingerprint import Fingerprint
+from veclab.fingerprint import FLOOR, Fingerprint
 from veclab.models.openai.endpoint import recall_canaries, remember
 from veclab.models.openai.rate_limit import Stopped
 
@@ -29,6 +29,8 @@ CANARY = (
     "Interest rates rose again in March.",
     "def area(r): return 3.14 * r ** 2",
 )
+# Where the noise must come with them.
+TWICE = (*CANARY, *CANARY)
 Vectors = NDArray[np.float32]
 
 
@@ -69,13 +71,16 @@ class Canary:
         """What it adds to the Space."""
         if not self.known:
             return {"generation": None, "canary": None}
-        now = self.known[self.current]
-        return {"generation": now.name if self.current else None, "canary": str(now)}
+        return self._facts(self.current)
+
+    def _facts(self, which: int) -> dict[str, Any]:
+        one = self.known[which]
+        return {"generation": one.name if which else None, "canary": str(one)}
 
     @property
     def texts(self) -> tuple[str, ...]:
         """What is sent: each text, and each once more where the noise is not known yet."""
-        return CANARY if self.known else (*CANARY, *CANARY)
+        return CANARY if self.known else TWICE
 
     @property
     def unchecked(self) -> str:
@@ -119,6 +124,37 @@ class Canary:
     def skip(self, reason: str) -> None:
         """Give up looking in this run."""
         self.seen, self.note = True, f"{self.url} was not checked for a change of model: {reason}"
+
+    def recognize(self, vectors: Vectors) -> dict[str, Any]:
+        """Tell which model answered some time ago, where nothing can be asked once more.
+
+        One that was never met is remembered, as the model that is there now.
+
+        Args:
+            vectors: float32 (6, dim), of `TWICE`.
+
+        Returns:
+            What it adds to the Space of what came with it.
+
+        Raises:
+            BadVectors: each text was answered with two vectors that are not one model's.
+        """
+        today = datetime.now(UTC).date().isoformat()
+        found = Fingerprint.of(vectors[:3], today)
+        noise = found.distance(Fingerprint.of(vectors[3:], today))
+        if noise > FLOOR and not any(found.alike(one) for one in self.known):
+            raise BadVectors(
+                f"{self.url} gave the same short text two vectors under the name {self.model} "
+                f"(distance {noise:.2f}): more than one model answered, so nobody knows which of "
+                "them made the others. Nothing of it was kept"
+            )
+        found = replace(found, noise=noise)
+        met = next((i for i, one in enumerate(self.known) if found.alike(one)), None)
+        if met is None:
+            met = len(self.known)
+            self._remember([*self.known, found], met, today)
+            self.seen = False
+        return self._facts(met)
 
     async def judge(self, vectors: Vectors, again: Callable[[], Awaitable[Vectors]]) -> None:
         """Compare with what is remembered, and remember.

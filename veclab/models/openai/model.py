@@ -170,6 +170,16 @@ class OpenAIModel(EmbeddingProvider):
         self.canary.begin(self.space.dimensions)
         self.space = replace(self.space, **self.canary.facts)
 
+    def look(self) -> None:
+        """Find out, in a request of its own, whether it is still the same model.
+
+        Raises:
+            SpaceMismatch: it is another one, which is remembered; a new run goes on with it.
+            BadVectors, ProviderError, ModelUnavailable: see `embed_batch`.
+        """
+        self.begin()
+        self.requests.run(self._canary_alone(self.space.dimensions))
+
     @property
     def first_tokens(self) -> int:
         """Tokens of the canary's texts."""

@@ -38,7 +38,7 @@ def test_a_job_from_the_first_word_to_the_last(run, server, corpus, job, tmp_pat
     file, output = corpus([*TEXTS, TEXTS[0]]), tmp_path / "out.parquet"
     said = run("submit", file, "-m", MODEL, "--job", job).stdout
     assert re.search(r"texts +41\n +distinct +40\nfrom cache +0\n", said)
-    assert re.search(r"to send +40 inputs in 40 requests, 1 file\(s\)", said)
+    assert re.search(r"to send +40 inputs in 41 requests, 1 file\(s\)", said)
     assert re.search(r"cost +\$0\.0000, instead of \$0\.0000 without the Batch API", said)
     assert "veclab batch status --wait --job" in said
 
@@ -47,7 +47,7 @@ def test_a_job_from_the_first_word_to_the_last(run, server, corpus, job, tmp_pat
     assert "was not written: vectors are missing" in said.stderr
 
     said = run("status", "--wait", "--every", "0.1", "--job", job).stdout
-    assert re.search(r"0001 +completed +batch-\d+ +40 +\d+ +40 +0 +40", said)
+    assert re.search(r"0001 +completed +batch-\d+ +40 +\d+ +41 +0 +41", said)
     assert "1 finished: veclab batch fetch" in said
 
     said = run("fetch", "--job", job).stdout

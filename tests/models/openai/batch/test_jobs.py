@@ -15,6 +15,7 @@ from veclab.models.openai.batch import jobs
 from veclab.models.openai.batch.job_folder import JobFolder
 from veclab.models.openai.batch.order import Order
 from veclab.models.openai.batch.pack import Packing
+from veclab.models.openai.canary import TWICE
 from veclab.vectorfiles.files import read
 
 TEXTS = [f"text number {i}" for i in range(40)]
@@ -199,7 +200,7 @@ class TestMoney:
         jobs.submit(job, order(TEXTS), on_plan=plans.append)
         finish(server, job)
         (plan,) = plans
-        assert plan.bill.tokens == server.tokens == sum(map(server.count, TEXTS))
+        assert plan.bill.tokens == server.tokens == sum(map(server.count, (*TEXTS, *TWICE)))
         assert plan.full_dollars == pytest.approx(server.tokens * 0.02 / 1e6)
         assert plan.dollars == plan.full_dollars / 2
 
@@ -404,13 +405,13 @@ class TestAnswersThatAreNot:
         made = order(TEXTS)
         jobs.submit(job, made)
         progress = finish(server, job)
-        assert (progress.there, progress.failed) == (20, 20)
+        assert (progress.there, progress.failed) == (19, 21)  # and the canary
         ((code, _),) = progress.reasons
         assert code == "batch_expired"
         server.faults.expire_after = None
         plans = []
         jobs.submit(job, on_plan=plans.append)
-        assert plans[0].again == plans[0].bill.inputs == 20
+        assert plans[0].again == plans[0].bill.inputs == 21
         assert finish(server, job).complete
         assert sorted(server.bought) == sorted(TEXTS)  # nothing bought twice
         same(embed(made, tmp_path, server)[0], TEXTS)
@@ -502,7 +503,7 @@ class TestAnswersThatAreNot:
         output = next(file for file in server.files.values() if file.purpose == "batch_output")
         output.data = output.data[: len(output.data) * 3 // 4 - 100]
         progress = jobs.fetch(job).progress
-        assert (progress.there, progress.failed) == (29, 11)
+        assert (progress.there, progress.failed) == (28, 12)
         assert any("30" in note and "skipped" in note for note in progress.notes)
         assert {code for code, _ in progress.reasons} == {"not_answered"}
         jobs.submit(job)
@@ -522,7 +523,7 @@ class TestAnswersThatAreNot:
         )
         progress = jobs.fetch(job).progress
         assert progress.complete
-        assert re.search(r"6 line\(s\).*41, 42, 43", progress.notes[0])
+        assert re.search(r"6 line\(s\).*42, 43, 44", progress.notes[0])
         same(embed(made, tmp_path, server)[0], TEXTS)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 
 from veclab.cache import Cache
 from veclab.errors import BadVectors, ProviderError, VeclabError
+from veclab.models.openai.batch.generations import made_by, recipes, settle_generations
 from veclab.models.openai.batch.job_folder import Failure, Input, JobFolder, Part, move
+from veclab.models.openai.batch.pack import canary_of
 from veclab.models.openai.batch.progress import CHUNK, Progress, absent, chunks, recipe_of, survey
 from veclab.models.openai.batch.remote import Remote, labels
 from veclab.models.openai.batch.results import RequestResult, failed, read_answers
+from veclab.models.openai.canary import TWICE, Canary
 from veclab.pipeline.lookup import find_vectors, keep_vectors
 from veclab.pipeline.windows import pool
 from veclab.space import Recipe
@@ -90,20 +94,24 @@ def fetch(
     """
     refresh(folder, remote)
     recipe = recipe_of(folder)
+    canary = Canary(remote.url, recipe.space.model)
+    canary.begin(recipe.space.dimensions)
     notes: list[str] = []
     trouble: VeclabError | None = None
-    for part in folder.manifest.parts:
-        if not part.final:
-            continue
+    for name in [part.name for part in folder.manifest.parts if part.final]:
+        part = folder.part(name)
         if part.done and part.output_file_id is None:
             # Taken for unanswered, its requests would be bought a second time.
             notes.append(f"the answers of {part.batch_id} are not there yet; fetch again later")
             continue
         try:
-            notes += _read(folder, remote, cache, recipe, part, on_done or (lambda inputs: None))
+            report = on_done or (lambda inputs: None)
+            notes += _read(folder, remote, cache, recipe, part, canary, report)
         except (BadVectors, ProviderError) as error:  # one file must not keep the others back
             trouble = trouble or error
-    pool_splits(folder, cache, recipe)
+    notes += settle_generations(folder, cache, canary)
+    for made in recipes(folder):
+        pool_splits(folder, cache, made)
     if trouble is not None:
         raise trouble
     progress = survey(folder, cache)
@@ -117,10 +125,12 @@ def _read(
     cache: Cache,
     recipe: Recipe,
     part: Part,
+    canary: Canary,
     on_done: Callable[[int], None],
 ) -> list[str]:
     """Bring one part's answers into the cache; returns notes about what was odd in them."""
     inputs = list(folder.inputs(part.name))
+    recipe = made_by(recipe, part)
     lost = {one.digest for one in absent(cache, recipe, inputs)}
     if part.read and lost <= {failure.digest for failure in folder.failures(part.name)}:
         return []
@@ -131,18 +141,29 @@ def _read(
     failures: list[Failure] = []
     billed = 0
     unanswered = set(asked)
+    own = canary_of(part.name)
+    texts = [Input(own, i, b"", 0, own) for i in range(len(TWICE))]
     for file_id in (part.output_file_id, part.error_file_id):
         if file_id is None:
             continue
         path = folder.private("answers", part.name)
         remote.download(file_id, path)
-        answers = read_answers(path, asked, recipe.space.dimensions, notes)
-        for answer in _kept(cache, recipe, answers):
+        dim = recipe.space.dimensions
+        try:
+            part = _recognize(canary, path, part, texts, dim)
+        except BadVectors as error:  # of nobody knows which model: to be asked again
+            part = replace(part, problems=(str(error),))
+            break
+        recipe = made_by(recipe, part)
+        answers = read_answers(path, asked | {own: texts}, dim, notes)
+        for answer in _kept(cache, recipe, own, answers):
+            billed += answer.tokens
+            if answer.request == own:
+                continue
             unanswered.discard(answer.request)
             failures += answer.failures
-            billed += answer.tokens
             on_done(len(asked[answer.request]))
-        path.unlink()
+    folder.file("answers", part.name).unlink(missing_ok=True)
     reason = (
         "; ".join(part.problems) or f"the batch is {part.status} and the endpoint gave no reason"
     )
@@ -157,14 +178,29 @@ def _read(
     return notes
 
 
+def _recognize(canary: Canary, path: Path, part: Part, texts: Sequence[Input], dim: int) -> Part:
+    """Return the part with the model that answered it, where its file tells; see `Canary`."""
+    if part.canary is not None:
+        return part
+    own = texts[0].request
+    found = (a for a in read_answers(path, {own: texts}, dim, []) if len(a.good) == len(texts))
+    answer = next(found, None)
+    if answer is None or answer.vectors is None:
+        return part
+    return replace(part, **canary.recognize(answer.vectors))
+
+
 def _kept(
-    cache: Cache, recipe: Recipe, answers: Iterable[RequestResult]
+    cache: Cache, recipe: Recipe, own: str, answers: Iterable[RequestResult]
 ) -> Iterator[RequestResult]:
-    """Yield the answers; their vectors are written to the cache some thousand at a time."""
+    """Yield the answers; their vectors are written to the cache some thousand at a time.
+
+    The answer to `own`, the canary, is none of the user's.
+    """
     good: list[Input] = []
     rows: list[NDArray[np.float32]] = []
     for answer in answers:
-        if answer.vectors is not None:
+        if answer.vectors is not None and answer.request != own:
             good += answer.good
             rows.append(answer.vectors)
         if len(good) >= CHUNK:

@@ -101,6 +101,8 @@ class Part:
         read: its answers were read.
         unanswered: inputs without a usable answer, once `read`.
         billed: tokens that its answers say were read.
+        generation, canary: of the model that answered, as in its Space; None as long as that is
+            not known.
     """
 
     name: str
@@ -122,6 +124,8 @@ class Part:
     read: bool = False
     unanswered: int = 0
     billed: int = 0
+    generation: str | None = None
+    canary: str | None = None
 
     @property
     def final(self) -> bool:

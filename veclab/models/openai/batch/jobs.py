@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from veclab.cache import Cache
-from veclab.errors import CostTooHigh, InputError, VeclabError
+from veclab.errors import CostTooHigh, InputError, SpaceMismatch, VeclabError
 from veclab.hints import typed
 from veclab.models.named import require_used
 from veclab.models.names import OPENAI
 from veclab.models.openai.batch import fetch as answers
+from veclab.models.openai.batch.generations import answered_by_another
 from veclab.models.openai.batch.job_folder import JobFolder, Manifest, Part
 from veclab.models.openai.batch.order import Order
-from veclab.models.openai.batch.pack import Packing
+from veclab.models.openai.batch.pack import Opening, Packing
 from veclab.models.openai.batch.progress import Progress, survey
 from veclab.models.openai.batch.remote import Remote
 from veclab.models.openai.batch.submit import (
@@ -30,6 +31,7 @@ from veclab.models.openai.batch.submit import (
     send,
     settle,
 )
+from veclab.models.openai.canary import TWICE
 from veclab.models.openai.endpoint import find_access, normal_url
 from veclab.models.openai.model import OpenAIModel
 from veclab.models.openai.prices import find_price
@@ -184,9 +186,12 @@ def submit(
                 _pack(folder, order, cache, packing, on_done)
             else:
                 settle(folder, remote)
+                if answered_by_another(folder):
+                    _look(order)
                 answers.fetch(folder, remote, cache)
                 revive(folder, packing)
-                again, left = pack_again(folder, cache, packing, refused=refused)
+                opening = _opening(order.load(False).provider)
+                again, left = pack_again(folder, cache, packing, opening, refused=refused)
             plan = _plan(folder, order, again, left)
             if on_plan is not None:
                 on_plan(plan)
@@ -307,7 +312,21 @@ def _pack(
     run = model.start(**order.policies, on_done=on_done)
     provider = model.provider
     assert isinstance(provider, OpenAIModel)
-    pack_job(folder, run, source, provider.text_of, provider.request, packing)
+    opening = _opening(provider)
+    pack_job(folder, run, source, provider.text_of, provider.request, packing, opening)
+
+
+def _look(order: Order) -> None:
+    """Find out by one small request which model is there now; answers of batches are older."""
+    provider = order.load(False).provider
+    assert isinstance(provider, OpenAIModel)
+    with suppress(SpaceMismatch):  # it is remembered, and the job goes on with it
+        provider.look()
+
+
+def _opening(provider: Any) -> Opening:
+    assert isinstance(provider, OpenAIModel)
+    return Opening(TWICE, sum(provider.counter.count(TWICE)))
 
 
 def _plan(folder: JobFolder, order: Order, again: int, left: int) -> Plan:

@@ -6,6 +6,9 @@ batch either; and the number of requests is not limited. But a request succeeds 
 and a failure costs up to a day: alone, a text that is refused takes no other with it, each answer
 tells how many tokens of that very text were read, and a batch that expires keeps all that was
 done. It costs about 150 bytes a text on the way up, beside vectors of 8,000 on the way down.
+
+The first request of a file is the canary (`veclab.models.openai.canary`): its answer tells which
+model made the others.
 """
 
 from __future__ import annotations
@@ -76,11 +79,20 @@ class Asked:
     alone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opens every file: texts that tell which model answered, and their tokens."""
+
+    texts: tuple[str, ...] = ()
+    tokens: int = 0
+
+
 @dataclass(slots=True)
 class _File:
     """One request file while it is written."""
 
     name: str
+    opening: Opening
     requests: Any
     inputs: Any
     sha256: Any = field(default_factory=hashlib.sha256)
@@ -96,6 +108,7 @@ def pack(
     body: dict[str, Any],
     packing: Packing,
     first: int,
+    opening: Opening | None = None,
 ) -> list[Part]:
     """Write request files, numbered from `first`, for everything asked.
 
@@ -108,6 +121,7 @@ def pack(
         body: of every request, without `input`.
         packing: the limits.
         first: number of the first file.
+        opening: the texts of each file's first request; none if None.
 
     Raises:
         InputError: one text alone is over a limit of the file.
@@ -121,6 +135,7 @@ def pack(
             line = b"" if file is None else _line(file, members, body)
             if file is None or not _room(file, members, billed, len(line), packing):
                 file = _next(folder, stack, file, parts, first)
+                _open(file, opening or Opening(), body)
                 line = _line(file, members, body)
             if not _room(file, members, billed, len(line), packing):
                 _refuse(members, len(line), billed, packing)
@@ -150,9 +165,10 @@ def _requests(asked: Iterable[Asked], packing: Packing) -> Iterator[list[Asked]]
 
 
 def _room(file: _File, members: list[Asked], billed: int, size: int, packing: Packing) -> bool:
+    opens = bool(file.opening.texts)
     return (
-        file.count < packing.batch_requests
-        and file.held + len(members) <= packing.batch_inputs
+        file.count + opens < packing.batch_requests
+        and file.held + len(members) + len(file.opening.texts) <= packing.batch_inputs
         and file.bytes + size <= packing.batch_bytes
         and file.tokens + billed <= packing.batch_tokens
     )
@@ -166,12 +182,34 @@ def _refuse(members: list[Asked], size: int, billed: int, packing: Packing) -> N
     )
 
 
+def _open(file: _File, opening: Opening, body: dict[str, Any]) -> None:
+    """Write the first request, which is none of the user's."""
+    if not opening.texts:
+        return
+    line = _request(canary_of(file.name), list(opening.texts), body)
+    file.opening = opening
+    file.requests.write(line)
+    file.sha256.update(line)
+    file.tokens += opening.tokens
+    file.bytes += len(line)
+
+
+def canary_of(part: str) -> str:
+    """Return the custom_id of the request that tells which model answered a part."""
+    return f"{part}-canary"
+
+
 def _line(file: _File, members: list[Asked], body: dict[str, Any]) -> bytes:
+    name = f"{file.name}-{file.count + 1:05d}"
+    return _request(name, [one.value for one in members], body)
+
+
+def _request(name: str, values: list[Any], body: dict[str, Any]) -> bytes:
     request = {
-        "custom_id": f"{file.name}-{file.count + 1:05d}",
+        "custom_id": name,
         "method": "POST",
         "url": URL,
-        "body": body | {"input": [one.value for one in members]},
+        "body": body | {"input": values},
     }
     return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
@@ -197,7 +235,7 @@ def _next(
     name = f"{first + len(parts):04d}"
     requests = stack.enter_context(folder.writing(folder.file("requests", name).name))
     inputs = stack.enter_context(folder.writing(folder.file("inputs", name).name))
-    return _File(name, requests, inputs)
+    return _File(name, Opening(), requests, inputs)
 
 
 def _close(stack: ExitStack, file: _File, parts: list[Part]) -> None:
@@ -205,7 +243,7 @@ def _close(stack: ExitStack, file: _File, parts: list[Part]) -> None:
     parts.append(
         Part(
             name=file.name,
-            requests=file.count,
+            requests=file.count + bool(file.opening.texts),
             inputs=file.held,
             tokens=file.tokens,
             bytes=file.bytes,
@@ -218,5 +256,7 @@ def unpack(folder: JobFolder, part: Part) -> Iterator[tuple[Input, Any]]:
     """Yield each input of a request file with the value that was sent for it, in order."""
     inputs = folder.inputs(part.name)
     for request in folder.lines("requests", part.name):
+        if request["custom_id"] == canary_of(part.name):
+            continue
         for value in request["body"]["input"]:
             yield next(inputs), value

@@ -51,6 +51,7 @@ class Remote:
         self._making: openai.OpenAI = open_client("OpenAI", access, 600.0, "the Batch API")
         self._reading: openai.OpenAI = self._making.with_options(max_retries=ATTEMPTS)
         self._access = access
+        self.url = access.url
         self.job = job
         self.created = created
 

@@ -15,7 +15,7 @@ from veclab.cache import Cache
 from veclab.errors import InputError
 from veclab.models.openai.batch.fetch import adopt, seen
 from veclab.models.openai.batch.job_folder import JobFolder, Part, Split, move
-from veclab.models.openai.batch.pack import Asked, Packing, pack, unpack
+from veclab.models.openai.batch.pack import Asked, Opening, Packing, pack, unpack
 from veclab.models.openai.batch.progress import absent, recipe_of
 from veclab.models.openai.batch.remote import Refusal, Remote
 from veclab.pipeline.distinct import Seen
@@ -41,6 +41,7 @@ def pack_job(
     value: Callable[[TokenizedText], Any],
     body: dict[str, Any],
     packing: Packing,
+    opening: Opening | None = None,
 ) -> None:
     """Write the request files for all texts of a corpus whose vectors are not in the cache.
 
@@ -51,13 +52,15 @@ def pack_job(
         value: what is sent for a text.
         body: of every request, without `input`.
         packing: the limits.
+        opening: of every request file.
 
     Raises:
         EmptyText, TextTooLong: the policy is `error`.
         InputError, OutputError: see `pack`.
     """
     with folder.writing("splits.jsonl") as splits:
-        parts = pack(folder, ask(run, source, value, splits), body, packing, first=1)
+        asked = ask(run, source, value, splits)
+        parts = pack(folder, asked, body, packing, 1, opening)
     manifest, report = folder.manifest, run.report
     report.note(*source.notes)
     manifest.recipe = run.recipe.to_json()
@@ -125,7 +128,12 @@ def _windows(
 
 
 def pack_again(
-    folder: JobFolder, cache: Cache, packing: Packing, *, refused: bool = False
+    folder: JobFolder,
+    cache: Cache,
+    packing: Packing,
+    opening: Opening | None = None,
+    *,
+    refused: bool = False,
 ) -> tuple[int, int]:
     """Put into new request files what finished batches left without a vector.
 
@@ -161,7 +169,7 @@ def pack_again(
 
     body = _body(folder, again[0][0])
     first = int(folder.manifest.parts[-1].name) + 1
-    parts = pack(folder, asked(), body, packing, first)
+    parts = pack(folder, asked(), body, packing, first, opening)
     folder.manifest.parts += parts
     folder.save()
     return sum(part.inputs for part in parts), left
