@@ -53,7 +53,9 @@ def main() -> None:
         "machine": facts,
     }
     print(json.dumps(result, indent=1))
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known[f"{options.model}, {len(rows):,} texts, sample of {built.passages:,}"] = result
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def compare(both: Any) -> dict[str, float]:

@@ -15,9 +15,11 @@ from veclab.hints import typed
 from veclab.report import group_notes
 
 if TYPE_CHECKING:
+    from veclab.model import Model
     from veclab.rag.questions import Question
     from veclab.store.bridge import Bridging
     from veclab.store.migrate import Migration, Quality
+    from veclab.store.store import Store
 
 
 @click.command()
@@ -79,10 +81,6 @@ def migrate(
 
     With `--bridge`, nothing is switched: `veclab search -m NEWMODEL` searches the old vectors.
     """
-    from veclab.model import load
-    from veclab.store.bridge import MIN_RECALL, SAMPLE, build_bridge
-    from veclab.store.migrate import go_back
-    from veclab.store.migrate import migrate as change
     from veclab.store.store import Store
 
     if back == (model is not None):
@@ -94,34 +92,65 @@ def migrate(
     if not bridge and (min_recall is not None or sample is not None):
         raise click.UsageError("--min-recall and --sample require --bridge")
     with Store.open(store) as opened:
-        if back:
-            removed = go_back(opened) == "bridge"
-            echo(
-                f"{'the bridge was removed: ' * removed}the store {store} is searched "
-                f"{'only' if removed else 'again'} with {opened.space}"
-            )
-            return
-        assert model is not None
-        loaded = load(model, **loading)
-        folder = str(Path(model).resolve()) if Path(model).is_dir() else None
-        if bridge:
-            least = MIN_RECALL if min_recall is None else min_recall
-            count = SAMPLE if sample is None else sample
-            with progress("embedding", 3 * min(count, opened.count()), "texts") as advance:
-                built = build_bridge(
-                    opened, loaded, folder, min_recall=least, sample=count, on_done=advance
-                )
+        if model is None:
+            _go_back(opened, store)
+        elif bridge:
+            built = _bridge(opened, model, min_recall, sample, loading)
             _show_bridge(built, model, store, as_json)
-            return
-        with progress("embedding", opened.count(), "passages") as advance:
-            done = change(
-                opened,
-                loaded,
-                folder,
-                switch=switch,
-                questions=None if questions is None else _answered(questions),
-                on_done=advance,
-            )
+        else:
+            done = _migrate(opened, model, switch, questions, loading)
+            _show(done, store, as_json)
+
+
+def _go_back(opened: Store, store: str) -> None:
+    from veclab.store.migrate import go_back
+
+    if go_back(opened) == "bridge":
+        told = f"the bridge was removed: the store {store} is searched only with {opened.space}"
+    else:
+        told = f"the store {store} is searched again with {opened.space}"
+    echo(told)
+
+
+def _loaded(model: str, loading: dict[str, Any]) -> tuple[Model, str | None]:
+    """The model, and its path where it is a folder, by which it is found again."""
+    from veclab.model import load
+
+    return load(model, **loading), str(Path(model).resolve()) if Path(model).is_dir() else None
+
+
+def _bridge(
+    opened: Store,
+    model: str,
+    min_recall: float | None,
+    sample: int | None,
+    loading: dict[str, Any],
+) -> Bridging:
+    from veclab.store.bridge import MIN_RECALL, SAMPLE, build_bridge
+
+    least = MIN_RECALL if min_recall is None else min_recall
+    count = SAMPLE if sample is None else sample
+    loaded, folder = _loaded(model, loading)
+    with progress("embedding", 3 * min(count, opened.count()), "texts") as advance:
+        return build_bridge(opened, loaded, folder, min_recall=least, sample=count, on_done=advance)
+
+
+def _migrate(
+    opened: Store,
+    model: str,
+    switch: bool | None,
+    questions: str | None,
+    loading: dict[str, Any],
+) -> Migration:
+    from veclab.store.migrate import migrate as change
+
+    loaded, folder = _loaded(model, loading)
+    asked = None if questions is None else _answered(questions)
+    with progress("embedding", opened.count(), "passages") as advance:
+        return change(opened, loaded, folder, switch=switch, questions=asked, on_done=advance)
+
+
+def _show(done: Migration, store: str, as_json: bool) -> None:
     if as_json:
         print_json(done.to_dict())
         return

@@ -147,30 +147,14 @@ def migrate(
     if questions is not None and not questions:
         raise InputError("none of the questions has an answer: there is nothing to compare by")
     with store.writing():
-        state = store.state
+        state, old = store.state, store.table
         if model.space.same_as(state.live.space):
             raise InputError(f"the store's vectors are already those of {model.space}")
-        old = store.table
-        info = TableInfo(table_name(model.space), model.space, name, state.live.language)
-        own = own_fields(old.schema)
-        new = store.place.create(info.name, table_schema(model.space, own), info.language)
-        report, rows = _embedded(old, new.schema, model, on_done)
-        new.commit(set(), rows)
-        info = replace(info, space=model.space)  # as it is known now that the model was asked
-        new = new.latest()
-        if new.index_vectors():
-            new = new.latest()
-            found = tune(new, None, lambda texts: _queries(model, texts))
-            info = replace(info, tuning=None if found is None else found.to_dict())
+        info, new, report = _built(store, model, name, on_done)
         asked = _sentences(old) if questions is None else questions
         after = _ranks(new, model, asked, info.tuning)
-        before = difference = None
-        try:
-            before = _ranks(old, store.model, asked, state.live.tuning)
-            require_same(state.live.space, store.model.space, names=("store", "its own model"))
-            difference = interval(after - before, -1.0)
-        except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
-            report.note(f"not compared: the store's own model is not available here ({error})")
+        before = _old_ranks(store, asked, report)
+        difference = None if before is None else interval(after - before, -1.0)
         worse = difference is not None and difference[2] < 0
         switched = not worse if switch is None else switch
         if switched:
@@ -191,6 +175,37 @@ def migrate(
         report=report,
         seconds=round(time.perf_counter() - start, 2),
     )
+
+
+def _built(
+    store: Store, model: Model, name: str | None, on_done: Callable[[int], None] | None
+) -> tuple[TableInfo, Table, Report]:
+    """A table of the same passages with the new model's vectors, which nobody sees yet."""
+    old = store.table
+    info = TableInfo(table_name(model.space), model.space, name, store.state.live.language)
+    schema = table_schema(model.space, own_fields(old.schema))
+    new = store.place.create(info.name, schema, info.language)
+    report, rows = _embedded(old, new.schema, model, on_done)
+    new.commit(set(), rows)
+    info = replace(info, space=model.space)  # as it is known now that the model was asked
+    new = new.latest()
+    if new.index_vectors():
+        new = new.latest()
+        found = tune(new, None, lambda texts: _queries(model, texts))
+        info = replace(info, tuning=None if found is None else found.to_dict())
+    return info, new, report
+
+
+def _old_ranks(store: Store, asked: Sequence[Asked], report: Report) -> NDArray[np.float64] | None:
+    """As `_ranks`, of the store's own model; None, with a note, where that is not available."""
+    live = store.state.live
+    try:
+        ranks = _ranks(store.table, store.model, asked, live.tuning)
+        require_same(live.space, store.model.space, names=("store", "its own model"))
+    except (SpaceMismatch, ModelUnavailable, MissingExtra, ProviderError) as error:
+        report.note(f"not compared: the store's own model is not available here ({error})")
+        return None
+    return ranks
 
 
 def go_back(store: Store) -> str:
