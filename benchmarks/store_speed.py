@@ -16,10 +16,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         vectors = options.vectors
         if options.rows is not None:
-            vectors = _some(vectors, options.rows, Path(folder) / vectors.name)
+            vectors = Path(folder) / vectors.name
+            # In a process of its own: its memory is not the store's.
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                pool.submit(_some, options.vectors, options.rows, vectors).result()
         address = options.store or f"{folder}/store"
         if options.postgres:
             address = running.enter_context(_postgres())
@@ -90,7 +95,7 @@ def _postgres() -> Iterator[str]:
             server.cleanup()
 
 
-def _some(source: Path, count: int, target: Path) -> Path:
+def _some(source: Path, count: int, target: Path) -> None:
     """A file with some of a file's rows, evenly spread."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -102,7 +107,6 @@ def _some(source: Path, count: int, target: Path) -> Path:
             here = chosen[(chosen >= done) & (chosen < done + len(batch))] - done
             writer.write_batch(batch.take(pa.array(here)))
             done += len(batch)
-    return target
 
 
 def _asked(store: veclab.Store, file: Path) -> dict[str, Any]:

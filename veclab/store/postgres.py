@@ -35,6 +35,8 @@ _INDEXED_DIMENSIONS = 2000  # more than pgvector's index takes are searched exac
 _PAGE = 4096
 _K1, _B = 1.2, 0.75  # of BM25 (Robertson and Zaragoza 2009)
 _FEW = 10_000
+_MUCH = 10  # a commit of more than this part of a table changes how it is best read
+_INDEX_BYTES = 2**30  # memory for building an index, at most
 _BM25 = """
 WITH asked AS (SELECT lexeme AS term FROM unnest(to_tsvector(%s::regconfig, %s))),
      rare AS (SELECT term, count(*) AS rows FROM {terms} JOIN asked USING (term) GROUP BY term),
@@ -69,7 +71,7 @@ class PostgresTable:
 
     @property
     def _config(self) -> str:
-        return "simple" if self.language == NO_LANGUAGE else self.language.lower()
+        return configuration(self.language)
 
     def _run(self, query: str, values: Any = (), where: Where | None = None, **more: Any) -> Any:
         """Run a statement; {table}, {terms}, {tables} and {where} in it stand for what they say.
@@ -162,9 +164,10 @@ class PostgresTable:
                 self._run(f"SET LOCAL hnsw.ef_search = {int(search['ef_search'])}")
                 self._run("SET LOCAL hnsw.iterative_scan = relaxed_order")
             rows = self._run(
-                "SELECT _key, 1 - (embedding <=> %s::vector) AS score FROM {table} WHERE {where} "
-                "ORDER BY embedding <=> %s::vector LIMIT %s",
-                lambda values: [vector, *values, vector, limit],
+                # In two steps, so that each row's distance is computed once.
+                "SELECT _key, 1 - far FROM (SELECT _key, embedding <=> %s::vector AS far "
+                "FROM {table} WHERE {where} ORDER BY far LIMIT %s) AS near",
+                lambda values: [vector, *values, limit],
                 where,
             ).fetchall()
         return _found(sorted(rows, key=lambda row: (-row[1], row[0])))
@@ -193,7 +196,9 @@ class PostgresTable:
         `gone` is looked at when the last of `rows` has come.
         """
         with self.place.told(), self.place.connect().transaction():
-            last = self._run("SELECT coalesce(max(_key), 0) FROM {table}").fetchone()[0]
+            before, last = self._run(
+                "SELECT count(*), coalesce(max(_key), 0) FROM {table}"
+            ).fetchone()
             written = sum(self._copy(part) for part in rows)
             if not (written or gone):
                 return
@@ -205,9 +210,9 @@ class PostgresTable:
             )
             self._run(
                 "UPDATE {table} p SET _words = coalesce((SELECT sum(times) FROM {terms} t "
-                "WHERE t.key = p._key), 0) WHERE p._key > %s",
+                "WHERE t.key = p._key), 0) WHERE p._key > %s AND p._words IS NULL",
                 [last],
-            )
+            )  # of tables that were made before rows were counted as they come
             old = "SELECT _key FROM {table} WHERE document = ANY(%s) AND _key <= %s"
             removed = [sorted(gone), last]
             self._run(f"DELETE FROM {{terms}} WHERE key IN ({old})", removed)
@@ -217,6 +222,8 @@ class PostgresTable:
                 "words = (SELECT coalesce(sum(_words), 0) FROM {table}) WHERE name = %s",
                 [self.table],
             )
+        if written + len(gone) > before / _MUCH:
+            self.compact(timedelta(0))  # what is new is read from the indices alone from now on
 
     def _copy(self, rows: pa.Table) -> int:
         """Write rows; returns how many."""
@@ -244,11 +251,20 @@ class PostgresTable:
             return False
         name = f"{self.table}_hnsw"
         if not self.place.exists(name):
-            self.place.execute(
-                "CREATE INDEX {index} ON {schema}.{table} USING hnsw (embedding vector_cosine_ops)",
-                index=name,
-                table=self.table,
-            )
+            # Where the graph has no room in memory, building it takes many times as long.
+            needed = min(_INDEX_BYTES, self.count() * (4 * size + 400)) // 1024
+            with self.place.told(), self.place.connect().transaction():
+                self.place.execute(
+                    "SELECT set_config('maintenance_work_mem', %s, true) FROM pg_settings "
+                    "WHERE name = 'maintenance_work_mem' AND setting::bigint < %s",
+                    [f"{needed}kB", needed],
+                )
+                self.place.execute(
+                    "CREATE INDEX {index} ON {schema}.{table} "
+                    "USING hnsw (embedding vector_cosine_ops)",
+                    index=name,
+                    table=self.table,
+                )
         return True
 
     def efforts(self) -> list[dict[str, Any]]:
@@ -308,6 +324,11 @@ class PostgresTable:
             "bytes": int(size),
             "vector_search": "index" if self.place.exists(f"{self.table}_hnsw") else "exact",
         }
+
+
+def configuration(language: str) -> str:
+    """What PostgreSQL calls the stemming of a language."""
+    return "simple" if language == NO_LANGUAGE else language.lower()
 
 
 def _found(rows: Sequence[tuple[int, float]]) -> Found:

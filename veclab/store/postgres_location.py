@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from veclab.errors import InputError, MissingExtra, StoreError
 from veclab.store.backend import WAITING
 from veclab.store.fields import BUILT_IN, Field
-from veclab.store.postgres import PostgresTable
+from veclab.store.postgres import PostgresTable, configuration
 from veclab.store.postgres_filter import SQL_TYPES
 from veclab.store.rows import own_fields
 from veclab.store.state import State
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,40}\Z")
+# The words of a row are counted as it comes: an update afterwards would write each row twice.
+_COUNT_WORDS = """
+CREATE FUNCTION {schema}.count_words() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+NEW._words := (SELECT coalesce(sum(coalesce(array_length(positions, 1), 1)), 0)
+               FROM unnest(to_tsvector(TG_ARGV[0]::regconfig, NEW.text)));
+RETURN NEW; END $$
+"""
 _POLL = 0.2  # seconds between two looks whether the other writer is done
 
 
@@ -155,6 +162,11 @@ class PostgresPlace:
             "own text, language text, version bigint, rows bigint, words bigint)"
         )
 
+        if not self.execute("SELECT to_regproc(%s)", [f'"{self.schema}"."count_words"']).fetchone()[
+            0
+        ]:
+            self.execute(_COUNT_WORDS)
+
     def create(self, name: str, schema: pa.Schema, language: str) -> PostgresTable:
         """An empty table; one of that name that a killed run left is replaced."""
         from psycopg import sql
@@ -173,16 +185,26 @@ class PostgresPlace:
             self.connect().execute(
                 sql.SQL(
                     "CREATE TABLE {} (_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-                    "_words bigint, digest text, embedded text, boxes jsonb, {})"
+                    "_words bigint, digest text, embedded text, boxes jsonb, {}) "
+                    # An exact search reads all vectors: they stay in their rows.
+                    "WITH (toast_tuple_target = 8160)"
                 ).format(sql.Identifier(self.schema, name), sql.SQL(", ").join(columns))
             )
+        terms = f"{name}_terms"
         self.execute("CREATE INDEX ON {schema}.{table} (document)", table=name)
         self.execute(
-            "CREATE TABLE {schema}.{terms} (term text, key bigint, times integer)",
-            terms=f"{name}_terms",
+            "CREATE TRIGGER count_words BEFORE INSERT ON {schema}.{table} "
+            "FOR EACH ROW EXECUTE FUNCTION {schema}.count_words({language})",
+            table=name,
+            language=configuration(language),
         )
-        self.execute("CREATE INDEX ON {schema}.{terms} (term)", terms=f"{name}_terms")
-        self.execute("CREATE INDEX ON {schema}.{terms} (key)", terms=f"{name}_terms")
+        # What BM25 reads stands in the indices whole; the rows are wide.
+        self.execute("CREATE INDEX ON {schema}.{table} (_key) INCLUDE (_words)", table=name)
+        self.execute(
+            "CREATE TABLE {schema}.{terms} (term text, key bigint, times integer)", terms=terms
+        )
+        self.execute("CREATE INDEX ON {schema}.{terms} (term) INCLUDE (key, times)", terms=terms)
+        self.execute("CREATE INDEX ON {schema}.{terms} (key)", terms=terms)
         kept = json.dumps([asdict(f) for f in own])
         self.execute(
             "INSERT INTO {schema}.tables VALUES (%s, %s, %s, %s, 1, 0, 0)",
