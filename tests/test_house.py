@@ -67,7 +67,7 @@ HEAVY = {
     "pypdfium2", "selectolax", "starlette", "uvicorn", "ray", "mteb", "jinja2", "anywidget",
     "manifolds_rs", "openTSNE", "pptx", "mammoth", "semantic_text_splitter", "watchfiles", "scipy",
     "msgspec", "orjson", "prometheus_client", "uvloop", "httptools", "langchain_core",
-    "llama_index", "haystack",
+    "llama_index", "haystack", "obstore", "boto3",
 }  # fmt: skip
 
 # A room that is made of such libraries, and imported as a whole when it is used.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from veclab.auditing.audit import Audit, audit
     from veclab.auditing.findings import Finding
     from veclab.cache import Cache
+    from veclab.cluster.embed_shards import embed_shards
     from veclab.corpus import open_source
     from veclab.corpus.embed_file import embed_file
     from veclab.corpus.plan import Plan, plan_file
@@ -90,6 +91,7 @@ _MODULES = {
     "maps.side_by_side": ("SideBySide", "map_both"),
     "model": ("Model", "load", "load_for"),
     "cache": ("Cache",),
+    "cluster.embed_shards": ("embed_shards",),
     "corpus.plan": ("Plan", "plan_file"),
     "provider": ("EmbeddingProvider", "Limits", "TokenizedText"),
     "rag.answer": ("Answer",),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from veclab.errors import OutputError
 
@@ -20,22 +21,36 @@ def atomic(path: Path) -> Iterator[Path]:
         OutputError: the folder does not exist or cannot be written, the disk is full, ...
     """
     check_output(path)
-    _remove_stale(path)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.veclab-tmp"
     try:
-        temporary.touch()
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with beside(path) as temporary:
+            temporary.touch()
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}. What was embedded is in the cache: "
             "run the same command again with another output or after freeing space"
         ) from error
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Give a path in the same folder to write to, removed at the end if it is still there."""
+    _remove_stale(path)
+    # One process may write a file twice at a time.
+    temporary = path.parent / f".{path.name}.{token_hex(4)}.{os.getpid()}.veclab-tmp"
+    try:
+        yield temporary
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content is on the disk; raises OSError."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def check_output(path: Path) -> None:

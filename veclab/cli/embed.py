@@ -26,6 +26,7 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
+from veclab.cli.shards import embed_and_tell, is_folder, shard_options
 from veclab.hints import typed
 from veclab.report import group_notes, one_line
 
@@ -33,7 +34,10 @@ from veclab.report import group_notes, one_line
 @click.command()
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, shell_complete=complete_files)
 @click.option(
-    "--output", "-o", metavar="OUT.parquet", type=click.Path(path_type=Path), help="File to write."
+    "--output",
+    "-o",
+    metavar="OUT.parquet|FOLDER",
+    help="File to write; for shards a folder, or s3://, gs://, az://.",
 )
 @model_option
 @click.option("--text", multiple=True, help="Embed this text instead of a file; repeatable.")
@@ -42,10 +46,11 @@ from veclab.report import group_notes, one_line
 @max_tokens_option
 @max_cost_option
 @loading_options
+@shard_options
 @json_option
 def embed(
     inputs: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     model: str,
     text: tuple[str, ...],
     reading: dict[str, Any],
@@ -53,6 +58,7 @@ def embed(
     max_tokens: int | None,
     max_cost: float | None,
     loading: dict[str, Any],
+    sharding: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Turn texts into vectors.
@@ -62,6 +68,10 @@ def embed(
     pattern; an address (https://, hf://datasets/OWNER/NAME/PATH); or - for standard input. Several
     are embedded into one file.
 
+    Where -o is a folder, INPUT is shards: a folder, a 'glob' or an address (s3://, gs://, az://) of
+    .jsonl, .csv, .tsv and .parquet files. Each becomes a file of vectors of the same name, and what
+    is there already is not made again.
+
     Texts embedded before come from the cache. To resume an interrupted run, give the same command
     again.
     """
@@ -70,10 +80,18 @@ def embed(
     if inputs and output is None:
         raise click.UsageError(_no_output(inputs, reading))
     loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
+    file = None if output is None else Path(output)
     if text:
-        _embed_texts(list(text), output, model, loading, policies | {"on_empty": "error"}, as_json)
+        _embed_texts(list(text), file, model, loading, policies | {"on_empty": "error"}, as_json)
         return
-    _embed_file(inputs, cast(Path, output), model, reading, loading, policies, as_json)
+    assert output is not None and file is not None
+    if is_folder(output):
+        given = {"model": model, "loading": loading, "reading": reading, **policies}
+        embed_and_tell(inputs, output, sharding, as_json, **given)
+        return
+    if any(sharding.values()):
+        raise click.UsageError("--ray, --workers and --overwrite are for shards: -o FOLDER/")
+    _embed_file(inputs, file, model, reading, loading, policies, as_json)
 
 
 def _no_output(inputs: tuple[str, ...], reading: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ store_option = click.option(
 )
 
 
-def _group(name: str, *options: Command) -> Callable[[Command], Command]:
+def group(name: str, *options: Command) -> Callable[[Command], Command]:
     """Return a decorator that declares options and hands their values over as argument `name`."""
 
     def declare(command: Command) -> Command:
@@ -56,7 +56,7 @@ def _group(name: str, *options: Command) -> Callable[[Command], Command]:
 
 
 # The chat model that answers questions: see `chat_model`.
-chat_options = _group(
+chat_options = group(
     "llm",
     click.option(
         "--llm",
@@ -98,7 +98,7 @@ picture_option = click.option(
 )
 
 # How a model is loaded: arguments of `veclab.load`.
-loading_options = _group(
+loading_options = group(
     "loading",
     click.option(
         "--dimensions",
@@ -158,7 +158,7 @@ join_option = click.option(
 FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "excel", "file")
 
 # How an input is read: arguments of `veclab.corpus.open_source`.
-reading_options = _group(
+reading_options = group(
     "reading",
     click.option(
         "--column",
@@ -202,7 +202,7 @@ reading_options = _group(
 )
 
 # What becomes of texts: arguments of `Model.embed`.
-policy_options = _group(
+policy_options = group(
     "policies",
     click.option(
         "--role",

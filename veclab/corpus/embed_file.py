@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from veclab.corpus import as_source
 from veclab.errors import InputError
 from veclab.model import Model
 from veclab.pipeline.embed import embed_block
-from veclab.pipeline.run import OnEmpty
+from veclab.pipeline.run import OnEmpty, Run
 from veclab.report import Report
 from veclab.space import OnLong, Role
 from veclab.vectorfiles.files import ParquetSink
@@ -75,21 +75,29 @@ def embed_file(
         from veclab.corpus.plan import check_cost
 
         check_cost(model, source, max_cost, role=role, on_long=on_long, prepare=prepare)
-    limits = model.provider.limits
     with atomic(output) as temporary, ParquetSink(temporary, model.space, run.recipe) as sink:
-        for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
-            part = embed_block(run, block.ids, block.texts)
-            sink.write(
-                Vectors(
-                    array=part.vectors,
-                    space=model.space,
-                    ids=part.ids,
-                    texts=part.texts,
-                    tokens=part.tokens,
-                    truncated=part.truncated,
-                    columns=None if block.columns is None else block.columns.take(part.kept),
-                )
-            )
+        for vectors in embedded_blocks(model, run, source):
+            sink.write(vectors)
         report = model.finish(run)
         sink.finish(report)
     return report
+
+
+def embedded_blocks(model: Model, run: Run, source: Source) -> Iterator[Vectors]:
+    """Yield the vectors of a corpus, a block at a time, with its own columns.
+
+    Raises:
+        What `Source.blocks` and `embed_block` raise.
+    """
+    limits = model.provider.limits
+    for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
+        part = embed_block(run, block.ids, block.texts)
+        yield Vectors(
+            array=part.vectors,
+            space=model.space,
+            ids=part.ids,
+            texts=part.texts,
+            tokens=part.tokens,
+            truncated=part.truncated,
+            columns=None if block.columns is None else block.columns.take(part.kept),
+        )

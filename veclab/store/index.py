@@ -348,17 +348,19 @@ def _block_rows(store: Store, intake: Intake, block: Block, embedding: _Embeddin
     )
 
 
+def index_intake(store: Store, intake: Intake, language: str | None = None) -> Indexed:
+    """Bring a store up to date with an input that was opened; see `index`."""
+    with store.writing():
+        return run(store, intake, _settings(store, {}), language)
+
+
 def add_texts(
     store: Store, texts: Sequence[str], ids: Sequence[str], fields: Mapping[str, Sequence[Any]]
 ) -> Indexed:
     """Add texts from memory; see `Store.add`."""
-    intake = lists_intake(texts, ids, fields)
-    with store.writing():
-        return run(store, intake, _settings(store, {}), None)
+    return index_intake(store, lists_intake(texts, ids, fields))
 
 
 def add_vectors(store: Store, vectors: Vectors, source: str = "") -> Indexed:
     """Add vectors from memory; see `Store.add_vectors`."""
-    intake = vectors_intake(vectors, source)
-    with store.writing():
-        return run(store, intake, _settings(store, {}), None)
+    return index_intake(store, vectors_intake(vectors, source))

@@ -8,7 +8,7 @@ Parquet columns are `id`, `text`, `embedding` (fixed-size list of float32), `tok
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -70,14 +70,16 @@ class ParquetSink:
             )
         self._writer.write_table(table)
 
-    def finish(self, report: Report | None) -> None:
-        """Close the file, with the report in its metadata."""
+    def finish(self, report: Report | None, facts: Mapping[str, str] | None = None) -> None:
+        """Close the file, with the report and other facts in its metadata."""
         if self._writer is None:
             dim = self._space.dimensions
             self.write(Vectors(np.zeros((0, dim), np.float32), self._space, ids=[]))
         assert self._writer is not None
         if report is not None:
             self._writer.add_key_value_metadata({REPORT_KEY.decode(): json.dumps(report.to_dict())})
+        if facts is not None:
+            self._writer.add_key_value_metadata(dict(facts))
         self._writer.close()
         self._writer = None
 

@@ -1,0 +1,1 @@
+"""Corpora of many shards: one machine after the other's shards, or many at once."""
