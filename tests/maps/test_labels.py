@@ -6,7 +6,7 @@ import pytest
 from tests.maps.made_vectors import TOPICS
 from veclab.maps.labels import label_map
 from veclab.maps.regions import find_regions
-from veclab.maps.words import split_words
+from veclab.maps.words import distinctive, split_words
 
 
 @pytest.fixture
@@ -83,3 +83,10 @@ def test_two_regions_of_one_name_are_told_apart(islands):
 )
 def test_words(text, words):
     assert split_words(text) == words
+
+
+def test_a_word_that_all_texts_have_often_does_not_lead():
+    words, count = ["for", "agents", "mcp"], np.array([700.0, 300.0, 120.0])
+    expected = np.array([0.3, 0.03, 0.01])
+    # By the divergence alone "for" would be the second of them.
+    assert distinctive(words, count, 1000, expected) == ["agents", "mcp", "for"]
