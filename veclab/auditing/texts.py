@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.auditing.token_counts import Tokenize, count_both
 from veclab.errors import MissingExtra, ModelUnavailable
 from veclab.languages import language_detector
 from veclab.pipeline.distinct import Seen
-from veclab.pipeline.long_texts import count_all
 from veclab.pipeline.prepare import (
     DEFAULT_STEPS,
     OPTIONAL_STEPS,
@@ -55,8 +55,6 @@ _HTML = re.compile(
     re.IGNORECASE,
 )
 
-Count = Callable[[list[str]], list[int]]
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -89,6 +87,8 @@ class TextHabits:
         tokens: int32, of each text that is not empty, after the default preparation.
         tokens_lost: tokens over the limit.
         truncated: texts over the limit; `longest` has the ids and tokens of the longest ten.
+        partly_unknown, tokens_unknown: texts in which the model does not know some of the tokens
+            it reads, and those tokens: any two of them are the same to it.
         control, surrogates: texts with control characters; with broken character pairs.
         sampled: texts in which steps, mark-up and mojibake were looked for.
         html, mojibake: of those, texts with HTML tags or entities; texts that ftfy's badness
@@ -113,6 +113,9 @@ class TextHabits:
     tokens_lost: int = 0
     truncated: int = 0
     truncated_ids: list[str] = field(default_factory=list)
+    partly_unknown: int = 0
+    partly_unknown_ids: list[str] = field(default_factory=list)
+    tokens_unknown: int = 0
     longest: list[tuple[str, int]] = field(default_factory=list)
     control: int = 0
     surrogates: int = 0
@@ -232,7 +235,7 @@ def inspect_texts(
     return habits
 
 
-def _eyes_of(model: str, role: Role | None, max_tokens: int | None) -> tuple[TextHabits, Count]:
+def _eyes_of(model: str, role: Role | None, max_tokens: int | None) -> tuple[TextHabits, Tokenize]:
     """Return the model's name, limit and token counter; torch only where nothing else can."""
     from veclab.models.catalog import find_model
     from veclab.models.local.tokenizer import open_tokenizer
@@ -248,13 +251,14 @@ def _eyes_of(model: str, role: Role | None, max_tokens: int | None) -> tuple[Tex
         loaded = load(model, max_tokens=max_tokens, cache=False)
         habits = TextHabits(loaded.space.model, loaded.max_tokens)
         habits.has_roles = "document" in dict(loaded.space.prompts)
-        return habits, lambda texts: loaded.count_tokens(texts, role=role)
+        tokenize = loaded.provider.tokenize
+        return habits, lambda texts: [(t.tokens, t.unknown) for t in tokenize(texts, role)]
     limits = [limit for limit in (max_tokens, folder.max_tokens) if limit is not None]
     habits = TextHabits(folder.name, min(limits, default=None))
     habits.has_roles = bool(folder.prompt("document") or folder.prompt("query"))
     habits.model_languages = folder.languages
-    opened = tokenizer
-    return habits, lambda texts: opened.count(texts, role)
+    opened, limit = tokenizer, habits.max_tokens
+    return habits, lambda texts: opened.count_both(texts, role, limit)
 
 
 def _usable_steps(habits: TextHabits) -> tuple[str, ...]:
@@ -289,7 +293,7 @@ class _Tally:
         self._for_language: list[str] = []
         self._is_bad = _badness() if "mojibake" in steps else None
 
-    def count(self, ids: list[str], given: list[str], prepared: list[str], count: Count) -> None:
+    def count(self, ids: list[str], given: list[str], prepared: list[str], count: Tokenize) -> None:
         """Return what is counted over all texts."""
         habits = self._habits
         habits.distinct += _add(self._raw, [repair_surrogates(text) for text in given])
@@ -298,8 +302,13 @@ class _Tally:
         for text in given:
             habits.control += _CONTROL.search(text) is not None
             habits.surrogates += has_surrogates(text)
-        tokens = np.array(count_all(prepared, count), dtype=np.int32)
+        counts, unknown = count_both(prepared, count)
+        tokens = np.array(counts, dtype=np.int32)
         self._tokens.append(tokens)
+        partly = [name for name, some in zip(ids, unknown, strict=True) if some]
+        habits.partly_unknown += len(partly)
+        habits.tokens_unknown += sum(unknown)
+        extend_ids(habits.partly_unknown_ids, partly)
         if habits.max_tokens is not None:
             over = np.flatnonzero(tokens > habits.max_tokens)
             habits.truncated += len(over)

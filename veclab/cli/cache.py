@@ -23,6 +23,7 @@ from veclab.cli.console import (
 )
 from veclab.cli.typed import Commands
 from veclab.jsontext import parse_json
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.cache.results import PruneResult, RecipeStats
@@ -100,7 +101,7 @@ def stats(as_json: bool) -> None:
             ("cache", str(found.path)),
             ("vectors", f"{found.entries:,}"),
             ("on disk", f"{found.bytes / 1e6:,.1f} MB"),
-            *(("note", note) for note in notes),
+            *(("note", note) for note in group_notes(notes)),
         ]
     )
     if found.entries:

@@ -20,7 +20,7 @@ from veclab.cli.console import (
     styled,
 )
 from veclab.cli.options import reading_options, words_of
-from veclab.report import one_line
+from veclab.report import group_notes, one_line, shorten
 
 if TYPE_CHECKING:
     from veclab.auditing.texts import Change, TextHabits
@@ -75,7 +75,7 @@ def inspect_text(
     _print_lengths(habits)
     _print_contents(habits)
     _print_steps(habits)
-    for note in (*source.notes, *habits.notes):
+    for note in group_notes([*source.notes, *habits.notes]):
         echo(f"note: {note}")
     named = words_of(reading)
     words = ["veclab", "embed", *inputs, *named, "-m", model, "-o", "vectors.parquet"]
@@ -116,6 +116,10 @@ def _print_contents(habits: TextHabits) -> None:
     facts = [("texts", f"{habits.texts:,}"), ("tokens", _tokens(habits, total, whole))]
     if habits.max_tokens is not None:
         facts.append(("truncated", _truncated(habits, total, whole)))
+    if habits.partly_unknown:
+        held = f"{habits.partly_unknown:,} {_share(habits.partly_unknown, whole)} hold "
+        held += f"{habits.tokens_unknown:,} tokens that the model does not know, all alike to it: "
+        facts.append(("not known", held + shorten(habits.partly_unknown_ids)))
     names = f": {', '.join(habits.empty_ids[:5])}" if habits.empty else ""
     facts.append(("empty", f"{habits.empty:,}{names}"))
     facts.append(("duplicates", _duplicates(habits, whole)))

@@ -12,6 +12,7 @@ import click
 from veclab.cli.console import echo, json_option, print_facts, print_json
 from veclab.errors import InputError
 from veclab.hints import typed
+from veclab.report import group_notes
 
 if TYPE_CHECKING:
     from veclab.maps.map import Map
@@ -170,7 +171,7 @@ def _compare(
     for made in (both.first, both.second):
         facts.append((made.title, dict(made.facts)["neighbors kept"]))
     facts.append(("moved", f"{both.moved.mean():.1%} of true neighbors differ between the two"))
-    return honesty, [*facts, *(("note", note) for note in both.notes)]
+    return honesty, [*facts, *(("note", note) for note in group_notes(both.notes))]
 
 
 def _read(file: Path) -> Vectors:

@@ -13,7 +13,7 @@ from veclab.pipeline.batching import batch_size
 from veclab.pipeline.embed import plan_block
 from veclab.pipeline.run import OnEmpty, Run
 from veclab.provider import Limits
-from veclab.report import shorten
+from veclab.report import group_notes, shorten
 from veclab.space import OnLong, Role
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Plan:
         empty: texts with nothing in them.
         over_limit: texts with more tokens than the model reads.
         over_limit_ids: the first 1,000 of them.
+        partly_unknown: texts in which the model does not know some of the tokens that it reads.
+        partly_unknown_ids: the first 1,000 of them.
+        tokens_unknown: such tokens; any two of them are the same to the model.
         tokens: the model would read.
         requests: batches, each one request where the model is behind an endpoint.
         requests_one_by_one: what one request a text, cached or not, would be.
@@ -53,6 +56,9 @@ class Plan:
     empty: int
     over_limit: int
     over_limit_ids: list[str]
+    partly_unknown: int
+    partly_unknown_ids: list[str]
+    tokens_unknown: int
     tokens: int
     requests: int
     requests_one_by_one: int
@@ -84,12 +90,17 @@ class Plan:
             ("from cache", f"{self.cached:,}"),
             *([("empty", f"{self.empty:,}")] if self.empty else []),
             ("over limit", over),
+            *([("not known", self._unknown())] if self.partly_unknown else []),
             ("tokens", f"{self.tokens:,}"),
             (asked, f"{self.requests:,} (one a text: {self.requests_one_by_one:,})"),
             ("cost", f"{'nothing' if self.dollars == 0 else cost}: {self.price}"),
             ("time", f"{time}: {self.pace}"),
-            *(("note", note) for note in self.notes),
+            *(("note", note) for note in group_notes(self.notes)),
         ]
+
+    def _unknown(self) -> str:
+        held = f"{self.partly_unknown:,} texts hold {self.tokens_unknown:,} tokens that the model"
+        return f"{held} does not know, all alike to it: {shorten(self.partly_unknown_ids)}"
 
     def __str__(self) -> str:
         return "\n".join(f"{label:>10}  {value}" for label, value in self.lines())
@@ -217,6 +228,9 @@ def _plan(model: Model, run: Run, limits: Limits, tokens: int, requests: int) ->
         empty=report.empty,
         over_limit=report.truncated + report.split,
         over_limit_ids=report.truncated_ids + report.split_ids,
+        partly_unknown=report.partly_unknown,
+        partly_unknown_ids=report.partly_unknown_ids,
+        tokens_unknown=report.tokens_unknown,
         tokens=tokens,
         requests=requests,
         requests_one_by_one=report.texts - report.empty,

@@ -17,7 +17,7 @@ from veclab.maps.map import Map, first_color, frame
 from veclab.maps.neighbors import shared
 from veclab.maps.page import Page
 from veclab.maps.projection import Method
-from veclab.report import shorten
+from veclab.report import group_notes, shorten
 from veclab.vectors import Vectors
 
 
@@ -56,13 +56,14 @@ class SideBySide:
         second = next(c for c in self.second.columns() if c.role == "preservation")
         made.append(replace(second, name=f"{second.name}, {self.second.title}", role="own"))
         first = self.first.layer()
+        notes = [("note", note) for note in group_notes(self.notes)]
         return Page(
             title=f"{self.first.title} and {self.second.title}",
             ids=self.first.vectors.ids,
             texts=self.first.vectors.texts,
             columns=made,
             layers=[
-                replace(first, facts=[*first.facts, *(("note", note) for note in self.notes)]),
+                replace(first, facts=[*first.facts, *notes]),
                 self.second.layer(),
             ],
             color=color or first_color(made),

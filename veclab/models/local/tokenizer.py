@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from veclab.errors import ModelUnavailable
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.modules import wrapper_settings
+from veclab.models.local.unknown_token import unknown_token
 from veclab.space import Role
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ class FolderTokenizer:
     def count(self, texts: Sequence[str], role: Role | None = None) -> list[int]:
         """Count the tokens of each text, special tokens and prompt included."""
         return [len(encoding) for encoding in self.encode(texts, role)]
+
+    def count_both(
+        self, texts: Sequence[str], role: Role | None, limit: int | None
+    ) -> list[tuple[int, int]]:
+        """Count the tokens of each text, and those up to the limit that are unknown."""
+        unknown = unknown_token(self.tokenizer)
+        encoded = self.encode(texts, role)
+        return [(len(one), one.ids[:limit].count(unknown)) for one in encoded]
 
 
 def open_tokenizer(folder: ModelFolder) -> FolderTokenizer | None:
