@@ -1,17 +1,32 @@
 """The benchmark runs, and an engine that cannot run is a row that says why."""
 
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import benchmarks
 from benchmarks import table
 from benchmarks.peers import REFERENCE
 from tests.server.conftest import threaded  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
+NAMES = [found.name for found in pkgutil.iter_modules(benchmarks.__path__, "benchmarks.")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_one_can_be_imported(name):
+    """A name that is gone from veclab is seen here, not when somebody measures."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").split(".")[0] in ("veclab", "benchmarks", "tests"):
+            raise
+        pytest.skip(f"needs {missing.name}, beside which it measures veclab")
 
 
 @pytest.mark.slow
