@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -40,9 +39,6 @@ from veclab.space import OnLong, Role
 _WINDOW = 2
 # Below this many tokens a stream is not at its full speed, and work is not shared out.
 _LEAST_SHARE = 128
-# What one more batch costs here, in tokens. Batches of what just waits have ever new shapes, for
-# each of which the CPU engine makes kernels (5 ms, where a block of a file meets few shapes often).
-_BATCH_COST = 64
 # Seconds in which the reader collects arrivals while every stream is busy.
 _COLLECT = 0.002
 # For a batch under way when the server ends.
@@ -85,8 +81,6 @@ class Batcher:
         self.model, self.metrics = model, metrics
         self._on_fault = on_fault
         self._provider, self._limits = model.provider, model.provider.limits
-        cost = max(self._limits.batch_cost, _BATCH_COST)
-        self._cutting = replace(self._limits, batch_cost=cost)
         self._reader = Reader(model, on_long)
         self._keeper = (
             None if model.cache is None else Keeper(model.cache, partial(on_fault, "keeping"))
@@ -249,7 +243,7 @@ class Batcher:
         )
         order = descending(sizes)
         laid = [entries[i] for i in order.tolist()]
-        return [laid[part] for part in cut_batches(sizes[order].tolist(), self._cutting)]
+        return [laid[part] for part in cut_batches(sizes[order].tolist(), self._limits)]
 
     def _compute(self, entries: list[Entry], role: Role | None) -> None:
         """Compute a batch; one that fails is halved until the text at fault is alone."""
