@@ -1,6 +1,7 @@
 """Eight of Debian's documentation packages as a folder of documents.
 
-    python -m benchmarks.debian_docs FOLDER        # needs apt-get and dpkg-deb
+    python -m benchmarks.debian_docs FOLDER                  # needs apt-get and dpkg-deb
+    python -m benchmarks.debian_docs FOLDER --development    # five others
 
 PDF (bash), HTML (apt, borg, the FAQ, git), text (the policy, the FHS, the developer's reference)
 and Markdown (docker). Files come out of the packages as they are, gzip taken off.
@@ -48,14 +49,35 @@ PACKAGES = {
     ),
     "git-doc": ("1:2.39.5-0+deb12u3", [f"doc/git/html/{name}.html" for name in _GIT]),
 }
+_SQLITE = """
+autoinc backup cli datatype3 faq foreignkeys howtocorrupt isolation limits nulls optoverview pragma
+rowidtable tempfiles wal whentouse
+"""
+# Other packages, to develop on: the questions over them are not reported.
+DEVELOPMENT = {
+    "aptitude": ("aptitude-doc-en", "0.8.13-5", ["doc/aptitude/html/en/*.html"]),
+    "reference": ("debian-reference-en", "2.100", ["debian-reference/ch*.html"]),
+    "installation": (
+        "installation-guide-amd64",
+        "20230508+deb12u1",
+        ["doc/installation-guide-amd64/en/*.html"],
+    ),
+    "sqlite": (
+        "sqlite3-doc",
+        "3.40.1-2+deb12u2",
+        ["doc/sqlite3/lang_*.html", *(f"doc/sqlite3/{name}.html" for name in _SQLITE.split())],
+    ),
+    "maint-guide": ("maint-guide", "1.2.53", ["doc/maint-guide/html/*.html"]),
+}
 # No words of their own.
 _LEFT_OUT = {"genindex.html", "search.html", "book.html", "changes.html", "authors.html"}
 
 
-def prepare(folder: Path) -> list[str]:
+def prepare(folder: Path, development: bool = False) -> list[str]:
     """Fill a folder; give the packages with the versions that there were."""
     versions = []
-    for package, (_, patterns) in PACKAGES.items():
+    chosen = {name: (name, *rest) for name, rest in PACKAGES.items()}
+    for name, (package, _, patterns) in (DEVELOPMENT if development else chosen).items():
         with tempfile.TemporaryDirectory() as scratch:
             subprocess.run(["apt-get", "download", package], cwd=scratch, check=True)
             (deb,) = Path(scratch).glob("*.deb")
@@ -64,7 +86,7 @@ def prepare(folder: Path) -> list[str]:
             for pattern in patterns:
                 for file in sorted(Path(scratch, "x/usr/share").glob(pattern)):
                     if file.name not in _LEFT_OUT and file.is_file():
-                        _take(file, folder / package)
+                        _take(file, folder / name)
     return versions
 
 
@@ -91,4 +113,6 @@ def _take(file: Path, folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    print("\n".join(prepare(parser.parse_args().folder)))
+    parser.add_argument("--development", action="store_true")
+    options = parser.parse_args()
+    print("\n".join(prepare(options.folder, options.development)))

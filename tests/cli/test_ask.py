@@ -40,7 +40,7 @@ def test_a_refusal_says_why_and_what_to_do(run):
     result = run("Who is the president of France?")
     assert result.exit_code == 0
     assert result.stdout.startswith("Not in these documents.\nThe evidence score is 0.")
-    assert "not in the passages found: president, France" in result.stdout
+    assert "\nNot in the passages found: president, France.\n" in result.stdout
     assert "--threshold 0" in result.stdout
 
 

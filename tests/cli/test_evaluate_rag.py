@@ -60,7 +60,7 @@ def test_a_threshold_is_found_and_kept(run, tmp_path):
     ("arguments", "message"),
     [
         (["--set-threshold"], "--set-threshold requires --questions"),
-        (["--chunk-size", "128"], "--chunk-size and --documents go together"),
+        (["--documents", "."], "--documents requires --chunk-size"),
         (["--chunk-size", "many", "--documents", "."], "not a list of integers"),
         (["--overlap", "8"], "--overlap requires --chunk-size"),
         (["--max-cost", "1"], "requires --llm"),

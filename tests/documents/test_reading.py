@@ -93,6 +93,19 @@ def test_a_file_that_is_written_to_while_it_is_read_is_told_of(tmp_path, monkeyp
     assert "was written to while it was read" in read(tmp_path)[0].reason
 
 
+def test_so_is_a_file_of_records(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "first"}\n{"text": "second"}\n')
+    found = []
+    for each in read_documents(tmp_path):
+        if not found:
+            with path.open("a") as file:
+                file.write('{"text": "third"}\n')
+        found.append(each)
+    assert found[0].text == "first"
+    assert "was written to while it was read" in found[-1].reason
+
+
 def test_the_process_that_parses_knows_no_keys(monkeypatch):
     from veclab.documents.worker import _environment
 

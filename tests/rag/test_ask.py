@@ -10,6 +10,7 @@ from veclab.errors import InputError, ProviderError, StoreError
 from veclab.rag.answer import REFUSAL
 from veclab.rag.ask import ask
 from veclab.rag.chat import ChatModel
+from veclab.rag.threshold import KEY
 from veclab.store.index import index
 from veclab.store.store import Store
 
@@ -54,7 +55,10 @@ def test_a_name_that_is_not_there_weakens_the_evidence(store):
         for name in ("Debian", "Slackware")
     )
     assert (here.names, elsewhere.names) == ((), ("Slackware",))
-    assert elsewhere.score < 0.6 * here.score
+    assert elsewhere.score < here.score
+    assert elsewhere.foreign_word == "Slackware"
+    assert elsewhere.foreign > 0 > here.foreign
+    assert elsewhere.margin < here.margin
 
 
 def test_the_threshold_is_kept_in_the_store(store, store_path, word_model):
@@ -62,6 +66,18 @@ def test_the_threshold_is_kept_in_the_store(store, store_path, word_model):
     assert first.method == "self-retrieval"
     with Store.open(store_path, word_model) as again:
         assert ask(again, OPENING, on_calibrated=lambda n: pytest.fail("again")).threshold == first
+
+
+def test_a_threshold_of_an_older_score_is_found_again(store):
+    ask(store, OPENING)
+    kept = store.state.settings[KEY]
+    older = {name: value for name, value in kept.items() if name != "version"}
+    older["threshold"] = {**kept["threshold"], "method": "questions", "value": 0.99}
+    with store.writing():
+        store.publish(settings={**store.state.settings, KEY: older})
+    answer = ask(store, OPENING)
+    assert answer.threshold.to_dict() == kept["threshold"]
+    assert "--set-threshold" in answer.notes[0]
 
 
 def test_a_threshold_of_the_user_goes_first(store):

@@ -12,7 +12,9 @@ from veclab.rag.evaluate import _figures as figures
 from veclab.rag.evaluate import compare_chunks, evaluate_rag, fit_threshold
 from veclab.rag.questions import Expected, Question, read_questions
 from veclab.rag.threshold import fit, keep, stored
+from veclab.store.index import index
 from veclab.store.passage import Passage
+from veclab.store.store import Store
 
 YES = [
     Question("1", "When does the library open?", (Expected("library", "opens at nine"),)),
@@ -96,6 +98,21 @@ def test_chunk_sizes_are_compared_on_the_documents(tmp_path, store):
     assert names == {"16 tokens", "16 tokens, 4 shared", "64 tokens", "64 tokens, 4 shared"}
 
 
+def test_a_store_remembers_which_documents_to_cut(tmp_path, word_model):
+    pytest.importorskip("semantic_text_splitter")
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name, text in TEXTS.items():
+        (folder / f"{name}.txt").write_text(text)
+    with Store.open(tmp_path / "store", word_model, create=True) as store:
+        index(store, folder)
+        found = compare_chunks(store, None, (16, 32), sample=4)
+        assert {row.name.split(":")[0] for row in found.rows} == {"16 tokens", "32 tokens"}
+        store.add(["A text from elsewhere."], ids=["other"])
+        with pytest.raises(InputError, match="--documents FOLDER"):
+            compare_chunks(store, None, (16,), sample=4)
+
+
 # The threshold.
 
 
@@ -108,8 +125,9 @@ def test_a_threshold_refuses_a_share_of_the_answerable_at_most():
 
 
 def test_a_threshold_is_no_higher_than_it_has_to_be():
-    found = fit([0.9, 0.95], [0.1, 0.2, 0.3], method="self-retrieval", caught=0.5)
-    assert found.value == pytest.approx(0.2)
+    found = fit([0.9, 0.95], [], method="self-retrieval", highest=0.5)
+    assert (found.value, found.refused) == (0.5, 0)
+    assert fit([0.2, 0.95], [], method="self-retrieval", highest=0.5).value == 0.2
 
 
 def test_without_answerable_questions_there_is_none():
@@ -118,8 +136,6 @@ def test_without_answerable_questions_there_is_none():
 
 
 def test_a_threshold_from_questions_is_kept(tmp_path, word_model):
-    from veclab.store.store import Store
-
     with Store.open(tmp_path / "store", word_model, create=True) as store:
         store.add(TEXTS.values(), ids=list(TEXTS))
         threshold = fit_threshold(store, YES + NO)

@@ -24,6 +24,7 @@ from veclab.report import group_notes, one_line
 
 if TYPE_CHECKING:
     from veclab.rag.answer import Answer, Line
+    from veclab.rag.evidence import Evidence
     from veclab.rag.followup import Turn
     from veclab.store.store import Store
 
@@ -166,12 +167,19 @@ def _why_refused(answer: Answer) -> None:
     if evidence.score >= threshold.value:
         echo(f"{answer.by} found no answer in the passages it was given.")
         return
-    absent = list(dict.fromkeys([*evidence.missing, *evidence.names]))
-    missing = f"; not in the passages found: {', '.join(absent)}" if absent else ""
-    echo(
-        f"The evidence score is {evidence.score:.3f}, the threshold {threshold.value:.3f}"
-        f"{missing}. --explain shows the closest passages, --threshold 0 answers from them."
-    )
+    echo(f"The evidence score is {evidence.score:.3f}, the threshold {threshold.value:.3f}.")
+    if absent := list(dict.fromkeys([*evidence.missing, *evidence.names])):
+        echo(f"Not in the passages found: {one_line(', '.join(absent))}.")
+    if evidence.foreign > 0 and evidence.foreign_word not in absent:
+        echo(f"The documents come nearer to it without “{one_line(evidence.foreign_word)}”.")
+    echo("--explain shows the closest passages, --threshold 0 answers from them.")
+
+
+def _foreign(evidence: Evidence) -> str:
+    """The word that fits the documents least, and by how much they are nearer without it."""
+    if not evidence.foreign_word:
+        return "none"
+    return f"{one_line(evidence.foreign_word)}: {evidence.foreign:+.3f} nearer without it"
 
 
 def _explain(answer: Answer) -> None:
@@ -195,9 +203,11 @@ def _explain(answer: Answer) -> None:
         ("searched", one_line(answer.searched)),
         (
             "evidence",
-            f"{evidence.score:.3f}: passage {evidence.passage:.3f}, sentence "
-            f"{evidence.sentence:.3f}, words {evidence.words:.3f}",
+            f"{evidence.score:.3f}: cosine of the nearest passage {evidence.passage:.3f}, "
+            f"{evidence.margin:.3f} above the others; of the nearest sentence "
+            f"{evidence.sentence:.3f}",
         ),
+        ("foreign word", _foreign(evidence)),
         ("names missing", ", ".join(evidence.names) or "none"),
         ("not in the store", ", ".join(evidence.missing) or "none"),
         ("threshold", str(answer.threshold)),

@@ -64,7 +64,7 @@ def _numbers(_: Any, option: click.Parameter, value: str | None) -> tuple[int, .
     "--documents",
     metavar="FOLDER",
     type=click.Path(path_type=Path, exists=True),
-    help="The documents of the store, for --chunk-size.",
+    help="With --chunk-size: the documents. Default: what the store was made of.",
 )
 @click.option(
     "--chunk-size", callback=_numbers, metavar="N,N,...", help="Compare these chunk sizes."
@@ -102,10 +102,9 @@ def evaluate_rag(
     from veclab.rag.questions import read_questions
     from veclab.store.store import Store
 
-    if (chunk_size is None) != (documents is None):
-        raise click.UsageError("--chunk-size and --documents go together")
-    if overlap is not None and chunk_size is None:
-        raise click.UsageError("--overlap requires --chunk-size")
+    for name, given in (("--overlap", overlap), ("--documents", documents)):
+        if given is not None and chunk_size is None:
+            raise click.UsageError(f"{name} requires --chunk-size")
     if set_threshold and questions is None:
         raise click.UsageError("--set-threshold requires --questions FILE")
     if chunk_size is not None or set_threshold:
@@ -123,7 +122,6 @@ def evaluate_rag(
         if chunk_size is not None:
             from veclab.rag.evaluate import compare_chunks
 
-            assert documents is not None
             total = n * len(chunk_size) * len(overlap or (0,))
             with progress("comparing", total, "questions") as advance:
                 found = compare_chunks(

@@ -16,6 +16,8 @@ from veclab.documents.walking import files_below
 from veclab.documents.worker import Worker
 from veclab.errors import InputError
 
+_WRITTEN_TO = "it was written to while it was read; try again when it is finished"
+
 
 def read_documents(
     path: str | Path,
@@ -134,7 +136,7 @@ def _bytes(file: Path, limits: Limits) -> bytes:
         raise Unreadable(f"it cannot be read: {error.strerror or error}") from error
     state = (before.st_size, before.st_mtime_ns)
     if state != (after.st_size, after.st_mtime_ns) or len(data) != before.st_size:
-        raise Unreadable("it was written to while it was read; try again when it is finished")
+        raise Unreadable(_WRITTEN_TO)
     return data
 
 
@@ -149,6 +151,7 @@ def _records(
     from veclab.corpus import open_source
 
     try:
+        before = _state(file)
         source = open_source(file, column=column, id_column=id_column)
         for block in source.blocks():
             columns = block.columns.to_pylist() if block.columns is not None else None
@@ -177,8 +180,18 @@ def _records(
                     fingerprint,
                     own,
                 )
+        if _state(file) != before:
+            yield Skipped(str(file), f"{_WRITTEN_TO} (its records may be of different moments)")
     except InputError as error:
         yield Skipped(str(file), str(error))
+    except OSError as error:
+        yield Skipped(str(file), f"it cannot be read: {error.strerror or error}")
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """What differs once a file has been written to."""
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _plain_values(record: Mapping[str, object]) -> Metadata:

@@ -9,10 +9,10 @@ from veclab.errors import InputError
 from veclab.rag.answer import Answer, Line, Writer
 from veclab.rag.answer_format import AnswerReader
 from veclab.rag.citations import Claim, verify, verify_quotations
-from veclab.rag.evidence import CANDIDATES, SEARCH, Reading, read_around
 from veclab.rag.extractive import Sentence, extract
 from veclab.rag.followup import Turn, standing_alone
 from veclab.rag.prompt import Message, Prompt, Source, build_prompt
+from veclab.rag.reading import CANDIDATES, SEARCH, Reading, read_around
 from veclab.rag.threshold import Threshold, find_threshold
 
 if TYPE_CHECKING:

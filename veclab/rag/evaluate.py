@@ -17,8 +17,8 @@ from veclab.errors import InputError
 from veclab.evaluation.bootstrap import Estimate, distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.rag.ask import ask
-from veclab.rag.evidence import CANDIDATES, DEPTH, SEARCH, read_around, read_closely
 from veclab.rag.questions import Expected, Question
+from veclab.rag.reading import CANDIDATES, DEPTH, SEARCH, read_around, read_closely
 from veclab.rag.threshold import REFUSED, Threshold, find_threshold, fit, pseudo_questions
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def evaluate_rag(
 
 def compare_chunks(
     store: Store,
-    documents: str | Path,
+    documents: str | Path | None,
     sizes: Sequence[int],
     overlaps: Sequence[int] = (0,),
     questions: Sequence[Question] | None = None,
@@ -179,16 +179,17 @@ def compare_chunks(
 
     Args:
         store: whose model is used, and whose sentences stand in for questions.
-        documents: the folder that the store was made of.
+        documents: the folder that the store was made of; None for the one that it remembers.
         sizes, overlaps: tokens; every size with every overlap.
         questions, sample, on_done: as in `evaluate_rag`.
 
     Raises:
-        InputError: of the documents or of a size.
+        InputError: of the documents or of a size, or the store was made of several inputs.
     """
     from veclab.store.index import index
     from veclab.store.store import Store
 
+    documents = _made_of(store) if documents is None else documents
     asked = self_questions(store, sample) if questions is None else list(questions)
     rows: list[Row] = []
     found: RagEvaluation | None = None
@@ -206,6 +207,19 @@ def compare_chunks(
         raise InputError("no chunk size was given")
     method = "self-retrieval" if questions is None else "questions"
     return RagEvaluation(found.questions, found.unanswerable, method, tuple(rows))
+
+
+def _made_of(store: Store) -> Path:
+    """The one folder or file that all passages of a store come from."""
+    sources = {
+        source for rows in store.table.scan(["source"]) for source in rows["source"].to_pylist()
+    }
+    if len(sources) != 1 or not Path(source := sources.pop()).exists():
+        raise InputError(
+            "the store was not made of one folder that is still there: say which documents to cut "
+            "(--documents FOLDER)"
+        )
+    return Path(source)
 
 
 def self_questions(store: Store, sample: int) -> list[Question]:

@@ -1,32 +1,40 @@
-"""How strongly what was found bears on a question: one number, and what it is made of."""
+"""How strongly what was found bears on a question: one number, and what it is made of.
+
+That something is near says little, once it is near enough: a question that the documents do not
+answer is near what they say of the same things. Three signs tell more. The nearest passage stands
+out from the others. Every word of the question brings it nearer to the documents: "How do I move
+from Docker to Podman?" comes nearer to Docker's manual without "Podman", so that word is foreign
+there. And the names in the question stand in what was found.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from veclab.rag.extractive import Sentence, score_sentences
-from veclab.rag.keywords import content_words, coverage, names, stem, stems
-from veclab.store.windows import widen
+import numpy as np
+
+from veclab.rag.keywords import content_words, names, stem, without
+from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-    from veclab.store.passage import Hit, Passage
     from veclab.store.store import Store
+    from veclab.store.where import Where
 
-# Passages that evidence is looked for in.
-DEPTH = 5
-# Passages that are read closely, the best of a search that leans on vectors: people's questions
-# share fewer words with their source than keywords do.
-CANDIDATES = 20
-SEARCH: dict[str, Any] = {"weight": 0.7}
-# What the share of words counts beside two cosines.
-_WORDS = 0.3
-_NAME_MISSING = 0.5
+# The passages that the nearest one has to stand out from, by rank; the later half in a small store.
+_OTHERS = (10, 60)
+# Log-odds of an answer being there, by logistic regression on questions of people, none of them
+# among those that figures are reported on: `python -m benchmarks.evidence`.
+_STANDS_OUT, _FOREIGN, _NAME_MISSING, _FAR, _NOTHING = 13.0, -34.0, -2.3, -32.0, -0.6
+# From this cosine on, nearer is no more likely to be an answer.
+_NEAR_ENOUGH = 0.4
+# Words that are left out of a question in turn, the rarest ones of a pasted page.
+_TRIED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +42,25 @@ class Evidence:
     """What speaks for an answer being there.
 
     Attributes:
-        score: all of it as one number; higher is stronger.
+        score: all of it as one number from 0 to 1; higher is stronger.
         passage: the highest cosine of a passage with the question.
-        sentence: the highest cosine of a sentence in these passages.
-        words: the share of the question's words, rare ones counting more, in the best passage.
+        sentence: the highest cosine of a sentence in the best passages.
+        margin: by how much the nearest passage is nearer than those after the tenth.
+        foreign: by how much the documents come nearer to the question without one of its words,
+            rare words counting in full; under 0 where every word brings it nearer to them.
+        foreign_word: that word; empty for a question of a single one.
         missing: words of the question that no passage of the store has.
-        names: names and numbers of the question that none of these passages has. They halve the
-            score: what is said of something else is no answer.
+        names: names and numbers of the question that none of the best passages has: what is said
+            of something else is no answer.
     """
 
     score: float
-    passage: float
-    sentence: float
-    words: float
-    missing: tuple[str, ...]
+    passage: float = 0.0
+    sentence: float = 0.0
+    margin: float = 0.0
+    foreign: float = 0.0
+    foreign_word: str = ""
+    missing: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,108 +82,73 @@ def word_weights(store: Store, question: str) -> tuple[list[tuple[str, float]], 
     return [(word, scores.get(word, rarest)) for word in words], missing
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was found for a question, read sentence by sentence.
-
-    Attributes:
-        hits: best first.
-        sentences: of these hits, the nearest to the question first; `source` counts the hits.
-        evidence: in them.
-        parts: the passages that each hit is made of.
-    """
-
-    hits: tuple[Hit, ...]
-    sentences: tuple[Sentence, ...]
-    evidence: Evidence
-    parts: tuple[tuple[Passage, ...], ...]
-
-
-def read_around(
+def weigh(
     store: Store,
     question: str,
     vector: NDArray[float32],
-    hits: Sequence[Hit],
-    top: int,
-    where: str | None = None,
-) -> Reading:
-    """As `read_closely`, then with what stands around each hit in its document.
-
-    Args:
-        store, question, vector, hits: as there.
-        top: how many stretches to keep.
-        where: the search's filter.
-    """
-    reading = read_closely(store, question, vector, hits, len(hits))
-    windows = widen(store.table, reading.hits, top, store.where(where))
-    place: dict[int, tuple[int, int]] = {}
-    for number, window in enumerate(windows, 1):
-        for member in window.members:
-            begins = reading.hits[member].passage.start or 0
-            place[member + 1] = number, begins - (window.hit.passage.start or 0)
-    sentences = []
-    for found in reading.sentences:
-        if found.source in place:
-            source, shift = place[found.source]
-            start, end = found.start + shift, found.end + shift
-            sentences.append(replace(found, source=source, start=start, end=end))
-    return Reading(
-        tuple(window.hit for window in windows),
-        tuple(sentences),
-        reading.evidence,
-        tuple(window.parts for window in windows),
-    )
-
-
-def read_closely(
-    store: Store, question: str, vector: NDArray[float32], hits: Sequence[Hit], top: int
-) -> Reading:
-    """Order what a search found by its best sentences as well.
-
-    A passage's vector is that of all it says; the one sentence that answers may be lost in it. So
-    passages are ordered by the sum of their cosine, that of their best sentence, and a share of the
-    question's words that they have. What a cross-encoder has ordered stays in its order.
+    weights: Sequence[tuple[str, float]],
+    sentences: NDArray[float32],
+    present: Sequence[Collection[str]],
+    where: Where | None,
+) -> Evidence:
+    """The evidence in what was found.
 
     Args:
         store: that was searched.
         question: in words.
         vector: the question's, float32 (dim,).
-        hits: the candidates.
-        top: how many to keep.
+        weights: of its words; see `word_weights`.
+        sentences: vectors of the best passages' sentences, float32 (n, dim) of unit length.
+        present: the stems of each of these passages.
+        where: the search's filter.
     """
-    weights, missing = word_weights(store, question)
-    passages = [hit.passage for hit in hits]
-    present = [
-        stems(" ".join([passage.document, *passage.heading, passage.text])) for passage in passages
-    ]
-    words = [coverage(weights, each) for each in present]
-    sentences = score_sentences(store, vector, weights, [passage.text for passage in passages])
-    best = [0.0] * len(hits)
-    for sentence in sentences:
-        best[sentence.source - 1] = max(best[sentence.source - 1], sentence.cosine)
-    order = list(range(len(hits)))
-    if not any(hit.rerank is not None for hit in hits):
-        order.sort(key=lambda i: -((hits[i].vector or 0.0) + best[i] + _WORDS * words[i]))
-    order = order[:top]
-    place = {old + 1: new for new, old in enumerate(order, 1)}
-    first = order[:DEPTH]
-    passage = max((hits[i].vector or 0.0 for i in first), default=0.0)
-    nearest = max((best[i] for i in first), default=0.0)
-    share = max((words[i] for i in first), default=0.0)
-    absent = [n for n in names(question) if not any(stem(n) in present[i] for i in first)]
-    score = combine(passage, nearest, share) * (_NAME_MISSING if absent else 1.0)
-    return Reading(
-        tuple(hits[i] for i in order),
-        tuple(
-            replace(sentence, source=place[sentence.source])
-            for sentence in sentences
-            if sentence.source in place
-        ),
-        Evidence(score, passage, nearest, share, missing, tuple(absent)),
-        tuple((hits[i].passage,) for i in order),
+    near = _cosines(store, vector, _OTHERS[1], where)
+    others = near[min(_OTHERS[0], len(near) // 2) :]
+    passage, sentence = float(near[0]), _highest(sentences, vector)
+    margin = passage - float(others.mean())
+    foreign, word = -math.inf, ""
+    heaviest = max((weight for _, weight in weights), default=1.0)
+    if len(weights) > 1:
+        tried = sorted(weights, key=lambda pair: -pair[1])[:_TRIED]
+        shorter = store.embed_queries([without(question, each) for each, _ in tried])
+        for (each, weight), other in zip(tried, shorter, strict=True):
+            nearer = _cosines(store, other, 1, where)[0] - passage
+            nearer = weight / heaviest * (nearer + _highest(sentences, other) - sentence) / 2
+            if nearer > foreign:
+                foreign, word = float(nearer), each
+    foreign = foreign if word else 0.0
+    absent = [name for name in names(question) if not any(stem(name) in each for each in present)]
+    return Evidence(
+        combine(max(passage, sentence), margin, foreign, len(absent)),
+        passage,
+        sentence,
+        margin,
+        foreign,
+        word,
+        names=tuple(absent),
     )
 
 
-def combine(passage: float, sentence: float, words: float) -> float:
-    """One number out of the three: the higher of the cosines, and the words."""
-    return 0.6 * max(passage, sentence) + 0.4 * words
+def combine(nearest: float, margin: float, foreign: float, names_missing: int) -> float:
+    """One number from 0 to 1 out of the signs; `nearest` is the highest cosine of all."""
+    odds = (
+        _NOTHING
+        + _STANDS_OUT * margin
+        + _FOREIGN * foreign
+        + _NAME_MISSING * names_missing
+        + _FAR * max(0.0, _NEAR_ENOUGH - nearest)
+    )
+    return 1 / (1 + math.exp(-odds))
+
+
+def _cosines(
+    store: Store, vector: NDArray[float32], count: int, where: Where | None
+) -> NDArray[float32]:
+    """Cosines of the nearest passages, the highest first; there is at least one."""
+    tuning = store.state.live.tuning or {}
+    return store.table.nearest(vector, count, where, **tuning.get("search", {})).scores
+
+
+def _highest(sentences: NDArray[float32], vector: NDArray[float32]) -> float:
+    """The cosine of the nearest sentence; 0 where none is near."""
+    return float(np.max(sentences @ normalize(vector[None])[0], initial=0.0))

@@ -57,8 +57,8 @@ def score_sentences(
     question: NDArray[np.float32],
     weights: Sequence[tuple[str, float]],
     passages: Sequence[str],
-) -> list[Sentence]:
-    """All sentences of the passages, the nearest first.
+) -> tuple[list[Sentence], NDArray[np.float32]]:
+    """All sentences of the passages, the nearest first, and their vectors: float32 (n, dim).
 
     Args:
         store: whose model embeds them.
@@ -75,7 +75,7 @@ def score_sentences(
         s for s in spans if any(letter.isalnum() for letter in passages[s[0] - 1][s[1] : s[2]])
     ]
     if not spans:
-        return []
+        return [], np.zeros((0, len(question)), np.float32)
     texts = [passages[number - 1][start:end] for number, start, end in spans]
     model = store.model
     vectors = normalize(model.embed(texts, role=store.role("document"), on_empty="error").array)
@@ -84,7 +84,8 @@ def score_sentences(
         Sentence(*span, text, float(cosine), coverage(weights, stems(text)))
         for span, text, cosine in zip(spans, texts, cosines, strict=True)
     ]
-    return sorted(found, key=lambda sentence: -sentence.score)
+    order = sorted(range(len(found)), key=lambda i: -found[i].score)
+    return [found[i] for i in order], vectors[order]
 
 
 def extract(sentences: Sequence[Sentence], most: int = SENTENCES) -> list[Claim]:

@@ -54,6 +54,15 @@ def content_words(text: str) -> list[str]:
     return list(found.values())
 
 
+def without(text: str, word: str) -> str:
+    """A text with one of its words left out, wherever it stands; other forms of it, too."""
+    gone = stem(word)
+    for found in reversed(read_words(text)):
+        if stem(found.text.casefold()) == gone:
+            text = text[: found.start] + text[found.end :]
+    return " ".join(text.split())
+
+
 def names(text: str) -> list[str]:
     """Words that name something: with a digit, a capital where no sentence begins, or no vowel."""
     found, begins = [], True

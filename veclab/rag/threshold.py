@@ -1,8 +1,7 @@
 """From which evidence on a question counts as answered by the documents; found on the store itself.
 
-Without questions of the user's own, sentences of the documents stand in for them: a sentence with
-a part of its words left out, searched with its own document there (it is answered) and with that
-document left out (it is not, though it sounds so). A threshold found on real questions is better:
+Without questions of the user's own, sentences of the documents with a part of their words left out
+stand in for them. A threshold found on real questions is better:
 `veclab evaluate-rag --questions FILE --set-threshold`.
 """
 
@@ -13,11 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from veclab.errors import InputError, StoreError
-from veclab.rag.evidence import CANDIDATES, DEPTH, SEARCH, read_closely
 from veclab.rag.keywords import content_words
+from veclab.rag.reading import CANDIDATES, DEPTH, SEARCH, read_closely
 from veclab.rag.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -27,11 +24,15 @@ if TYPE_CHECKING:
 KEY = "evidence"
 # Share of answerable questions that may be refused.
 REFUSED = 0.06
-# Share of the unanswerable stand-ins to refuse. They keep more of the documents' words than what
-# people ask and score far higher: on Debian's manuals a threshold that refused 80% of them refused
-# 70% of real questions that the documents answer, one that refuses 20% about 7%.
-CAUGHT = 0.2
-SAMPLE = 40
+# Share of the stand-ins to refuse. Words out of a sentence are no sentence, and fit the documents
+# less well than what people ask: a threshold that refused 10% of them refused 7% of people's
+# questions that the documents answer on one store and 2% on another (`python -m benchmarks.evidence`).
+STAND_INS_REFUSED = 0.1
+# No higher than an even chance: a small store has few sentences to make stand-ins of.
+_EVEN = 0.5
+SAMPLE = 80
+# Of `Evidence.score`: a threshold for another is none.
+_VERSION = 2
 _KEPT = 0.6
 _GROWTH = 1.25
 _WAIT = 5.0
@@ -79,6 +80,11 @@ class Threshold:
     def __str__(self) -> str:
         if self.method == "given":
             return f"{self.value:.3f}, as given"
+        if self.method == "self-retrieval":
+            return (
+                f"{self.value:.3f}, from self-retrieval: refuses {100 * (self.refused or 0):.0f}% "
+                f"of {self.answerable} questions made of the documents' sentences"
+            )
         return (
             f"{self.value:.3f}, from {self.method}: refuses {100 * (self.refused or 0):.0f}% of "
             f"{self.answerable} answerable and {100 * (self.caught or 0):.0f}% of "
@@ -93,7 +99,7 @@ def fit(
     method: str,
     passages: int = 0,
     refused: float = REFUSED,
-    caught: float = 1.0,
+    highest: float = 1.0,
 ) -> Threshold:
     """The highest threshold that refuses no more than a share of the answerable.
 
@@ -102,8 +108,7 @@ def fit(
         method: for the record.
         passages: of the store, for the record.
         refused: that share.
-        caught: no higher than what refuses this share of the unanswerable, for stand-ins of
-            answerable questions that are easier than people's own; 1 for no such limit.
+        highest: the threshold is no higher than this.
 
     Raises:
         InputError: no answerable question was given.
@@ -111,9 +116,7 @@ def fit(
     if not answerable:
         raise InputError("a threshold cannot be found without answerable questions")
     ordered = sorted(answerable)
-    value = ordered[min(int(refused * len(ordered)), len(ordered) - 1)]
-    if caught < 1 and unanswerable:
-        value = min(value, float(np.quantile(unanswerable, caught)))
+    value = min(ordered[min(int(refused * len(ordered)), len(ordered) - 1)], highest)
     return Threshold(
         value,
         method,
@@ -129,7 +132,7 @@ def stored(store: Store) -> Threshold | None:
     """The threshold kept in the store; None where there is none, or the store has grown since."""
     value = store.state.settings.get(KEY)
     try:
-        if value is None or value["space"] != store.space.id:
+        if value is None or value["space"] != store.space.id or value["version"] != _VERSION:
             return None
         found = Threshold.from_dict(value["threshold"])
     except (TypeError, KeyError):
@@ -145,7 +148,11 @@ def keep(store: Store, threshold: Threshold) -> None:
         StoreError, OSError: the store cannot be written now.
     """
     with store.writing(_WAIT):
-        value = {"threshold": threshold.to_dict(), "space": store.space.id}
+        value = {
+            "threshold": threshold.to_dict(),
+            "space": store.space.id,
+            "version": _VERSION,
+        }
         store.publish(settings={**store.state.settings, KEY: value})
 
 
@@ -153,18 +160,20 @@ def calibrate(
     store: Store, *, sample: int = SAMPLE, on_done: Callable[[int], None] = lambda n: None
 ) -> Threshold:
     """Find the threshold on the store's own sentences."""
-    yes: list[float] = []
-    no: list[float] = []
+    scores: list[float] = []
     for made in pseudo_questions(store, sample):
         vector = store.embed_query(made.text)
-        hits = store.search(made.text, top=2 * CANDIDATES, vector=vector, **SEARCH)
-        without = [hit for hit in hits if hit.passage.document != made.passage.document]
-        for found, scores in ((hits, yes), (without, no)):
-            if found:
-                reading = read_closely(store, made.text, vector, found[:CANDIDATES], DEPTH)
-                scores.append(reading.evidence.score)
+        hits = store.search(made.text, top=CANDIDATES, vector=vector, **SEARCH)
+        scores.append(read_closely(store, made.text, vector, hits, DEPTH).evidence.score)
         on_done(1)
-    return fit(yes, no, method="self-retrieval", passages=store.count(), caught=CAUGHT)
+    return fit(
+        scores,
+        [],
+        method="self-retrieval",
+        passages=store.count(),
+        refused=STAND_INS_REFUSED,
+        highest=_EVEN,
+    )
 
 
 def find_threshold(
@@ -174,12 +183,18 @@ def find_threshold(
     found = stored(store)
     if found is not None:
         return found, []
+    notes = []
+    if (store.state.settings.get(KEY) or {}).get("threshold", {}).get("method") == "questions":
+        notes.append(
+            "the threshold that was found on your questions is for other vectors or an older "
+            "evidence score; evaluate-rag --set-threshold finds it again"
+        )
     threshold = calibrate(store, on_done=on_done)
     try:
         keep(store, threshold)
     except (StoreError, OSError) as error:
-        return threshold, [f"the threshold could not be kept in the store: {error}"]
-    return threshold, []
+        notes.append(f"the threshold could not be kept in the store: {error}")
+    return threshold, notes
 
 
 def pseudo_questions(store: Store, n: int, seed: int = 7) -> Iterator[PseudoQuestion]:

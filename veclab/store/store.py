@@ -233,16 +233,7 @@ class Store:
             SpaceMismatch: the model is not the store's; nothing was embedded.
             StoreError: the store is missing or damaged.
         """
-        request = Request(
-            query=query,
-            top=top,
-            mode=mode,
-            min_score=min_score,
-            mmr=mmr,
-            fusion=fusion,
-            weight=weight,
-            rerank=rerank,
-        )
+        request = Request(query, top, mode, min_score, mmr, fusion, weight, rerank)
         self.refresh()
         if self._state is None:
             self.state  # noqa: B018  # raises
@@ -262,14 +253,18 @@ class Store:
 
     def embed_query(self, query: str) -> NDArray[np.float32]:
         """The vector of a question: float32 (dim,). The Space is checked before."""
+        return np.asarray(self.embed_queries([query])[0])
+
+    def embed_queries(self, queries: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of questions: float32 (n, dim)."""
         model, role = self.query_model, role_of(self.query_model, "query")
-        embedded = model.embed([query], role=role, on_long="split", on_empty="error")
+        embedded = model.embed(queries, role=role, on_long="split", on_empty="error")
         self._require(embedded.space, to_search=True)  # its answer may show that it was changed
         if self._state is not None and self._state.bridge is not None:
             from veclab.store.bridge_map import carry_over
 
             embedded = carry_over(self.place, self._state, embedded)
-        return np.asarray(embedded.array[0])
+        return np.asarray(embedded.array)
 
     def ask(self, question: str, **options: Any) -> Answer:
         """Answer a question with checked citations; see `veclab.rag.ask.ask`."""
