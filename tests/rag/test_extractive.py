@@ -1,6 +1,8 @@
 """Which sentences an answer without a language model is made of."""
 
 from veclab.rag.extractive import Sentence, extract
+from veclab.store.index import index
+from veclab.store.store import Store
 
 
 def sentences(*scored):
@@ -46,6 +48,16 @@ def test_after_a_question_or_a_heading_comes_what_answers_it():
     for opening in ("How long do cats sleep?", "# How long cats sleep", "Cats sleep as follows:"):
         found = sentences((opening, 0.9), ("For sixteen hours, and kittens longer.", 0.3))
         assert texts(extract(found)) == ["For sixteen hours, and kittens longer."]
+
+
+def test_so_it_does_after_what_is_a_heading_by_its_place_alone(tmp_path, word_model):
+    (tmp_path / "cats.html").write_text(
+        "<h1>Cats</h1><h2>How long cats sleep</h2><p>For sixteen hours, and kittens longer.</p>"
+    )
+    with Store.open(tmp_path / "store", word_model, create=True) as store:
+        index(store, tmp_path / "cats.html")
+        answer = store.ask("How long do cats sleep?", threshold=0)
+    assert [line.text for line in answer.lines] == ["For sixteen hours, and kittens longer."]
 
 
 def test_where_there_is_nothing_better_a_heading_has_to_do():

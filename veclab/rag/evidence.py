@@ -138,7 +138,7 @@ def combine(nearest: float, margin: float, foreign: float, names_missing: int) -
         + _NAME_MISSING * names_missing
         + _FAR * max(0.0, _NEAR_ENOUGH - nearest)
     )
-    return 1 / (1 + math.exp(-odds))
+    return (1 + math.tanh(odds / 2)) / 2  # the logistic function
 
 
 def _cosines(

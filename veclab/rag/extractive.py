@@ -16,6 +16,7 @@ from veclab.rag.words import on_one_line
 from veclab.unit_length import normalize
 
 if TYPE_CHECKING:
+    from veclab.store.passage import Passage
     from veclab.store.store import Store
 
 SENTENCES = 3
@@ -37,6 +38,7 @@ class Sentence:
         text: its words.
         cosine: with the question.
         coverage: share of the question's words that it has.
+        heading: whether it is a heading over the passage.
     """
 
     source: int
@@ -45,6 +47,7 @@ class Sentence:
     text: str
     cosine: float
     coverage: float
+    heading: bool = False
 
     @property
     def score(self) -> float:
@@ -56,7 +59,7 @@ def score_sentences(
     store: Store,
     question: NDArray[np.float32],
     weights: Sequence[tuple[str, float]],
-    passages: Sequence[str],
+    passages: Sequence[Passage],
 ) -> tuple[list[Sentence], NDArray[np.float32]]:
     """All sentences of the passages, the nearest first, and their vectors: float32 (n, dim).
 
@@ -64,25 +67,28 @@ def score_sentences(
         store: whose model embeds them.
         question: its vector, float32 (dim,).
         weights: the question's words and what each counts.
-        passages: texts, the first is number 1.
+        passages: the first is number 1.
     """
     spans = [
-        (number, start, end)
-        for number, text in enumerate(passages, 1)
-        for start, end in split_sentences(text, longest=_LONGEST)
-    ]
-    spans = [
-        s for s in spans if any(letter.isalnum() for letter in passages[s[0] - 1][s[1] : s[2]])
+        (number, start, end, passage.text[start:end])
+        for number, passage in enumerate(passages, 1)
+        for start, end in split_sentences(passage.text, longest=_LONGEST)
+        if any(letter.isalnum() for letter in passage.text[start:end])
     ]
     if not spans:
         return [], np.zeros((0, len(question)), np.float32)
-    texts = [passages[number - 1][start:end] for number, start, end in spans]
+    texts = [text for *_, text in spans]
     model = store.model
     vectors = normalize(model.embed(texts, role=store.role("document"), on_empty="error").array)
     cosines = vectors @ normalize(question[None])[0]
     found = [
-        Sentence(*span, text, float(cosine), coverage(weights, stems(text)))
-        for span, text, cosine in zip(spans, texts, cosines, strict=True)
+        Sentence(
+            *span,
+            float(cosine),
+            coverage(weights, stems(span[3])),
+            on_one_line(span[3]).strip("#* ") in passages[span[0] - 1].heading,
+        )
+        for span, cosine in zip(spans, cosines, strict=True)
     ]
     order = sorted(range(len(found)), key=lambda i: -found[i].score)
     return [found[i] for i in order], vectors[order]
@@ -97,7 +103,7 @@ def extract(sentences: Sequence[Sentence], most: int = SENTENCES) -> list[Claim]
     for sentence in sentences:
         if chosen and sentence.score < sentences[0].score - _MARGIN:
             break
-        told = sentence if _tells(sentence.text) else _after(sentence, sentences)
+        told = sentence if _tells(sentence) else _after(sentence, sentences)
         if told is None or any(_alike(told.text, other.text) for other in chosen):
             continue
         chosen.append(told)
@@ -109,8 +115,11 @@ def extract(sentences: Sequence[Sentence], most: int = SENTENCES) -> list[Claim]
     ]
 
 
-def _tells(text: str) -> bool:
-    """Whether a sentence says something, and does not only ask or announce it."""
+def _tells(sentence: Sentence) -> bool:
+    """Whether it says something, and does not only ask or announce it."""
+    text = sentence.text
+    if sentence.heading:
+        return False
     return len(text.split()) >= _FEWEST_WORDS and text[-1] not in "?？:" and text[0] != "#"
 
 
@@ -118,7 +127,7 @@ def _after(sentence: Sentence, sentences: Sequence[Sentence]) -> Sentence | None
     """The next sentence of the passage, where that says something."""
     later = [s for s in sentences if s.source == sentence.source and s.start >= sentence.end]
     following = min(later, key=lambda s: s.start, default=None)
-    return following if following is not None and _tells(following.text) else None
+    return following if following is not None and _tells(following) else None
 
 
 def _alike(a: str, b: str) -> bool:

@@ -111,8 +111,7 @@ def read_closely(
         stems(" ".join([passage.document, *passage.heading, passage.text])) for passage in passages
     ]
     words = [coverage(weights, each) for each in present]
-    texts = [passage.text for passage in passages]
-    sentences, vectors = score_sentences(store, vector, weights, texts)
+    sentences, vectors = score_sentences(store, vector, weights, passages)
     best = [0.0] * len(hits)
     for sentence in sentences:
         best[sentence.source - 1] = max(best[sentence.source - 1], sentence.cosine)

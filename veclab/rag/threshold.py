@@ -25,8 +25,8 @@ KEY = "evidence"
 # Share of answerable questions that may be refused.
 REFUSED = 0.06
 # Share of the stand-ins to refuse. Words out of a sentence are no sentence, and fit the documents
-# less well than what people ask: a threshold that refused 10% of them refused 7% of people's
-# questions that the documents answer on one store and 2% on another (`python -m benchmarks.evidence`).
+# less well than what people ask: a threshold that refused 10% of them refused 7 and 2% of people's
+# questions that the documents answer, on two stores (`python -m benchmarks.evidence`).
 STAND_INS_REFUSED = 0.1
 # No higher than an even chance: a small store has few sentences to make stand-ins of.
 _EVEN = 0.5
