@@ -112,6 +112,7 @@ def main() -> None:
     x = np.array([signs(found) for _, found in everything])
     answerable = np.array([bool(question.answers) for question, _ in everything])
     on_topic = np.array([not question.id.startswith("f") for question, _ in everything])
+    scores = np.array([found.score for _, found in everything])
     weights, constant = fit(x, answerable)
     runs = [
         separation(cross_validated(x, answerable, seed)[on_topic], answerable[on_topic])
@@ -132,8 +133,9 @@ def main() -> None:
             )
             for name, value in SINGLE.items()
         },
-        "in use": separation(
-            np.array([found.score for _, found in everything])[on_topic], answerable[on_topic]
+        "in use": separation(scores[on_topic], answerable[on_topic]),
+        "in use, off topic": separation(
+            scores[answerable | ~on_topic], answerable[answerable | ~on_topic]
         ),
         "thresholds from stand-ins": thresholds,
     }
