@@ -15,11 +15,10 @@ import httpx
 import pytest
 
 from tests.fakes import FakeProvider
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 from veclab.model import Model
 
-# Only a hang meets it.
-LONG = 300.0
+LONG = HANG_S
 
 
 class ServerProcess:
