@@ -14,6 +14,7 @@ from veclab.cache import Cache
 from veclab.errors import CacheError, InputError
 from veclab.hints import missing_attribute, refuse_unknown
 from veclab.languages import foreign_note
+from veclab.models.families import missing_prompt
 from veclab.models.names import DEFAULT_MODEL
 from veclab.models.spelling import split_cut
 from veclab.pipeline.collect import Gathered
@@ -122,6 +123,8 @@ class Model:
                 f"{self.space.model} has prompts for queries and documents and none was used: "
                 "give role='query' or role='document' (--role)"
             )
+        if not self.space.prompts and (said := missing_prompt(self.space.model, role)):
+            run.report.note(said)
         if self.cache is not None:
             for key in (recipe.whole_key, recipe.cut_key):
                 self.cache.describe(key, recipe.to_json())
@@ -256,6 +259,8 @@ def load(
     refuse_unknown("load", unknown)
     if max_tokens is not None and max_tokens < 3:
         raise InputError("max_tokens must be 3 or more: a start, a text and an end")
+    if dimensions is not None and dimensions < 1:
+        raise InputError(f"dimensions must be 1 or more, not {dimensions}")
     if (dimensions is not None or split_cut(name)[1] is not None) and not normalize:
         raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
     from veclab.models.loading import open_provider

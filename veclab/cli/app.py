@@ -21,6 +21,7 @@ from veclab.cli.cache import cache
 from veclab.cli.compare import compare
 from veclab.cli.console import echo
 from veclab.cli.distill import distill
+from veclab.cli.doctor import doctor
 from veclab.cli.embed import embed
 from veclab.cli.evaluate_rag import evaluate_rag
 from veclab.cli.index import index
@@ -87,6 +88,7 @@ for command in (
     inspect,
     inspect_text,
     cache,
+    doctor,
 ):
     app.add_command(command)
 

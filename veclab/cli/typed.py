@@ -74,6 +74,7 @@ NO_OPTION = {
     "--chunk-size": "--on-long split reads long texts in windows; veclab index cuts documents",
     "--resume": "leave it out: the same command goes on where it was interrupted",
     "--overwrite": "leave it out: the output is replaced, whole or not at all",
+    "--revision": "the version on this machine is used: veclab models update NAME gets the newest",
     "--input": "the input is given without an option: veclab embed texts.csv -o vectors.parquet",
     "--file": "the input is given without an option: veclab embed texts.csv -o vectors.parquet",
 }
@@ -97,6 +98,8 @@ COMMANDS = {
     "show": "inspect",
     "info": "inspect",
     "list": "models",
+    "check": "doctor",
+    "env": "doctor",
     "server": "serve",
 }
 
@@ -104,6 +107,8 @@ COMMANDS = {
 NO_COMMAND = {
     "help": "veclab --help",
     "version": "veclab --version",
+    "download": "veclab models pull NAME",
+    "pull": "veclab models pull NAME",
     "benchmark": "veclab compare -m NAME -m NAME --data FILE",
     "evaluate": "veclab compare -m NAME --data FILE; for answers, veclab evaluate-rag",
     "eval": "veclab compare -m NAME --data FILE; for answers, veclab evaluate-rag",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def read_beir(path: Path, sample: int | None = None) -> RetrievalData:
         raise InputError(f"{path} has no judgments: {' or '.join(_JUDGMENTS)} is needed")
     queries = _texts(path, "queries")
     documents = _texts(path, "corpus")
-    judgments = _judgments(judged)
+    judgments, notes = _judgments(judged)
     reason = "a folder with corpus.jsonl, queries.jsonl and "
     reason += judged.relative_to(path).as_posix()
     if sample is not None and sample < len(queries):
@@ -46,7 +47,8 @@ def read_beir(path: Path, sample: int | None = None) -> RetrievalData:
         queries = {name: queries[name] for name in kept}
         judgments = {name: judgments[name] for name in kept}
     head = Head(path.resolve().name, "retrieval", reason)
-    return retrieval_data(head, queries, documents, judgments)
+    data = retrieval_data(head, queries, documents, judgments)
+    return replace(data, notes=(*data.notes, *notes))
 
 
 def _part(folder: Path, name: str) -> Path | None:
@@ -70,9 +72,13 @@ def _texts(folder: Path, name: str) -> dict[str, str | None]:
     return texts
 
 
-def _judgments(path: Path) -> dict[str, dict[str, int]]:
-    """Read query id -> document id -> degree, from `query-id corpus-id score`, header or not."""
+def _judgments(path: Path) -> tuple[dict[str, dict[str, int]], list[str]]:
+    """Read query id -> document id -> degree, from `query-id corpus-id score`, header or not.
+
+    Also return what the user must know: of a pair that is judged twice the last degree counts.
+    """
     found: dict[str, dict[str, int]] = {}
+    twice: list[tuple[str, str, int, int]] = []
     for line, record in _records(path, header=False):
         cells = [str(cell) for cell in record.values()]
         if line == 1 and not _is_degree(cells[-1]):
@@ -85,10 +91,25 @@ def _judgments(path: Path) -> dict[str, dict[str, int]]:
                 f"set off by tabs, not {listed(cells)}"
             )
         query, document, degree = cells
-        found.setdefault(query, {})[document] = int(float(degree))
+        of_query = found.setdefault(query, {})
+        if document in of_query:
+            twice.append((query, document, of_query[document], int(float(degree))))
+        of_query[document] = int(float(degree))
     if not found:
         raise InputError(f"{path} holds no judgments")
-    return found
+    return found, _twice(path, twice)
+
+
+def _twice(path: Path, pairs: list[tuple[str, str, int, int]]) -> list[str]:
+    if not pairs:
+        return []
+    query, document, first, last = next((p for p in pairs if p[2] != p[3]), pairs[0])
+    differ = sum(one != other for *_, one, other in pairs)
+    return [
+        f"{path.name}: {len(pairs):,} pair(s) are judged more than once, {differ:,} of them "
+        f"differently; the last judgment counts. For one: query {query!r} and document "
+        f"{document!r}, {first} and then {last}"
+    ]
 
 
 def _is_degree(text: str) -> bool:

@@ -15,6 +15,8 @@ from veclab.models.local.modules import read_json
 
 # Files of a tokenizer that has no tokenizer.json.
 _SLOW_FILES = ("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "added_tokens.json")
+# Tokenizers of bytes or characters, which need no vocabulary.
+_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 # Settings by which transformers changes what tokenizer.json says.
 _OVERRIDES = (
     "do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space", "keep_accents",
@@ -62,9 +64,15 @@ def tokenizer_facts(folder: Path) -> dict[str, Any]:
         facts |= overrides(file, settings)
         return facts
     names = [*_SLOW_FILES, *sorted(path.name for path in folder.glob("*.model"))]
-    for slow in names:
-        if (folder / slow).exists():
-            facts[slow] = file_digest(folder / slow)[:16]
+    there = [slow for slow in names if (folder / slow).exists()]
+    if not there and name not in _BYTES:
+        # transformers would make an empty vocabulary, to which all words are unknown and alike.
+        raise ModelUnavailable(
+            f"{folder} holds no tokenizer (tokenizer.json, vocab.txt, *.model): its download may "
+            "have been interrupted; get the whole folder again"
+        )
+    for slow in there:
+        facts[slow] = file_digest(folder / slow)[:16]
     return facts | {name: settings[name] for name in _OVERRIDES if settings.get(name) is not None}
 
 
