@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from types import SimpleNamespace
 
-import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -230,30 +228,3 @@ class TestCompletion:
 
     def test_files(self):
         assert self.complete("embed my") == ["my"]
-
-
-def commands_in(text: str) -> list[str]:
-    """Return the veclab commands that a message says, less what follows them."""
-    return [
-        command.strip().rstrip(".,;:)`")
-        for command in re.findall(r"veclab [a-z][a-z-]*(?: (?:'[^']*'|[^\s`;()&])+)*", text)
-    ]
-
-
-@pytest.mark.parametrize("message", [*NO_OPTION.values(), *NO_COMMAND.values()])
-def test_the_commands_in_our_answers_exist(message):
-    for line in commands_in(message):
-        assert_spelled(line)
-
-
-def assert_spelled(line: str) -> None:
-    words = shlex.split(line)[1:]
-    command, context = app, click.Context(app, info_name="veclab")
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        found = command.get_command(context, words.pop(0))
-        assert found is not None, line
-        command, context = found, click.Context(found, info_name=found.name, parent=context)
-    known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
-    for word in words:
-        if re.match(r"--?[a-zA-Z]", word):
-            assert word.partition("=")[0] in {*known, "--help", "--version"}, line
