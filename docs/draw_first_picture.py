@@ -22,6 +22,7 @@ def first_command() -> str:
 
 
 def main() -> None:
+    """Run it, and draw what it prints."""
     command = first_command()
     words = shlex.split(command)[1:]
     done = subprocess.run(

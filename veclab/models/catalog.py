@@ -98,7 +98,7 @@ def find_model(name: str) -> ModelFolder:
     if Path(name).is_dir():
         return read_folder(Path(name), name=Path(name).resolve().name)
     whole, cut = split_cut(name)
-    if _is_path(name) and (cut is None or not Path(whole).is_dir()):
+    if _is_path(name) and "," not in name and (cut is None or not Path(whole).is_dir()):
         raise ModelUnavailable(f"there is no model folder {name!r}")
     if "/" not in name and (home() / NAMED / name).is_dir():
         return read_folder(home() / NAMED / name, name=name)
