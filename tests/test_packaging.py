@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -72,5 +73,12 @@ def test_installed_alone_it_runs_the_readme_and_embeds(built, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "A feline rests on the carpet" in done.stdout
     assert (tmp_path / "texts.parquet").exists()
-    done = run([python, "-m", "veclab", "embed", "--text", "hello", "--json"], **options)
+    (tmp_path / "texts.txt").write_text("hello\nworld\n")
+    veclab = str(tmp_path / "venv" / folder / "veclab")
+    done = run([veclab, "embed", "texts.txt", "-o", "v.parquet", "--json"], **options)
     assert done.returncode == 0, done.stderr
+    first = re.search(r"^    (veclab .*)$", (ROOT / "README.md").read_text(), re.M)
+    assert first is not None
+    done = run([veclab, *shlex.split(first[1])[1:]], **options)
+    assert done.returncode == 0, done.stderr
+    assert "0.56" in done.stdout  # as docs/first.svg shows

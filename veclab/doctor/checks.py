@@ -21,8 +21,8 @@ from veclab.home import home
 
 State = Literal["ok", "note", "problem"]
 
-# Pythons and systems that the tests run on; docs/compatibility.md says what was tried beside them.
-TESTED_PYTHONS = ((3, 11), (3, 14))
+# Pythons that it was tried with; docs/compatibility.md says how.
+TESTED_PYTHONS = ((3, 11), (3, 13))
 _ROOM = 2e9  # bytes that a first model and its conversion may take
 _PACKAGES = ("veclab", "openvino", "tokenizers", "numpy", "pyarrow", "lmdb")
 _EXTRAS = (

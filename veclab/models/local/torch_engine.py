@@ -287,11 +287,14 @@ def usable_device(device: str) -> str:
         torch.ones(1, device=device).sum().item()
         return device
     except Exception as error:  # each back end raises its own kind, AssertionError among them
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        # The first sentence of what can be an essay.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
+        reason = reason[:117].rstrip(". ") + ("…" if len(reason) > 117 else "")
         usable = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         usable += ["mps"] if torch.backends.mps.is_available() else []
+        meant = ", which torch calls 'cuda'," if device.lower().startswith("gpu") else ""
         raise InputError(
-            f"torch cannot use the device {device!r} here: {reason}. It can use "
+            f"torch cannot use the device {device!r}{meant} here: {reason}. It can use "
             f"{' and '.join(usable)}; without device= (--device) the best of them is chosen"
         ) from None
 
