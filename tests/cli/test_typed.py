@@ -69,7 +69,7 @@ class TestOptions:
 
     @pytest.mark.parametrize("option", NO_OPTION)
     def test_an_option_that_we_lack_is_answered(self, run, option):
-        done = run("embed", "a.txt", option, "1")
+        done = run("inspect", "a.txt", option, "1")
         assert done.code == 2
         assert NO_OPTION[option] in done.err
 

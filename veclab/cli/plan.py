@@ -13,6 +13,7 @@ from veclab.cli.console import (
     model_option,
     print_facts,
     print_json,
+    print_note,
     progress,
     read_source,
 )
@@ -23,6 +24,7 @@ from veclab.cli.options import (
     policy_options,
     reading_options,
 )
+from veclab.cli.shards import is_folder, shard_options
 
 
 @click.command()
@@ -31,7 +33,6 @@ from veclab.cli.options import (
     "--output",
     "-o",
     metavar="OUT.parquet",
-    type=click.Path(path_type=Path),
     help="As for embed: checked, and not written.",
 )
 @model_option
@@ -41,10 +42,11 @@ from veclab.cli.options import (
 @max_tokens_option
 @max_cost_option
 @loading_options
+@shard_options
 @json_option
 def plan(
     inputs: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     model: str,
     text: tuple[str, ...],
     reading: dict[str, Any],
@@ -52,6 +54,7 @@ def plan(
     max_tokens: int | None,
     max_cost: float | None,
     loading: dict[str, Any],
+    sharding: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Show what `veclab embed` would do with the same options, and its cost.
@@ -64,8 +67,10 @@ def plan(
 
     if bool(inputs) == bool(text):
         raise click.UsageError("give either INPUT or --text TEXT")
-    if output is not None:
-        check_output(output)
+    if any(sharding.values()) or (output is not None and is_folder(output)):
+        print_note("all shards are counted, those that are there already, too")
+    elif output is not None:
+        check_output(Path(output))
     source = read_source(inputs, reading) if inputs else None
     with progress("loading the model", None):
         loaded = load(model, **loading, max_tokens=max_tokens)
