@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from veclab.bias.association import BiasResult
-from veclab.pictures.style import BLUE, RED, require_matplotlib
+from veclab.pictures.style import BLUE, RED, label_of, require_matplotlib
 
 if TYPE_CHECKING:
     from veclab.pictures.figure import Picture
@@ -47,5 +47,5 @@ def bias_effects(results: Sequence[BiasResult], title: str | None = None) -> Pic
             said += "\nred: published, on other vectors"
         axes.set_xlabel(said, fontsize=10)
         if title:
-            axes.set_title(title)
+            axes.set_title(label_of(title, 44))
     return picture
