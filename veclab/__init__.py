@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import veclab.pictures
+    from veclab.auditing.adopt import adopt
     from veclab.auditing.audit import Audit, audit
     from veclab.auditing.findings import Finding
     from veclab.cache import Cache
@@ -82,6 +83,7 @@ _MODULES = {
     "evaluation.compare": ("compare",),
     "evaluation.recognize": ("read_dataset",),
     "corpus": ("open_source",),
+    "auditing.adopt": ("adopt",),
     "auditing.audit": ("Audit", "audit"),
     "auditing.findings": ("Finding",),
     "similarities.duplicates": ("near_duplicates",),

@@ -115,7 +115,8 @@ def audit(
     and 24 bytes of each row are kept.
 
     Args:
-        vectors: Vectors, or the path of a `.parquet`, `.npz` or `.npy` file.
+        vectors: Vectors, or the path of a file of vectors or a store of another tool; see
+            `veclab.vectorfiles.source.open_vectors`.
         prove: embed 64 of the texts again with the model that the Space names.
         column: where a file has several columns of vectors, which.
         text_column: where a file has several columns of strings, which holds the texts;

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
+from veclab.cli.adopt import adopt
 from veclab.cli.analogy import analogy
 from veclab.cli.ask import ask
 from veclab.cli.audit import audit
@@ -79,6 +80,7 @@ for command in (
     serve,
     compare,
     audit,
+    adopt,
     bias,
     picture,
     map_,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +19,7 @@ _INDENT = " " * 10
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="VECTORS")
 @click.option(
     "--column",
     "-c",
@@ -47,7 +46,7 @@ _INDENT = " " * 10
 )
 @json_option
 def audit(
-    file: Path,
+    file: str,
     column: str | None,
     text_column: tuple[str, ...],
     prove: bool,
@@ -56,8 +55,10 @@ def audit(
 ) -> int:
     """Check a file of vectors for problems.
 
-    FILE is .parquet, .npz or .npy, written by veclab or by any other tool. Each finding says what
-    it means for search and what to do.
+    VECTORS is a .parquet, .arrow, .npz, .npy or .safetensors file, of veclab or any other
+    tool; a FAISS index; the folder of a Chroma or a local Qdrant; qdrant://HOST:PORT or
+    postgresql://... (#NAME after it names a collection or table). It is only read. Each finding
+    says what it means for search and what to do.
 
     Exit code: 0 if there is no problem, 1 if there is one, 2 if the file cannot be read.
     """

@@ -18,6 +18,7 @@ def vectors_of(
 ) -> Vectors:
     """Return the vectors in a file of vectors; or embed a file's texts."""
     from veclab.vectorfiles.files import holds_vectors, read
+    from veclab.vectorfiles.foreign import refuse_foreign
 
     if holds_vectors(file):
         if name is not None or chosen(reading):
@@ -25,6 +26,7 @@ def vectors_of(
                 f"{file.name} holds vectors: omit --model and the options for reading texts"
             )
         return read(file)
+    refuse_foreign(file)
     from veclab.corpus import open_source
     from veclab.model import load
 

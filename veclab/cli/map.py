@@ -176,7 +176,9 @@ def _compare(
 
 def _read(file: Path) -> Vectors:
     from veclab.vectorfiles.files import read
+    from veclab.vectorfiles.foreign import refuse_foreign
 
+    refuse_foreign(file)
     if file.is_file() and file.suffix not in (".parquet", ".npz"):
         raise InputError(
             f"{file.name} is not a file of vectors (.parquet, .npz); embed its texts first: "

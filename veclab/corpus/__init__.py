@@ -122,6 +122,11 @@ def open_source(
     if scan is None:
         raise InputError(f"{name} holds no texts")
     own, notes = scan.finish()
+    if (column_found := _vectors_of(own.schema)) is not None:
+        notes.append(
+            f"the column {column_found!r} holds vectors, which are kept as they are, and the texts "
+            "are embedded anew; veclab adopt declares the model of such vectors instead"
+        )
     if len(scan.roles.texts) > 1:
         notes.append(f"each text is joined from the columns {listed(scan.roles.texts)}")
     notes += file.notes
@@ -139,6 +144,20 @@ def open_source(
         _own=own,
         _state=found,
     )
+
+
+def _vectors_of(schema: pa.Schema) -> str | None:
+    """Return the column that holds vectors, by its type or its name, if there is one."""
+    from veclab.vectorfiles.checked import vector_kind
+    from veclab.vectorfiles.foreign import SHORTEST
+    from veclab.vectorfiles.parquet import list_columns, type_of
+
+    for name in list_columns(schema):
+        numbers, length = vector_kind(type_of(schema, name))
+        called = name.lower() in ("emb", "embedding", "embeddings", "vector", "vectors")
+        if not numbers.startswith(("int", "uint")) and (called or (length or 0) >= SHORTEST):
+            return name
+    return None
 
 
 def as_source(

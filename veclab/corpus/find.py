@@ -208,6 +208,11 @@ def _kind(name: str, called: str, format: str | None) -> tuple[str, bool]:
     kind = (plain.suffix or plain.name).removeprefix(".") if format else plain.suffix[1:]
     named_gz = wanted.lower().endswith(".gz")
     found = _ALIASES.get(kind, kind)
+    if kind in ("npy", "npz", "safetensors", "faiss"):
+        raise InputError(
+            f"{name} holds vectors, not texts; veclab audit looks into it, and veclab adopt "
+            "declares the model that made them"
+        )
     if found not in READERS or found in ("folder", "several") or (found in _BINARY and named_gz):
         if kind in _DOCUMENTS:
             raise InputError(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from veclab.errors import InputError
 from veclab.report import Report, group_notes
 from veclab.space import require_same
+from veclab.store.adopted import adopted_intake, is_foreign
 from veclab.store.exported import export_intake, is_export
 from veclab.store.fields import Field
 from veclab.store.intake import (
@@ -150,6 +151,9 @@ def _open(
 
     if is_remote(str(given)):
         return texts_intake(str(given), reading)
+    if is_foreign(str(given), reading):
+        _refuse_reading(Path(given), {**reading, "column": ()}, "its vectors are taken as they are")
+        return adopted_intake(store, str(given), reading)
     path = Path(given)
     if not path.exists():
         raise InputError(f"there is nothing at {path}")

@@ -110,7 +110,7 @@ def texts_intake(path: str | Path, reading: Mapping[str, Any]) -> Intake:
     def blocks(state: Reading) -> Iterator[Block]:
         for part in source.blocks(_ROWS):
             names = [prefix + name for name in part.ids]
-            yield from _text_block(state, names, part.texts, own, part.columns, file=place)
+            yield from text_block(state, names, part.texts, own, part.columns, file=place)
 
     return Intake(source.name, place, own, blocks, notes=source.notes)
 
@@ -143,12 +143,12 @@ def lists_intake(
         for start in range(0, len(texts), _ROWS):
             part = slice(start, start + _ROWS)
             rows = columns.slice(start, _ROWS) if own else None
-            yield from _text_block(state, ids[part], texts[part], own, rows)
+            yield from text_block(state, ids[part], texts[part], own, rows)
 
     return Intake("the texts", "", own, blocks, complete=False)
 
 
-def _text_block(
+def text_block(
     state: Reading,
     names: Sequence[str],
     texts: Sequence[str | None],
@@ -224,7 +224,7 @@ def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
                 )
             if not state.seen.isdisjoint(ids) or len(set(ids)) < len(ids):
                 raise InputError(f"{name}: some ids occur twice")
-            yield from _text_block(state, ids, texts, own, columns, vectors=array)
+            yield from text_block(state, ids, texts, own, columns, vectors=array)
 
     return Intake(name, source, own, blocks, complete=bool(source), needs_model=False, space=space)
 
@@ -327,6 +327,7 @@ __all__ = [
     "Reading",
     "documents_intake",
     "lists_intake",
+    "text_block",
     "texts_intake",
     "vectors_intake",
 ]

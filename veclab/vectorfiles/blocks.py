@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,23 @@ class VectorBlock:
     missing: NDArray[np.bool_]
     tokens: NDArray[np.int64] | None = None
     truncated: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A run of m consecutive rows, whole.
+
+    Attributes:
+        ids: (m,).
+        texts: (m,), None where there is none; None where the source has none at all.
+        array: float32 (m, dim), NaN where a row has no vector; None where not asked for.
+        more: what else the source keeps: an Arrow table of m rows, or a list of m JSON texts.
+    """
+
+    ids: list[str]
+    texts: list[str | None] | None
+    array: NDArray[np.float32] | None
+    more: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,9 @@ class VectorSource(Protocol):
 
     def blocks(self) -> Iterator[VectorBlock]:
         """Yield all rows, in order."""
+
+    def rows(self, vectors: bool) -> Iterator[Rows]:
+        """Yield all rows, in order, with ids, texts and the rest; with vectors if asked."""
 
     def names(self, positions: Sequence[int]) -> list[str]:
         """Return the ids of some rows, in the order asked; else "row 1", "row 2", …"""

@@ -67,12 +67,46 @@ def opened_parquet(path: Path, metadata: Any = None) -> Iterator[pq.ParquetFile]
 
 
 def is_vectors(kind: pa.DataType) -> bool:
-    """Return whether an Arrow type is a list of numbers."""
+    """Return whether an Arrow type is a list of numbers.
+
+    Also a tensor of one dimension, and an object of fractions only, one field a dimension.
+    """
     import pyarrow as pa
 
     t = pa.types
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return sum(size > 1 for size in kind.shape) <= 1 and is_vectors(kind.storage_type)
+    if t.is_struct(kind):
+        return kind.num_fields > 1 and all(t.is_floating(field.type) for field in kind)
     lists = t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind)
     return bool(lists and (t.is_floating(kind.value_type) or t.is_integer(kind.value_type)))
+
+
+def vector_kind(kind: pa.DataType) -> tuple[str, int | None]:
+    """Return the type of the numbers of a column of vectors, and its length where that is fixed."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_struct(kind):
+        return str(kind.field(0).type), kind.num_fields
+    fixed = pa.types.is_fixed_size_list(kind)
+    return str(kind.value_type), kind.list_size if fixed else None
+
+
+def as_lists(column: pa.Array) -> pa.Array:
+    """Return a column of vectors as an array of lists; one of lists as it is."""
+    import pyarrow as pa
+
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    if not pa.types.is_struct(column.type):
+        return column
+    fields = [part.to_numpy(zero_copy_only=False) for part in column.flatten()]
+    flat = np.stack(fields, axis=1).astype(np.float32).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(flat), len(fields), mask=column.is_null() if column.null_count else None
+    )
 
 
 def as_matrix(

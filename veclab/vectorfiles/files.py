@@ -30,6 +30,7 @@ from veclab.vectorfiles.checked import (
     opened_npz,
     opened_parquet,
 )
+from veclab.vectorfiles.foreign import foreign_vectors, refuse_foreign
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
 from veclab.vectors import Vectors
 
@@ -186,13 +187,16 @@ def read(path: str | Path) -> Vectors:
         InputError: the file is missing, damaged, or was not written by veclab.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"there is no file {path}")
+    refuse_foreign(path)
     return _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
 
 
 def holds_vectors(path: Path) -> bool:
     """Return whether a file holds vectors with their Space, not texts; False if missing."""
+    if foreign_vectors(path) is not None:
+        return False
     if path.suffix == ".npz":
         return True
     try:
@@ -205,7 +209,8 @@ def holds_vectors(path: Path) -> bool:
 def _not_ours(path: Path) -> InputError:
     return InputError(
         f"{path} does not record the Space of its vectors, so they cannot be compared safely. "
-        "Embed its texts with `veclab embed`"
+        "Embed its texts with `veclab embed`, or declare the model of its vectors with "
+        "`veclab adopt`"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +13,22 @@ import numpy as np
 from veclab.errors import InputError
 from veclab.report import Report
 from veclab.space import Recipe, Space
-from veclab.vectorfiles.blocks import BATCH, About, VectorBlock, choose_column
-from veclab.vectorfiles.checked import as_facts, as_matrix, facts_in, is_vectors, opened_parquet
+from veclab.vectorfiles.blocks import BATCH, About, Rows, VectorBlock, choose_column
+from veclab.vectorfiles.checked import (
+    as_facts,
+    as_lists,
+    as_matrix,
+    facts_in,
+    is_vectors,
+    opened_parquet,
+    vector_kind,
+)
 from veclab.vectorfiles.joined import join_texts, named_columns
-from veclab.vectorfiles.schema import RECIPE_KEY, REPORT_KEY, SPACE_KEY
+from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
 
 T = TypeVar("T")
 _ID_NAMES = ("id", "_id")
+_WHOLE = ("int", "uint")  # names of Arrow's types of whole numbers
 _TEXT_NAMES = ("text", "texts", "content", "document", "chunk", "sentence", "body", "description")
 # Numbers of a row group that is read ahead of its turn (32 MB), and how many are at once.
 _AHEAD, _READERS = 1 << 23, 2
@@ -31,18 +40,14 @@ class ParquetVectors:
     def __init__(
         self, path: Path, column: str | None, text_column: str | Sequence[str] | None
     ) -> None:
-        import pyarrow as pa
-
         self._path = path
-        with opened_parquet(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-            # The report is written last, so it is in the file's metadata, not the schema's.
-            meta = {**(schema.metadata or {}), **(file.metadata.metadata or {})}
-        chosen = choose_column(path.name, _list_columns(schema), schema.names, column)
-        if not is_vectors(schema.field(chosen).type):
+        schema, rows, meta = self._facts()
+        fitting = list_columns(schema)
+        chosen = choose_column(path.name, fitting, [*schema.names, *fitting], column)
+        kind = type_of(schema, chosen)
+        if not is_vectors(kind):
             raise InputError(
-                f"{path.name}: the column {chosen!r} holds {schema.field(chosen).type}, not "
-                "lists of numbers"
+                f"{path.name}: the column {chosen!r} holds {kind}, not lists of numbers"
             )
         self._column, self._schema = chosen, schema
         self._id = next((n for n in _ID_NAMES if n in schema.names), None)
@@ -51,21 +56,51 @@ class ParquetVectors:
         def said(key: bytes, read: Callable[[str | bytes], T]) -> T | None:
             return None if key not in meta else facts_in(path, read, meta[key])
 
-        kind = schema.field(chosen).type
+        numbers, length = vector_kind(kind)
         # Of a column whose vectors say their lengths themselves, as far as is known before.
-        self._width = kind.list_size if pa.types.is_fixed_size_list(kind) else 1024
-        dimensions = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
+        self._width = length or 1024
+        dimensions = self._first_length() if length is None else length
         self.about = About(
             path.name,
             chosen,
             rows,
             dimensions,
-            str(kind.value_type),
+            numbers,
             has_texts=bool(self._texts),
             space=said(SPACE_KEY, Space.from_json),
             recipe=said(RECIPE_KEY, Recipe.from_json),
             report=said(REPORT_KEY, Report.from_json),
         )
+
+    @classmethod
+    def candidates(cls, path: Path) -> list[str]:
+        """Return the columns that could be one of vectors."""
+        self = cls.__new__(cls)
+        self._path = path
+        return list_columns(self._facts()[0])
+
+    def _facts(self) -> tuple[Any, int, Mapping[bytes, bytes]]:
+        """Return the schema, the number of rows, and what the file says of itself."""
+        with opened_parquet(self._path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            # The report is written last, so it is in the file's metadata, not the schema's.
+            return schema, rows, {**(schema.metadata or {}), **(file.metadata.metadata or {})}
+
+    @property
+    def _top(self) -> str:
+        """The column of the file in which the vectors are."""
+        if self._column in self._schema.names:
+            return self._column
+        return self._column.split(".", 1)[0]
+
+    def _lists(self, batch: Any) -> Any:
+        """Return the vectors of a batch as an array of lists."""
+        import pyarrow.compute as pc
+
+        found = batch[self._top]
+        if self._column != self._top:
+            found = pc.struct_field(found, self._column.split(".", 1)[1])
+        return as_lists(found)
 
     def _batches(self, columns: list[str]) -> Iterator[Any]:
         with opened_parquet(self._path) as file:
@@ -105,8 +140,8 @@ class ParquetVectors:
         """Return the length of the first vector; 0 where there is none."""
         import pyarrow.compute as pc
 
-        for batch in self._batches([self._column]):
-            lengths = pc.list_value_length(batch[self._column]).drop_null()
+        for batch in self._batches([self._top]):
+            lengths = pc.list_value_length(self._lists(batch)).drop_null()
             if len(lengths):
                 return int(lengths[0].as_py())
         return 0
@@ -116,8 +151,8 @@ class ParquetVectors:
         own = self.about.space is not None
         also = [n for n in ("tokens", "truncated") if own and n in self._schema.names]
         done = 0
-        for batch in self._batches([self._column, *also]):
-            lists = batch[self._column]
+        for batch in self._batches([self._top, *also]):
+            lists = self._lists(batch)
             array, missing = as_matrix(lists, self.about.dimensions, self.about.name, done)
             told = {n: as_facts(batch[n], n, self.about.name) for n in also}
             tokens = told.get("tokens")
@@ -128,6 +163,26 @@ class ParquetVectors:
                 told.get("truncated"),
             )
             done += len(lists)
+
+    def rows(self, vectors: bool) -> Iterator[Rows]:
+        """Yield all rows, with the other columns of the file."""
+        import pyarrow as pa
+
+        left = {self._top, self._id, *(self._texts if len(self._texts) == 1 else ())}
+        own = [n for n in self._schema.names if n not in left and n not in OWN_COLUMNS]
+        names = list(dict.fromkeys([*own, *self._texts, *([self._id] if self._id else [])]))
+        done = 0
+        for batch in self._batches([*names, *([self._top] if vectors else [])]):
+            m = batch.num_rows
+            texts = _joined([batch[n].to_pylist() for n in self._texts]) if self._texts else None
+            ids = batch[self._id].to_pylist() if self._id else range(done + 1, done + m + 1)
+            array = None
+            if vectors:
+                lists = self._lists(batch)
+                array, _ = as_matrix(lists, self.about.dimensions, self.about.name, done)
+            more = pa.Table.from_batches([batch]).select(own) if own else None
+            yield Rows([str(i) if self._id else f"row {i}" for i in ids], texts, array, more)
+            done += m
 
     def names(self, positions: Sequence[int]) -> list[str]:
         """Return the ids of some rows."""
@@ -167,13 +222,30 @@ class ParquetVectors:
         return [values[p] for p in positions]
 
 
-def _list_columns(schema: Any) -> list[str]:
-    """Return the columns of lists of numbers: of fractions, or else of whole numbers."""
+def list_columns(schema: Any) -> list[str]:
+    """Return the columns of lists of numbers: of fractions, or else of whole numbers.
+
+    A list inside an object is `column.field`.
+    """
     import pyarrow as pa
 
-    lists = [field for field in schema if is_vectors(field.type)]
-    fractions = [f.name for f in lists if pa.types.is_floating(f.type.value_type)]
-    return fractions or [field.name for field in lists]
+    lists: dict[str, Any] = {}
+    for field in schema:
+        if is_vectors(field.type):
+            lists[field.name] = field.type
+        elif pa.types.is_struct(field.type):
+            inner = {f"{field.name}.{one.name}": one.type for one in field.type}
+            lists.update((name, kind) for name, kind in inner.items() if is_vectors(kind))
+    fractions = [n for n, kind in lists.items() if not vector_kind(kind)[0].startswith(_WHOLE)]
+    return fractions or list(lists)
+
+
+def type_of(schema: Any, column: str) -> Any:
+    """Return the type of a column of `list_columns`."""
+    if column in schema.names:
+        return schema.field(column).type
+    name, inner = column.split(".", 1)
+    return schema.field(name).type.field(inner).type
 
 
 def _joined(columns: list[list[str | None]]) -> list[str | None]:

@@ -14,6 +14,7 @@ from veclab.report import Report
 from veclab.space import Recipe, Space
 from veclab.vectorfiles.checked import as_facts, facts_in
 from veclab.vectorfiles.files import open_parquet, read, report_of, space_of, vector_blocks
+from veclab.vectorfiles.foreign import refuse_foreign
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY
 
 
@@ -52,6 +53,7 @@ class Summary:
 def summarize(path: str | Path) -> Summary:
     """Read through a file of vectors in flat memory; raises InputError as `read` does."""
     path = Path(path)
+    refuse_foreign(path)
     if path.suffix == ".npz":
         vectors = read(path)
         blocks = iter([(vectors.array, vectors.truncated)])
