@@ -178,7 +178,10 @@ class Vectors:
         return polars.DataFrame(self.to_arrow())
 
     def save(self, path: str | Path) -> Path:
-        """Write to `.parquet` or `.npz`, atomically; `veclab.read` reads it back."""
+        """Write to `.parquet`, `.npz`, `.npy`, `.jsonl` or `.csv`; `veclab.read` reads it back.
+
+        The last three have no place for the Space, which is written beside them: keep both files.
+        """
         from veclab.vectorfiles.files import save
 
         return save(self, Path(path))

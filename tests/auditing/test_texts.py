@@ -52,7 +52,7 @@ def test_lengths_and_cuts_are_those_that_embedding_reports(habits):
     )
     assert habits.truncated_ids == ["t11"]
     assert habits.longest[0] == ("t11", 302)
-    assert "--on-long split" in habits.options()
+    assert "--chunks" in habits.options()
 
 
 def test_empty_texts_and_duplicates_are_counted_at_each_stage(habits):
@@ -135,7 +135,7 @@ def test_figures_are_json_and_real_texts_need_little(tmp_path):
     plain = json.loads(json.dumps(habits.to_dict()))
     assert (plain["texts"], plain["tokens"], plain["truncated"]) == (1608, 134_334, 37)
     assert plain["tokens_by_text"]["max"] == 1596
-    assert plain["options"] == ["--on-long split"]
+    assert plain["options"] == ["--chunks"]
 
 
 def test_an_excerpt_shows_the_first_difference():

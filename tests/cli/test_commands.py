@@ -376,7 +376,7 @@ class TestInspectText:
         assert "\u2588" in done.stdout
         assert "empty  1: r3" in done.stdout
         command = done.stdout.strip().splitlines()[-1]
-        assert "--role document --on-long split --prepare whitespace" in command
+        assert "--role document --chunks --prepare whitespace" in command
         asked = run(*command.split()[1:])
         assert asked.returncode == 0, asked.stderr
 

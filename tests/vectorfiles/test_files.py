@@ -107,8 +107,8 @@ class TestBadFiles:
             read(tmp_path / "none.parquet")
 
     def test_unknown_suffix(self, tmp_path):
-        with pytest.raises(InputError, match=r"\.parquet or \.npz"):
-            make().save(tmp_path / "v.csv")
+        with pytest.raises(InputError, match=r"must end in \.parquet, \.npz"):
+            make().save(tmp_path / "v.xlsx")
 
 
 class TestAtomic:

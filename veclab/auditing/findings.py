@@ -297,8 +297,8 @@ def truncated(source: VectorSource, scanned: Scan) -> Finding:
         "warning" if count > 0.05 * n else "note",
         found,
         "Text beyond the limit cannot be found by any query.",
-        "`veclab embed --on-long split` reads all of it; splitting long texts into passages before "
-        "embedding is often better still.",
+        "`veclab embed --chunks` (or `veclab index`) gives each passage a vector of its own, by "
+        "which it is found. (`--on-long split` pools all into one, in which a fact is lost.)",
         figures,
     )
 

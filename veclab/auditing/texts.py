@@ -172,7 +172,7 @@ class TextHabits:
         if self.has_roles:
             chosen.append("--role document")
         if self.tokens_lost > 0.01 * self.total_tokens:
-            chosen.append("--on-long split")
+            chosen.append("--chunks")
         changed = {change.step: change.changed for change in self.changes}
         if changed.get("mojibake", 0) > 0 and (self.mojibake or 0) > 0:
             chosen.append("--prepare mojibake")

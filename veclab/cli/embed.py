@@ -20,6 +20,7 @@ from veclab.cli.console import (
     read_source,
 )
 from veclab.cli.options import (
+    chunks_option,
     loading_options,
     max_cost_option,
     max_tokens_option,
@@ -43,6 +44,7 @@ from veclab.report import group_notes, one_line
 @click.option("--text", multiple=True, help="Embed this text instead of a file; repeatable.")
 @reading_options
 @policy_options
+@chunks_option
 @max_tokens_option
 @max_cost_option
 @loading_options
@@ -55,6 +57,7 @@ def embed(
     text: tuple[str, ...],
     reading: dict[str, Any],
     policies: dict[str, Any],
+    chunks: bool,
     max_tokens: int | None,
     max_cost: float | None,
     loading: dict[str, Any],
@@ -72,6 +75,9 @@ def embed(
     .jsonl, .csv, .tsv and .parquet files. Each becomes a file of vectors of the same name, and what
     is there already is not made again.
 
+    OUT ends in .parquet, .npz, .npy, .jsonl or .csv. The last three have no place for the Space:
+    OUT.veclab.parquet is written beside them.
+
     Texts embedded before come from the cache. To resume an interrupted run, give the same command
     again.
     """
@@ -82,15 +88,20 @@ def embed(
     loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
     file = None if output is None else Path(output)
     if text:
+        if chunks:
+            raise click.UsageError("--chunks goes with INPUT: omit --text")
         _embed_texts(list(text), file, model, loading, policies | {"on_empty": "error"}, as_json)
         return
     assert output is not None and file is not None
     if is_folder(output):
+        if chunks:
+            raise click.UsageError("--chunks is for one file of vectors, not for shards: -o FILE")
         given = {"model": model, "loading": loading, "reading": reading, **policies}
         embed_and_tell(inputs, output, sharding, as_json, **given)
         return
     if any(sharding.values()):
         raise click.UsageError("--ray, --workers and --overwrite are for shards: -o FOLDER/")
+    policies["chunks"] = chunks
     _embed_file(inputs, file, model, reading, loading, policies, as_json)
 
 
@@ -126,7 +137,7 @@ def _embed_file(
     source = read_source(inputs, reading)
     with progress("loading the model", None):
         model = load(name, **loading)
-    with progress("embedding", source.rows) as advance:
+    with progress("embedding", None if policies["chunks"] else source.rows) as advance:
         report = embed_file(model, source, output, **policies, on_done=advance)
     if as_json:
         print_json(

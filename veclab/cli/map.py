@@ -177,9 +177,10 @@ def _compare(
 def _read(file: Path) -> Vectors:
     from veclab.vectorfiles.files import read
     from veclab.vectorfiles.foreign import refuse_foreign
+    from veclab.vectorfiles.sidecar import has_sidecar
 
     refuse_foreign(file)
-    if file.is_file() and file.suffix not in (".parquet", ".npz"):
+    if file.is_file() and file.suffix not in (".parquet", ".npz") and not has_sidecar(file):
         raise InputError(
             f"{file.name} is not a file of vectors (.parquet, .npz); embed its texts first: "
             f"{typed('embed', file, '-o', file.name.split('.')[0] + '.parquet')}"

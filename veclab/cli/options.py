@@ -135,6 +135,11 @@ loading_options = group(
         help="Do not read or write the vector cache.",
     ),
 )
+chunks_option = click.option(
+    "--chunks",
+    is_flag=True,
+    help="Embed passages of at most --max-tokens, a vector for each, with its span.",
+)
 max_tokens_option = click.option(
     "--max-tokens",
     type=click.IntRange(min=3),

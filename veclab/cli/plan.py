@@ -18,6 +18,7 @@ from veclab.cli.console import (
     read_source,
 )
 from veclab.cli.options import (
+    chunks_option,
     loading_options,
     max_cost_option,
     max_tokens_option,
@@ -39,6 +40,7 @@ from veclab.cli.shards import is_folder, shard_options
 @click.option("--text", multiple=True, help="Plan for this text instead of a file; repeatable.")
 @reading_options
 @policy_options
+@chunks_option
 @max_tokens_option
 @max_cost_option
 @loading_options
@@ -51,6 +53,7 @@ def plan(
     text: tuple[str, ...],
     reading: dict[str, Any],
     policies: dict[str, Any],
+    chunks: bool,
     max_tokens: int | None,
     max_cost: float | None,
     loading: dict[str, Any],
@@ -79,7 +82,7 @@ def plan(
         planned = plan_texts(loaded, text, **policies | {"on_empty": "error"})
     else:
         with progress("planning", source.rows) as advance:
-            planned = plan_file(loaded, source, **policies, on_done=advance)
+            planned = plan_file(loaded, source, chunks=chunks, **policies, on_done=advance)
     if as_json:
         print_json(planned.to_dict())
         return

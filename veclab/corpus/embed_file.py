@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from veclab.atomic import atomic
 from veclab.corpus import as_source
+from veclab.corpus.passages import blocks_of, check_passages
 from veclab.errors import InputError
 from veclab.model import Model
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.run import OnEmpty, Run
 from veclab.report import Report
 from veclab.space import OnLong, Role
-from veclab.vectorfiles.files import ParquetSink
+from veclab.vectorfiles.sidecar import check_suffix, writing
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
-    from veclab.corpus import Source
+    from veclab.corpus import Block, Source
     from veclab.corpus.find import Input
 
 
@@ -33,10 +33,11 @@ def embed_file(
     on_long: OnLong = "truncate",
     on_empty: OnEmpty = "skip",
     prepare: Iterable[str] = (),
+    chunks: bool = False,
     max_cost: float | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Report:
-    """Embed a corpus into a Parquet file, which appears whole or not at all.
+    """Embed a corpus into a file of vectors, which appears whole or not at all.
 
     Every batch is in the cache before the next one lands. A run that was killed and is started
     again takes those from there, and ends in the same file.
@@ -49,7 +50,10 @@ def embed_file(
         column, id_column: of a path: which columns hold the texts and their ids; by default
             those named "text" and "id", or the only column of strings and the record's number.
             Several columns of texts are joined, with a blank line between them.
-        output: a path ending in `.parquet`.
+        output: a path ending in `.parquet`, `.npz`, `.npy`, `.jsonl` or `.csv`. The last three have
+            no place for the Space, which is written beside them (`NAME.veclab.parquet`).
+        chunks: embed passages of at most the model's limit, a vector for each, instead of texts:
+            columns `document`, `start` and `end` say what each is of its text.
         role, on_long, on_empty, prepare, on_done: as in `Model.embed`.
         max_cost: dollars. The whole run is planned first, and not begun if it would cost more.
 
@@ -57,9 +61,19 @@ def embed_file(
         InputError, OutputError, and what `Model.embed` raises.
     """
     output = Path(output)
-    if output.suffix != ".parquet":
-        raise InputError(f"the output {output.name!r} must end in .parquet")
     source = as_source(source, column, id_column)
+    prepare = (prepare,) if isinstance(prepare, str) else tuple(prepare)
+    check_suffix(output)
+    if output.suffix == ".npz" and (chunks or len(source.schema)):
+        names = ", ".join(source.schema.names) or "the spans of chunks"
+        raise InputError(
+            f"an .npz file has no place for other columns ({names}): write .parquet, .npy, .jsonl "
+            "or .csv, or leave them out with --drop"
+        )
+    if chunks:
+        if on_long == "split":
+            raise InputError("chunks are never over the limit: leave on_long='split' out")
+        check_passages(source.schema, model.max_tokens)
     run = model.start(
         role=role,
         on_long=on_long,
@@ -74,23 +88,34 @@ def embed_file(
     if max_cost is not None:
         from veclab.corpus.plan import check_cost
 
-        check_cost(model, source, max_cost, role=role, on_long=on_long, prepare=prepare)
-    with atomic(output) as temporary, ParquetSink(temporary, model.space, run.recipe) as sink:
-        for vectors in embedded_blocks(model, run, source):
+        policies: dict[str, Any] = {"role": role, "on_long": on_long, "prepare": prepare}
+        check_cost(model, source, max_cost, chunks=chunks, **policies)
+    with writing(output, model.space, run.recipe) as sink:
+        blocks = blocks_of(source, model, role, prepare, chunks)
+        for vectors in embedded_blocks(model, run, source, blocks):
             sink.write(vectors)
         report = model.finish(run)
         sink.finish(report)
     return report
 
 
-def embedded_blocks(model: Model, run: Run, source: Source) -> Iterator[Vectors]:
+def embedded_blocks(
+    model: Model, run: Run, source: Source, blocks: Iterable[Block] | None = None
+) -> Iterator[Vectors]:
     """Yield the vectors of a corpus, a block at a time, with its own columns.
+
+    Args:
+        model, run: what to do.
+        source: the corpus.
+        blocks: of its passages; by default those of its texts.
 
     Raises:
         What `Source.blocks` and `embed_block` raise.
     """
-    limits = model.provider.limits
-    for block in source.blocks(limits.block_texts, max_chars=limits.block_chars):
+    if blocks is None:
+        limits = model.provider.limits
+        blocks = source.blocks(limits.block_texts, max_chars=limits.block_chars)
+    for block in blocks:
         part = embed_block(run, block.ids, block.texts)
         yield Vectors(
             array=part.vectors,

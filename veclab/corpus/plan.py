@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from veclab.corpus import as_source
+from veclab.corpus.passages import blocks_of, check_passages
 from veclab.errors import CostTooHigh
 from veclab.model import Model
 from veclab.pipeline.batching import batch_size
@@ -116,6 +117,7 @@ def plan_file(
     on_long: OnLong = "truncate",
     on_empty: OnEmpty = "skip",
     prepare: Iterable[str] = (),
+    chunks: bool = False,
     max_cost: float | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Plan:
@@ -125,8 +127,10 @@ def plan_file(
     What the run would stop at (`on_long`, `on_empty`, `max_cost`) is counted and said in a note.
     """
     source = as_source(source, column, id_column)
-    limits = model.provider.limits
-    blocks = source.blocks(limits.block_texts, max_chars=limits.block_chars)
+    prepare = (prepare,) if isinstance(prepare, str) else tuple(prepare)
+    if chunks:
+        check_passages(source.schema, model.max_tokens)
+    blocks = blocks_of(source, model, role, prepare, chunks)
     policies = {"role": role, "on_long": on_long, "on_empty": on_empty, "prepare": prepare}
     each = ((block.ids, block.texts) for block in blocks)
     return _plan_blocks(model, each, source.notes, policies, max_cost, on_done)

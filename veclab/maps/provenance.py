@@ -19,7 +19,7 @@ from veclab.vectors import Vectors
 def of_file(path: Path) -> list[tuple[str, str]]:
     """What a file of vectors says of how they were made, where it says so."""
     facts = [("file", path.name)]
-    if path.suffix == ".npz":
+    if path.suffix != ".parquet":
         return facts
     with open_parquet(path) as file:
         text = (file.schema_arrow.metadata or {}).get(RECIPE_KEY)

@@ -157,7 +157,7 @@ def _open(
     path = Path(given)
     if not path.exists():
         raise InputError(f"there is nothing at {path}")
-    if path.is_file() and path.suffix in (".parquet", ".npz") and holds_vectors(path):
+    if path.is_file() and holds_vectors(path):
         _refuse_reading(path, reading, "it holds vectors, which have their texts already")
         if path.suffix == ".parquet" and is_export(path):
             return export_intake(path)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.atomic import atomic
 from veclab.errors import InputError
 from veclab.report import Report
 from veclab.space import Recipe, Space
@@ -32,6 +31,7 @@ from veclab.vectorfiles.checked import (
 )
 from veclab.vectorfiles.foreign import foreign_vectors, refuse_foreign
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
+from veclab.vectorfiles.sidecar import has_sidecar, read_plain
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -42,9 +42,17 @@ if TYPE_CHECKING:
 class ParquetSink:
     """Writes Vectors block by block into one Parquet file; use it inside `atomic`."""
 
-    def __init__(self, path: Path, space: Space, recipe: Recipe | None = None) -> None:
-        self._path, self._space, self._recipe = path, space, recipe
+    def __init__(
+        self, path: Path, space: Space, recipe: Recipe | None = None, *, embedding: bool = True
+    ) -> None:
+        self._path, self.space, self._recipe = path, space, recipe
+        self._embedding = embedding  # False: all but the vectors, which are in another file
+        self._more: dict[str, str] = {}
         self._writer: pq.ParquetWriter | None = None
+
+    def add(self, key: bytes, value: str) -> None:
+        """Add a fact to the file's metadata."""
+        self._more[key.decode()] = value
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +62,8 @@ class ParquetSink:
         import pyarrow.parquet as pq
 
         table = to_table(vectors)
+        if not self._embedding:
+            table = table.drop_columns(["embedding"])
         if self._writer is None:
             # Of the vectors: what a model's first answer tells of it is in theirs.
             metadata = {SPACE_KEY: vectors.space.to_json().encode()}
@@ -74,13 +84,13 @@ class ParquetSink:
     def finish(self, report: Report | None, facts: Mapping[str, str] | None = None) -> None:
         """Close the file, with the report and other facts in its metadata."""
         if self._writer is None:
-            dim = self._space.dimensions
-            self.write(Vectors(np.zeros((0, dim), np.float32), self._space, ids=[]))
+            dim = self.space.dimensions
+            self.write(Vectors(np.zeros((0, dim), np.float32), self.space, ids=[]))
         assert self._writer is not None
         if report is not None:
-            self._writer.add_key_value_metadata({REPORT_KEY.decode(): json.dumps(report.to_dict())})
-        if facts is not None:
-            self._writer.add_key_value_metadata(dict(facts))
+            self._more[REPORT_KEY.decode()] = json.dumps(report.to_dict())
+        if more := self._more | dict(facts or {}):
+            self._writer.add_key_value_metadata(more)
         self._writer.close()
         self._writer = None
 
@@ -130,21 +140,19 @@ def to_table(vectors: Vectors) -> pa.Table:
 
 
 def save(vectors: Vectors, path: Path) -> Path:
-    """Write Vectors to `.parquet` or `.npz`; returns the path.
+    """Write Vectors to `.parquet`, `.npz`, `.npy`, `.jsonl` or `.csv`; returns the path.
+
+    The last three have no place for the Space: it lies beside them (`veclab.vectorfiles.sidecar`).
 
     Raises:
-        InputError: another suffix.
+        InputError: another suffix, or columns that an .npz has no place for.
         OutputError: it cannot be written.
     """
-    if path.suffix == ".parquet":
-        with atomic(path) as temporary, ParquetSink(temporary, vectors.space) as sink:
-            sink.write(vectors)
-            sink.finish(vectors.report)
-    elif path.suffix == ".npz":
-        with atomic(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **_npz_parts(vectors))
-    else:
-        raise InputError(f"cannot save as {path.name!r}: the name must end in .parquet or .npz")
+    from veclab.vectorfiles.sidecar import writing
+
+    with writing(path, vectors.space) as sink:
+        sink.write(vectors)
+        sink.finish(vectors.report)
     return path
 
 
@@ -160,26 +168,6 @@ _NPZ_PARTS = {
 }
 
 
-def _npz_parts(vectors: Vectors) -> dict[str, Any]:
-    if vectors.columns is not None:
-        raise InputError("an .npz file cannot hold extra columns: save as .parquet")
-    parts: dict[str, Any] = {
-        "embedding": vectors.array,
-        "id": np.array(vectors.ids, dtype=np.str_),
-        "space": np.array(vectors.space.to_json()),
-    }
-    if vectors.texts is not None:
-        # numpy pads strings to the longest: one text of 10 MB would make every row 40 MB.
-        encoded = [text.encode() for text in vectors.texts]
-        parts["text_utf8"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-        parts["text_ends"] = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-    if vectors.tokens is not None:
-        parts["tokens"] = vectors.tokens
-    if vectors.truncated is not None:
-        parts["truncated"] = vectors.truncated
-    return parts
-
-
 def read(path: str | Path) -> Vectors:
     """Read what `Vectors.save` or `veclab embed` wrote.
 
@@ -190,6 +178,8 @@ def read(path: str | Path) -> Vectors:
     if not path.exists():
         raise InputError(f"there is no file {path}")
     refuse_foreign(path)
+    if has_sidecar(path):
+        return read_plain(path)
     return _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
 
 
@@ -197,7 +187,7 @@ def holds_vectors(path: Path) -> bool:
     """Return whether a file holds vectors with their Space, not texts; False if missing."""
     if foreign_vectors(path) is not None:
         return False
-    if path.suffix == ".npz":
+    if path.suffix == ".npz" or has_sidecar(path):
         return True
     try:
         with open_parquet(path):
@@ -259,17 +249,21 @@ def _read_parquet(path: Path) -> Vectors:
         space = space_of(file, path)
         rest = [name for name in file.schema_arrow.names if name != "embedding"]
         array = _read_array(file, path, space.dimensions)
-        table = file.read(columns=rest)
-        report = report_of(file, path)
-        texts = as_strings(table["text"], f"{path}: the column of texts")
-        ids = as_strings(table["id"], f"{path}: the column of ids")
-        facts = {
-            name: as_facts(table[name].combine_chunks(), name, path)
-            for name in ("tokens", "truncated")
-        }
+        return assembled(path, array, space, file.read(columns=rest), report_of(file, path))
+
+
+def assembled(
+    path: Path, array: NDArray[np.float32], space: Space, table: pa.Table, report: Report | None
+) -> Vectors:
+    """Put Vectors together from an array and a table of all else, as `to_table` makes it."""
+    texts = as_strings(table["text"], f"{path}: the column of texts")
+    ids = as_strings(table["id"], f"{path}: the column of ids")
+    facts = {
+        name: as_facts(table[name].combine_chunks(), name, path) for name in ("tokens", "truncated")
+    }
     if None in ids:
         raise InputError(f"{path}, row {ids.index(None) + 1}: there is no id")
-    own = table.select([name for name in rest if name not in OWN_COLUMNS])
+    own = table.select([name for name in table.column_names if name not in OWN_COLUMNS])
     own = own.replace_schema_metadata(None)
     return Vectors(
         array=array,

@@ -23,12 +23,17 @@ def foreign_vectors(path: str | Path) -> str | None:
     if not path.is_file():
         return None
     if path.suffix in _ALWAYS:
-        return "vectors"
+        from veclab.vectorfiles.sidecar import has_sidecar
+
+        return None if has_sidecar(path) else "vectors"
     if path.suffix == ".npz":
-        from veclab.vectorfiles.checked import opened_npz
+        from veclab.vectorfiles.checked import array_kinds, opened_npz
 
         with opened_npz(path) as file:
-            return None if {"embedding", "id", "space"} <= set(file.files) else "vectors"
+            own = {"embedding", "id", "space"} <= set(file.files)
+            kinds = array_kinds(file).values()
+            matrix = any(len(shape) == 2 and kind.kind in "fiu" for shape, kind in kinds)
+            return "vectors" if matrix and not own else None
     if path.suffix != ".parquet" and path.suffix not in ARROW_SUFFIXES:
         return None
     column = vector_column(path)

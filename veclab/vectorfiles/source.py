@@ -21,6 +21,7 @@ from veclab.vectorfiles.foreign import ARROW_SUFFIXES, FAISS_SUFFIXES, refuse_fo
 from veclab.vectorfiles.joined import named_columns
 from veclab.vectorfiles.others.tensors import as_floats, tensor_matrix
 from veclab.vectorfiles.parquet import ParquetVectors
+from veclab.vectorfiles.sidecar import has_sidecar
 
 if TYPE_CHECKING:
     from veclab.vectors import Vectors
@@ -53,6 +54,10 @@ def open_vectors(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no file {path}")
+    if has_sidecar(path):
+        from veclab.vectorfiles.files import read
+
+        return ArrayVectors.of(read(path), path.name)
     if path.suffix == ".parquet":
         return ParquetVectors(path, column, text_column)
     if path.suffix in ARROW_SUFFIXES:
@@ -106,7 +111,7 @@ def open_own(path: str | Path) -> VectorSource:
     from veclab.vectorfiles.files import open_parquet, read
 
     path = Path(path)
-    if path.suffix == ".npz":
+    if path.suffix == ".npz" or has_sidecar(path):
         return ArrayVectors.of(read(path), path.name)
     refuse_foreign(path)
     with open_parquet(path):

@@ -16,6 +16,7 @@ from veclab.vectorfiles.checked import as_facts, facts_in
 from veclab.vectorfiles.files import open_parquet, read, report_of, space_of, vector_blocks
 from veclab.vectorfiles.foreign import refuse_foreign
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY
+from veclab.vectorfiles.sidecar import has_sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def summarize(path: str | Path) -> Summary:
     """Read through a file of vectors in flat memory; raises InputError as `read` does."""
     path = Path(path)
     refuse_foreign(path)
-    if path.suffix == ".npz":
+    if path.suffix == ".npz" or has_sidecar(path):
         vectors = read(path)
         blocks = iter([(vectors.array, vectors.truncated)])
         return _summary(path, vectors.space, None, None, (), blocks)
