@@ -4,10 +4,12 @@
 
 VECTORS.parquet is a file that `veclab embed` wrote. PATH is the Python of another environment, with
 `pip install faiss-cpu sqlite-vec apsw chromadb lancedb txtai`: they are not extras of veclab. Each
-engine is a process of its own, with its defaults and cosine. It takes texts and vectors, writes
-them to disk, and is asked 300 times for the ten nearest with their texts, by one client; the
-queries are sentences of passages, embedded before. A result counts as right where its true cosine
-reaches the true tenth. FAISS keeps no texts: here a list in memory holds them. Needs Linux.
+engine is a process of its own, with its defaults and cosine; one that misses a recall of 0.99 is
+built and asked again with more effort (`EFFORTS`) until it does, and all rows are kept. It takes
+texts and vectors, writes them to disk, and is asked 300 times for the ten nearest with their texts,
+by one client; the queries are sentences of passages, embedded before. A result counts as right
+where its true cosine reaches the true tenth. FAISS keeps no texts: here a list in memory holds
+them. Needs Linux.
 """
 
 from __future__ import annotations
@@ -56,12 +58,15 @@ def lancedb_table(folder: Path, texts: list[str], vectors: Any, source: str) -> 
     ).to_pylist()
 
 
-def chroma(folder: Path, texts: list[str], vectors: Any, source: str) -> Search:
+def chroma(
+    folder: Path, texts: list[str], vectors: Any, source: str, effort: int | None = None
+) -> Search:
     import chromadb
 
     settings = chromadb.config.Settings(anonymized_telemetry=False)
     client = chromadb.PersistentClient(str(folder / "chroma"), settings=settings)
-    made = client.create_collection("texts", configuration={"hnsw": {"space": "cosine"}})
+    graph: dict[str, Any] = {"space": "cosine"} | ({"ef_search": effort} if effort else {})
+    made = client.create_collection("texts", configuration={"hnsw": graph})
     for start in range(0, len(texts), BATCH):
         part = range(start, min(start + BATCH, len(texts)))
         made.add(
@@ -88,10 +93,13 @@ def sqlite_vec(folder: Path, texts: list[str], vectors: Any, source: str) -> Sea
     return lambda q: [str(row[0]) for row in base.execute(ask, (q.tobytes(), TOP))]
 
 
-def txtai(folder: Path, texts: list[str], vectors: Any, source: str) -> Search:
+def txtai(
+    folder: Path, texts: list[str], vectors: Any, source: str, effort: int | None = None
+) -> Search:
     from txtai import Embeddings
 
-    made = Embeddings(method="external", transform=lambda given: given, backend="faiss")
+    more = {"faiss": {"nprobe": effort}} if effort else {}
+    made = Embeddings(method="external", transform=lambda given: given, backend="faiss", **more)
     made.index((i, vector, None) for i, vector in enumerate(vectors))
     made.save(str(folder / "txtai"))
     return lambda q: [str(number) for number, _ in made.search(q, TOP)]
@@ -106,7 +114,10 @@ def faiss_flat(folder: Path, texts: list[str], vectors: Any, source: str) -> Sea
     return lambda q: [str(i) for i in made.search(q[None], TOP)[1][0] if texts[i] is not None]
 
 
-ENGINES: dict[str, tuple[str, Callable[[Path, list[str], Any, str], Search]]] = {
+TARGET = 0.99
+# What an approximate engine looks at: candidates of the graph, cells.
+EFFORTS = {"chroma": (200, 400, 800, 1600), "txtai": (64, 128, 256, 512)}
+ENGINES: dict[str, tuple[str, Callable[..., Search]]] = {
     "veclab": ("veclab", veclab_store),
     "lancedb": ("lancedb", lancedb_table),
     "chroma": ("chromadb", chroma),
@@ -116,7 +127,7 @@ ENGINES: dict[str, tuple[str, Callable[[Path, list[str], Any, str], Search]]] = 
 }
 
 
-def child(name: str, folder: Path) -> None:
+def child(name: str, folder: Path, effort: int | None = None) -> None:
     """Build and ask one engine; prints JSON."""
     given = json.loads((folder / "given.json").read_text(encoding="utf-8"))
     vectors, queries = np.load(folder / "vectors.npy"), np.load(folder / "queries.npy")
@@ -124,7 +135,8 @@ def child(name: str, folder: Path) -> None:
     package, build = ENGINES[name]
     with tempfile.TemporaryDirectory() as scratch:
         start = time.perf_counter()
-        search = build(Path(scratch), texts, vectors, given["source"])
+        more = {} if effort is None else {"effort": effort}
+        search = build(Path(scratch), texts, vectors, given["source"], **more)
         first = list(search(queries[0]))
         searchable = time.perf_counter() - start
         walls, ids = [], []
@@ -186,23 +198,25 @@ def main() -> None:
         tenth = np.partition(true, -TOP, axis=1)[:, -TOP]
         for name in options.engines.split(","):
             python = sys.executable if name == "veclab" else options.python
-            done = subprocess.run(
-                [python, "-m", "benchmarks.stores", "--child", name, scratch],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                found[name] = {"not measured": done.stderr.strip().splitlines()[-1][:300]}
-            else:
+            places = rows if name == "veclab" else {str(i): i for i in range(len(vectors))}
+            for effort in (None, *EFFORTS.get(name, ())):
+                command = [python, "-m", "benchmarks.stores", "--child", name, scratch]
+                command += [] if effort is None else [str(effort)]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                label = name if effort is None else f"{name}, effort {effort}"
+                if done.returncode:
+                    found[label] = {"not measured": done.stderr.strip().splitlines()[-1][:300]}
+                    break
                 said = json.loads(done.stdout.splitlines()[-1])
-                places = rows if name == "veclab" else {str(i): i for i in range(len(vectors))}
                 right = [
                     (true[i, [places[name] for name in ids]] >= tenth[i] - 1e-5).sum() / TOP
                     for i, ids in enumerate(said["ids"])
                 ]
-                found[name] = said["figures"] | {"recall@10": round(float(np.mean(right)), 4)}
-            print(name, found[name], flush=True)
+                recall = round(float(np.mean(right)), 4)
+                found[label] = said["figures"] | {"recall@10": recall}
+                print(label, found[label], flush=True)
+                if recall >= TARGET:
+                    break
     shape = {"vectors": len(vectors), "dimensions": vectors.shape[1], "queries": QUERIES}
     result = shape | {"engines": found, "machine": facts}
     RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -210,6 +224,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(sys.argv[2], Path(sys.argv[3]))
+        child(sys.argv[2], Path(sys.argv[3]), *map(int, sys.argv[4:5]))
     else:
         main()
