@@ -263,7 +263,7 @@ def load(
         raise InputError(f"dimensions must be 1 or more, not {dimensions}")
     if (dimensions is not None or split_cut(name)[1] is not None) and not normalize:
         raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
-    from veclab.models.loading import open_provider
+    from veclab.models.providers import open_named
 
     options: dict[str, Any] = {
         "dimensions": dimensions,
@@ -275,7 +275,7 @@ def load(
         "max_tokens": max_tokens,
         "normalize": normalize,
     }
-    provider, notes = open_provider(name, **options)
+    provider, notes = open_named(name, options)
     store, more = open_cache(
         False if cache is True and not provider.limits.worth_keeping else cache
     )

@@ -299,7 +299,8 @@ def _way_out(
 
 
 def _command(space: Space) -> str:
-    model = f"openai:{space.model}" if space.provider == "openai" else space.model
+    endpoint = space.provider in ("openai", "cohere")
+    model = f"{space.provider}:{space.model}" if endpoint else space.model
     return f"veclab embed TEXTS -o VECTORS.parquet --model {shlex.quote(model)}"
 
 

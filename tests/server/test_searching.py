@@ -59,6 +59,9 @@ def test_what_cannot_be_searched_is_the_clients_to_mend(library):
 
 def test_ask(library):
     answer = library.post("/v1/ask", {"question": OPENING})
+    found = library.post("/v1/search", {"query": "cats"}).json()["space"]
+    assert answer.headers["x-veclab-space"] == found
+    assert library.get(f"/v1/spaces/{found}").status_code == 200
     assert answer.status_code == 200, answer.text
     assert answer.json()["outcome"] == "answered"
     assert answer.json()["claims"][0]["text"] == FACT
@@ -69,6 +72,7 @@ def test_ask(library):
 
 def test_ask_as_a_stream(library):
     answer = library.post("/v1/ask", {"question": OPENING, "stream": True})
+    assert len(answer.headers["x-veclab-space"]) == 16
     assert answer.headers["content-type"].startswith("text/event-stream")
     *claims, (last, whole) = events(answer)
     assert claims[0][0] == "claim"

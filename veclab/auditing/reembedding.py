@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from veclab.auditing.findings import SHOWN, Finding, rows
 from veclab.auditing.scan import Scan, gather
 from veclab.errors import VeclabError
-from veclab.models.names import OPENAI
+from veclab.models.names import ENDPOINTS
 from veclab.pipeline.prepare import OPTIONAL_STEPS, is_blank
 from veclab.space import Recipe, Role, Space, require_same
 from veclab.vectorfiles.source import VectorSource
@@ -33,7 +33,7 @@ def prove(source: VectorSource, scanned: Scan, sample: int) -> Finding:
         return _not_proved("the file records no Space to check against")
     if not source.about.has_texts:
         return _not_proved("the file holds no texts to re-embed")
-    if space.provider == OPENAI.rstrip(":"):
+    if space.provider in ENDPOINTS:
         return _not_proved("the model runs at an endpoint: re-embedding would cost money")
     chosen = np.flatnonzero(scanned.usable)
     chosen = np.sort(np.random.default_rng(1).choice(chosen, min(sample, len(chosen)), False))

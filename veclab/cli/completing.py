@@ -9,15 +9,17 @@ from click.shell_completion import CompletionItem
 def complete_models(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Return the models on this machine, OpenAI's, and folders, that begin so."""
+    """Return the models on this machine, OpenAI's, other providers, and folders, that begin so."""
     from veclab.models.catalog import names_here
     from veclab.models.names import OPENAI
     from veclab.models.openai.prices import TABLE, read_table
+    from veclab.models.providers import installed
 
     if incomplete.startswith((".", "/", "~")):
         return [CompletionItem(incomplete, type="dir")]
     priced = read_table(TABLE).get("dollars_per_million_tokens", {})
-    names = [*names_here(), *(OPENAI + name for name in priced)]
+    others = [f"{name}:" for name in installed() if name not in ("local", "words", "openai")]
+    names = [*names_here(), *(OPENAI + name for name in priced), *others]
     return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
 
 

@@ -24,7 +24,7 @@ model_option = click.option(
     metavar="NAME",
     default=DEFAULT_MODEL,
     show_default=True,
-    help="Name or folder of a Sentence Transformers model, or openai:MODEL.",
+    help="Name or folder of a Sentence Transformers model, or openai:MODEL, cohere:MODEL.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 device_option = click.option(

@@ -95,6 +95,7 @@ def _told(done: list[Managed], said: str, as_json: bool) -> None:
 
 def _list(as_json: bool) -> None:
     from veclab.models.catalog import PACKAGED, full_name, is_installed, usable_models
+    from veclab.models.providers import installed
     from veclab.models.words.model import PACKAGED_WORDS, package_path
 
     found = list(usable_models())
@@ -154,6 +155,8 @@ def _list(as_json: bool) -> None:
     for words in PACKAGED_WORDS:
         if package_path(words) is None:
             echo(f"{words.name}: pip install 'veclab[{words.extra}]'")
+    others = [name for name in installed() if name not in ("local", "words")]
+    echo(f"Models of providers: {', '.join(f'{name}:MODEL' for name in others)}")
     echo(
         "Any other Sentence Transformers model loads by the path of its folder, or by its name if "
         "its hub can be reached; word vector files load by their path.",

@@ -41,7 +41,8 @@ _OF_PAIRS = ("header", "format", "delimiter")
     "-m",
     shell_complete=complete_models,
     metavar="NAME",
-    help=f"Name or path of a model, or openai:MODEL. Default: the file's own, or {DEFAULT_MODEL}.",
+    help="Name or path of a model, or openai:MODEL, cohere:MODEL. Default: the file's own, or "
+    f"{DEFAULT_MODEL}.",
 )
 @click.option(
     "--to", metavar="FILE", type=_FILE, help="Find the nearest texts in this file of vectors."

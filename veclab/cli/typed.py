@@ -61,7 +61,8 @@ NO_OPTION = {
     "--batch-size": "leave it out: batches are cut by tokens, to what the model runs best on",
     "--normalize": "leave it out: vectors have unit length",
     "--normalize-embeddings": "leave it out: vectors have unit length",
-    "--api-key": "keys are read from the environment or a .env file: OPENAI_API_KEY=...",
+    "--api-key": "keys are read from the environment or a .env file: OPENAI_API_KEY=... "
+    "(CO_API_KEY for Cohere)",
     "--trust-remote-code": "code that comes with a model is never run",
     "--gpu": "--device cuda asks for it; a GPU that can be used is used unasked",
     "--cuda": "--device cuda asks for it; a GPU that can be used is used unasked",

@@ -28,7 +28,7 @@ from veclab.evaluation.timing import (
 )
 from veclab.evaluation.variants import Variant
 from veclab.model import Model, load
-from veclab.models.names import OPENAI
+from veclab.models.providers import is_prefixed
 from veclab.report import Report, group_notes
 from veclab.space import OnLong, Role
 from veclab.vectors import Vectors
@@ -150,7 +150,7 @@ def _run(
 
 def _loading(name: str, settings: Settings) -> dict[str, Any]:
     """Return the arguments for `load`; a device is for the models that run here."""
-    remote = name.startswith(OPENAI)
+    remote = is_prefixed(name)
     return {key: v for key, v in settings.loading.items() if not (remote and key == "device")}
 
 

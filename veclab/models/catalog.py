@@ -12,7 +12,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.home import home
 from veclab.models.hub import NotFromHub, download, in_hub_cache, names_in_hub_cache
 from veclab.models.local.folder import ModelFolder, StaticFiles, read_folder
-from veclab.models.names import OPENAI
+from veclab.models.providers import is_prefixed
 from veclab.models.spelling import explain, near_names, split_cut
 from veclab.models.split_archive import put_together
 from veclab.models.static.folder import NAMED, describe_static
@@ -118,7 +118,7 @@ def is_here(name: str) -> bool:
 
     A share of another machine (`//host/share`) does not: opening it would sign in there.
     """
-    if name.startswith(OPENAI) or name.replace("\\", "/").startswith("//"):
+    if is_prefixed(name) or name.replace("\\", "/").startswith("//"):
         return False
     if is_words(name) or Path(name).is_dir() or (home() / NAMED / name).is_dir():
         return True
@@ -146,7 +146,7 @@ def find_transformer(name: str, purpose: str) -> ModelFolder:
         InputError: it is a static model, one of an endpoint, or holds word vectors.
         ModelUnavailable: as `find_model`.
     """
-    folder = None if name.startswith(OPENAI) or is_words(name) else find_model(name)
+    folder = None if is_prefixed(name) or is_words(name) else find_model(name)
     if folder is None or folder.static is not None:
         raise InputError(f"{name} is not a transformer that runs here: only those can {purpose}")
     return folder

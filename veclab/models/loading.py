@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,20 +28,17 @@ from veclab.models.local.openvino.exported import (
     read_exported,
 )
 from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
-from veclab.models.names import OPENAI
-from veclab.models.spelling import split_cut
-from veclab.models.words.model import WordModel, is_words, load_words
+from veclab.models.words.model import WordModel, load_words
 from veclab.provider import EmbeddingProvider
 
 EngineName = Literal["torch", "openvino"]
 Precision = Literal["f32", "bf16", "f16", "int8"]
 
 
-def open_provider(
+def open_local(
     name: str,
     *,
     dimensions: int | None = None,
-    base_url: str | None = None,
     engine: EngineName | None = None,
     precision: Precision | None = None,
     threads: int | None = None,
@@ -50,29 +46,11 @@ def open_provider(
     max_tokens: int | None = None,
     normalize: bool = True,
 ) -> tuple[EmbeddingProvider, list[str]]:
-    """Open the provider of a model; also return what the user should know of how it was chosen.
-
-    The options are those of `veclab.load`. One that does not go with the model is an error.
+    """Open a model that runs here; the options are those of `veclab.load`.
 
     Raises:
-        InputError, ModelUnavailable, MissingExtra, ProviderError: as `veclab.load`.
+        InputError, ModelUnavailable, MissingExtra: as `veclab.load`.
     """
-    name, cut = split_cut(name)
-    if cut is not None and dimensions not in (None, cut):
-        raise InputError(f"{name}@{cut} has {cut} dimensions, not {dimensions}: say it once")
-    dimensions = dimensions or cut
-    here = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-    if name.startswith(OPENAI):
-        _refuse(f"{name} runs at an endpoint", here)
-        return _endpoint(name, dimensions, base_url, max_tokens, normalize), []
-    if base_url is not None:
-        raise InputError(f"{name} runs here: base_url goes with names like openai:MODEL")
-    if is_words(name):
-        here = {option: v for option, v in here.items() if v not in ("cpu", "f32")}
-        words = {"dimensions": dimensions, "max_tokens": max_tokens, **here}
-        _refuse(f"{name} holds word vectors", words)
-        vectors = load_words(name)
-        return WordModel(vectors, normalize=normalize), []
     provider, notes = _local(name, engine, precision, threads, device, max_tokens, normalize)
     wanted = dimensions or _own_truncation(provider)
     if wanted is None:
@@ -82,33 +60,60 @@ def open_provider(
     return TruncatedModel(provider, wanted, by_the_model=dimensions is None), notes
 
 
+def open_words(
+    name: str, *, normalize: bool = True, device: str | None = None, precision: str | None = None
+) -> EmbeddingProvider:
+    """Open word vectors, which are looked up on the processor and in f32.
+
+    Raises:
+        InputError: another device or precision is asked for.
+    """
+    for option, given, known in (("device", device, "cpu"), ("precision", precision, "f32")):
+        if given not in (None, known):
+            raise InputError(f"{name} holds word vectors: {option} does not go with it")
+    return WordModel(load_words(name), normalize=normalize)
+
+
+def open_openai(
+    model: str,
+    *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
+    max_tokens: int | None = None,
+    normalize: bool = True,
+) -> EmbeddingProvider:
+    """Open a model of OpenAI or of another endpoint of its kind."""
+    from veclab.models.openai.model import OpenAIModel
+
+    _require_unit_length(model, normalize)
+    return OpenAIModel(model, dimensions=dimensions, base_url=base_url, max_tokens=max_tokens)
+
+
+def open_cohere(
+    model: str,
+    *,
+    dimensions: int | None = None,
+    base_url: str | None = None,
+    max_tokens: int | None = None,
+    normalize: bool = True,
+) -> EmbeddingProvider:
+    """Open a model of Cohere."""
+    from veclab.models.cohere.model import CohereModel
+
+    _require_unit_length(model, normalize)
+    return CohereModel(model, dimensions=dimensions, base_url=base_url, max_tokens=max_tokens)
+
+
+def _require_unit_length(model: str, normalize: bool) -> None:
+    if not normalize:
+        raise InputError(f"{model} gives vectors of unit length: normalize=False is not supported")
+
+
 def _own_truncation(provider: EmbeddingProvider) -> int | None:
     """Return what a model cuts its vectors to by itself (`truncate_dim`); None for nothing."""
     folder = getattr(provider, "folder", None)
     said = folder.truncate_dim if isinstance(folder, ModelFolder) else None
     return said if said is not None and said < provider.space.dimensions else None
-
-
-def _refuse(reason: str, options: Mapping[str, object]) -> None:
-    for option, value in options.items():
-        if value is not None:
-            raise InputError(f"{reason}: {option} does not go with it")
-
-
-def _endpoint(
-    name: str,
-    dimensions: int | None,
-    base_url: str | None,
-    max_tokens: int | None,
-    normalize: bool,
-) -> EmbeddingProvider:
-    from veclab.models.openai.model import OpenAIModel
-
-    if not normalize:
-        raise InputError(f"{name} gives vectors of unit length: normalize=False is not supported")
-    return OpenAIModel(
-        name.removeprefix(OPENAI), dimensions=dimensions, base_url=base_url, max_tokens=max_tokens
-    )
 
 
 def _local(

@@ -37,9 +37,9 @@ async def search(request: Request) -> Response:
     work = asyncio.ensure_future(documents.turns.do(lambda: documents.search(**options)))
     hits = await while_waited_for(request, serving, work, _seconds(request))
     request.scope["veclab"].facts.update(hits=len(hits))
-    space = documents.store.space
-    answer = {"object": "list", "data": hits, "space": serving.remember(space)}
-    return Response(_json(answer), 200, {"x-veclab-space": space.id}, JSON)
+    headers = _space(serving, documents)
+    answer = {"object": "list", "data": hits, "space": headers["x-veclab-space"]}
+    return Response(_json(answer), 200, headers, JSON)
 
 
 async def ask(request: Request) -> Response:
@@ -51,7 +51,7 @@ async def ask(request: Request) -> Response:
     if not options.pop("stream"):
         work = asyncio.ensure_future(documents.turns.do(lambda: documents.ask(None, **options)))
         answer = await while_waited_for(request, serving, work, _seconds(request))
-        return Response(_json(answer), 200, None, JSON)
+        return Response(_json(answer), 200, _space(serving, documents), JSON)
     events = _answer(documents, options)
     # Nothing is sent before the first claim or the end: what goes wrong until then has a status.
     first = await while_waited_for(
@@ -60,8 +60,12 @@ async def ask(request: Request) -> Response:
     return StreamingResponse(
         _server_sent(first, events),
         media_type="text/event-stream",
-        headers={"x-accel-buffering": "no"},
+        headers={"x-accel-buffering": "no", **_space(serving, documents)},
     )
+
+
+def _space(serving: Serving, documents: Documents) -> dict[str, str]:
+    return {"x-veclab-space": serving.remember(documents.store.space)}
 
 
 async def _answer(documents: Documents, options: dict[str, Any]) -> AsyncGenerator[Event, None]:

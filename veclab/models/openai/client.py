@@ -25,10 +25,15 @@ def open_client(
     try:
         import openai
     except ImportError:
-        raise MissingExtra("openai", needed_for) from None
+        raise MissingExtra(access.service.extra, needed_for) from None
     try:
         return getattr(openai, kind)(
-            api_key=access.key(), base_url=access.url, max_retries=0, timeout=timeout
+            api_key=access.key(),
+            base_url=access.url,
+            max_retries=0,
+            timeout=timeout,
+            # What the environment says of an account at OpenAI is nobody else's business.
+            default_headers=_foreign() if access.service.name != "openai" else None,
         )
     except ModelUnavailable:
         raise
@@ -36,6 +41,12 @@ def open_client(
         raise ModelUnavailable(
             f"cannot open a client for {access.url}: {access.hide(str(error))}"
         ) from None
+
+
+def _foreign() -> dict[str, Any]:
+    from openai import Omit
+
+    return {"User-Agent": "veclab", "OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
 
 
 def was_sent(error: APIConnectionError) -> bool:

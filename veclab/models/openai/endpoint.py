@@ -20,6 +20,33 @@ from veclab.jsontext import parse_json
 DEFAULT_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one company's clients agree on: where it is, and what its key and URL are called.
+
+    Attributes:
+        name: of the provider, as in a Space.
+        url: its own.
+        keys: environment variables that hold the key, the first one that is set counts.
+        url_variable: the one that holds another URL.
+        extra: of veclab that asks it.
+    """
+
+    name: str
+    url: str
+    keys: tuple[str, ...]
+    url_variable: str
+    extra: str
+
+
+OPENAI_SERVICE = Service("openai", DEFAULT_URL, (KEY_VARIABLE,), URL_VARIABLE, "openai")
+# As Cohere's own client has it: the second name of the key is accepted, and not documented there.
+COHERE_SERVICE = Service(
+    "cohere", "https://api.cohere.com", ("CO_API_KEY", "COHERE_API_KEY"), "CO_API_URL", "cohere"
+)
+SERVICES = {service.name: service for service in (OPENAI_SERVICE, COHERE_SERVICE)}
 _MEMORY = "endpoints.json"
 _PORTS = {"http": 80, "https": 443}
 
@@ -33,7 +60,10 @@ def normal_url(url: str) -> str:
     """
     parts = urlsplit(url.strip())
     if parts.username or parts.password:
-        raise InputError(f"a base URL must not hold a name or password: give it in {KEY_VARIABLE}")
+        raise InputError(
+            "a base URL must not hold a name or password: give a key in the environment "
+            f"({KEY_VARIABLE})"
+        )
     if parts.query or parts.fragment:
         raise InputError(f"a base URL has no '?' or '#' part: {url.split('?')[0].split('#')[0]}")
     try:
@@ -63,17 +93,23 @@ class Access:
     looked: str
     _key: str | None = field(repr=False)
     note: str = ""
+    service: Service = OPENAI_SERVICE
 
     @property
     def endpoint(self) -> str | None:
-        """For the Space: None for OpenAI's own."""
-        return None if self.url == DEFAULT_URL else self.url
+        """For the Space: None for the company's own."""
+        return None if self.url == self.service.url else self.url
+
+    @property
+    def url_hint(self) -> str:
+        """What to look at when a web page answers."""
+        return f". Is the base URL right? (--base-url, {self.service.url_variable})"
 
     def key(self) -> str:
         """Return the key, to be handed to the client only.
 
         Raises:
-            ModelUnavailable: there is none, and OpenAI itself takes no request without.
+            ModelUnavailable: there is none, and the company takes no request without.
         """
         if self._key is None and self.endpoint is None:
             raise ModelUnavailable(f"there is no key for {self.url}: {self.looked}")
@@ -94,14 +130,14 @@ class _Place:
     url: str | None
 
 
-def find_access(base_url: str | None = None) -> Access:
+def find_access(base_url: str | None = None, service: Service = OPENAI_SERVICE) -> Access:
     """Find the endpoint and key in force.
 
     Key and endpoint come from one place: the environment where it has OPENAI_API_KEY, else the
     nearest `.env` file in the working directory or above. So no place's key goes to another
     place's endpoint. `base_url`, which the user names, takes the key of either. Where the
     environment has OPENAI_BASE_URL and no key, and the file has a key and no URL, the
-    environment's endpoint is used without a key.
+    environment's endpoint is used without a key. So it is for any other service.
 
     Raises:
         InputError: the URL cannot be used.
@@ -110,41 +146,44 @@ def find_access(base_url: str | None = None) -> Access:
     try:
         from dotenv import dotenv_values, find_dotenv
     except ImportError:
-        raise MissingExtra("openai", "models of OpenAI-compatible endpoints") from None
-    place = _place("the environment", os.environ)
-    looked, note = f"{KEY_VARIABLE} is not set in the environment, and ", ""
+        raise MissingExtra(service.extra, f"models of {service.name} endpoints") from None
+    key_variable, url_variable = service.keys[0], service.url_variable
+    place = _place("the environment", os.environ, service)
+    looked, note = f"{' or '.join(service.keys)} is not set in the environment, and ", ""
     if place.key is None:
         path = find_dotenv(usecwd=True)
-        file = _place(path, dotenv_values(path, interpolate=False) if path else {})
+        file = _place(path, dotenv_values(path, interpolate=False) if path else {}, service)
         looked += (
-            f"{path} has no {KEY_VARIABLE} either"
+            f"{path} has no {key_variable} either"
             if path
             else f"there is no .env file in {Path.cwd()} or any folder above it"
         )
-        looked += f". Set it, or write {KEY_VARIABLE}=... into a .env file"
+        looked += f". Set it, or write {key_variable}=... into a .env file"
         if base_url is not None:
             place = file
         elif file.key is not None and (file.url is not None or place.url is None):
             if place.url is not None:
                 note = (
-                    f"{URL_VARIABLE} of the environment is not used: the key is from {path}, and "
+                    f"{url_variable} of the environment is not used: the key is from {path}, and "
                     "goes only to the endpoint that is named there (--base-url names another)"
                 )
             place = file
         elif file.key is not None:
             looked = (
-                f"the key in {path} is not sent to the endpoint that {URL_VARIABLE} of the "
+                f"the key in {path} is not sent to the endpoint that {url_variable} of the "
                 f"environment names. If it is meant for it, say --base-url {place.url}"
             )
         elif place.url is None and file.url is not None:
             place = file
-    chosen = normal_url(base_url or place.url or DEFAULT_URL)
-    return Access(chosen, place.name if place.key else None, looked, place.key, note)
+    chosen = normal_url(base_url or place.url or service.url)
+    source = place.name if place.key else None
+    return Access(chosen, source, looked, place.key, note, service)
 
 
-def _place(name: str, values: Mapping[str, str | None]) -> _Place:
-    key, url = ((values.get(variable) or "").strip() for variable in (KEY_VARIABLE, URL_VARIABLE))
-    return _Place(name, key or None, url or None)
+def _place(name: str, values: Mapping[str, str | None], service: Service) -> _Place:
+    keys = [(values.get(variable) or "").strip() for variable in service.keys]
+    url = (values.get(service.url_variable) or "").strip()
+    return _Place(name, next(filter(None, keys), None), url or None)
 
 
 @dataclass(frozen=True, slots=True)

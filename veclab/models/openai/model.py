@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,38 +16,22 @@ from veclab.errors import BadVectors, InputError, ProviderError, SpaceMismatch
 from veclab.models.openai.canary import CANARY, Canary
 from veclab.models.openai.endpoint import Facts, find_access, recall, remember
 from veclab.models.openai.failures import TRIES_FAULT, Tally
-from veclab.models.openai.prices import Price, find_price
+from veclab.models.openai.known import KNOWN, Known, limits_of
+from veclab.models.openai.prices import find_price
 from veclab.models.openai.refusals import TooMuch
-from veclab.models.openai.requests import PROBE, URL_HINT, Requests
+from veclab.models.openai.requests import PROBE, Requests
 from veclab.models.openai.responses import Fault
 from veclab.models.openai.served_space import ServedSpace
 from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactCounter
 from veclab.provider import (
     BatchResult,
     EmbeddingProvider,
-    Limits,
     Refused,
     TokenizedText,
     truncated_length,
 )
 from veclab.space import Role, Space
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What OpenAI publishes about a model: platform.openai.com/docs/guides/embeddings."""
-
-    dimensions: int
-    shortens: bool
-    max_tokens: int = 8191
-    encoding: str = "cl100k_base"
-
-
-KNOWN = {
-    "text-embedding-3-small": Known(1536, shortens=True),
-    "text-embedding-3-large": Known(3072, shortens=True),
-    "text-embedding-ada-002": Known(1536, shortens=False),
-}
 # Requests on their way at once, at most; `Flow` finds out how many the server bears.
 CONCURRENCY = 16
 
@@ -59,6 +43,10 @@ class OpenAIModel(EmbeddingProvider):
     """
 
     precision = "api"
+    provider = "openai"
+    prompts: tuple[tuple[str, str], ...] = ()
+    # Whether the canary goes in requests of its own, and not with the first texts.
+    canary_apart = False
 
     def __init__(
         self,
@@ -93,7 +81,7 @@ class OpenAIModel(EmbeddingProvider):
         )
         self.tokenizer_digest = self.counter.digest
         self.price = find_price(model, self.access.endpoint)
-        self.limits = _limits(self.known, max_tokens, concurrency, self.price)
+        self.limits = limits_of(self.known, max_tokens, concurrency, self.price)
         self.canary = Canary(self.access.url, model)
         self.requests = Requests(self.access, self.request, most=concurrency, timeout=timeout)
         self.requests.on_limit = self._shrink
@@ -102,7 +90,7 @@ class OpenAIModel(EmbeddingProvider):
         self.notes = self._notes()
 
     def __repr__(self) -> str:
-        return f"<OpenAIModel {self.model} at {self.access.url}>"
+        return f"<{type(self).__name__} {self.model} at {self.access.url}>"
 
     def _shrink(self, most: TooMuch) -> None:
         """Hold less in one request from now on, as the server said."""
@@ -145,7 +133,7 @@ class OpenAIModel(EmbeddingProvider):
         """Return the same model with made-up dimensions, for counting without embedding."""
         other = copy.copy(self)
         other.canary = Canary(self.access.url, self.model)
-        other.space = Space("openai", self.model, 1, endpoint=self.access.endpoint)
+        other.space = Space(self.provider, self.model, 1, endpoint=self.access.endpoint)
         return other
 
     @cached_property
@@ -158,9 +146,10 @@ class OpenAIModel(EmbeddingProvider):
         self.canary.begin(size)
         return Space(
             configuration=self.served.settle(),
-            provider="openai",
+            provider=self.provider,
             model=self.model,
             dimensions=size,
+            prompts=self.prompts,
             endpoint=self.access.endpoint,
             **self.canary.facts,
         )
@@ -218,6 +207,10 @@ class OpenAIModel(EmbeddingProvider):
             body["dimensions"] = self.asked_dimensions
         return body
 
+    def requests_for(self, role: Role | None) -> Requests:
+        """Return what sends texts in a role; roles are all one here."""
+        return self.requests
+
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> BatchResult:
         """Send one request, repeated while that may help.
 
@@ -230,11 +223,17 @@ class OpenAIModel(EmbeddingProvider):
         """
         texts = [self.text_of(one) for one in batch]
         counts = [truncated_length(one.tokens, self.limits.max_tokens) for one in batch]
-        dim = self.space.dimensions
+        dim, asked = self.space.dimensions, self.requests_for(role)
         if not self.canary.wait():
-            return self.requests.run(self._embed(texts, counts, dim))
+            return asked.run(self._embed(asked, texts, counts, dim))
         try:
-            return self.requests.run(self._embed_first(texts, counts, dim))
+            if self.canary_apart:
+                spent = self.requests.run(self._canary_alone(dim))
+                try:
+                    return _added(asked.run(self._embed(asked, texts, counts, dim)), spent)
+                except Refused as refused:
+                    raise _refused_after(spent, refused) from None
+            return asked.run(self._embed_first(texts, counts, dim))
         finally:
             self.canary.done()
             self.space = replace(self.space, **self.canary.facts)
@@ -249,15 +248,19 @@ class OpenAIModel(EmbeddingProvider):
 
         An endpoint that takes fewer texts at once than that is asked for the two one by one.
         """
-        own = list(self.canary.texts)
+        asked, own = self.requests, list(self.canary.texts)
+        both_counts = [*counts, *self.counter.count(own)]
         try:
-            both = await self._embed([*texts, *own], [*counts, *self.counter.count(own)], dim)
+            both = await self._embed(asked, [*texts, *own], both_counts, dim)
         except Refused as refused:
             if len(texts) > 1:
                 raise  # it is halved, and whatever is asked first then has the canary
             spent = await self._canary_alone(dim)
-            alone = await self._embed(texts, counts, dim)
-            return _added(_added(alone, spent), refused)
+            spent = _added(spent, refused)
+            try:
+                return _added(await self._embed(asked, texts, counts, dim), spent)
+            except Refused as again:
+                raise _refused_after(spent, again) from None
         n = len(texts)
         if any(row >= n for row in both.refused):
             self.canary.skip("it gives no usable vector for a plain short text")
@@ -270,7 +273,7 @@ class OpenAIModel(EmbeddingProvider):
         """Look at the canary in requests of its own; return what that took."""
         own = list(self.canary.texts)
         try:
-            asked = await self._embed(own, self.counter.count(own), dim)
+            asked = await self._embed(self.requests, own, self.counter.count(own), dim)
         except Refused as refused:
             self.canary.skip(f"it refuses plain short texts ({refused})")
             return _added(BatchResult(np.zeros((0, dim), np.float32)), refused)
@@ -282,16 +285,18 @@ class OpenAIModel(EmbeddingProvider):
 
     async def _ask_canary(self, dim: int) -> NDArray[np.float32]:
         own = list(CANARY)
-        return (await self._embed(own, self.counter.count(own), dim)).vectors
+        return (await self._embed(self.requests, own, self.counter.count(own), dim)).vectors
 
-    async def _embed(self, texts: list[str], counts: list[int], dim: int) -> BatchResult:
+    async def _embed(
+        self, requests: Requests, texts: list[str], counts: list[int], dim: int
+    ) -> BatchResult:
         tally = Tally()
         left = list(range(len(texts)))
         refused: dict[int, str] = {}
         while True:
             try:
                 asked = [texts[i] for i in left]
-                vectors = await self.requests.ask(asked, [counts[i] for i in left], tally, dim)
+                vectors = await requests.ask(asked, [counts[i] for i in left], tally, dim)
                 break
             except Fault as fault:
                 # The same vectors are bad each time: it is these texts the model cannot embed.
@@ -332,7 +337,7 @@ class OpenAIModel(EmbeddingProvider):
                 "new space"
             )
         wrong_path = "a web page" in str(fault) or "an error instead" in str(fault)
-        hint = URL_HINT if wrong_path else ""
+        hint = self.access.url_hint if wrong_path else ""
         return BadVectors(f"{where}: {fault}, {times}; nothing of it was kept{hint}")
 
 
@@ -340,6 +345,14 @@ def _added(result: BatchResult, more: BatchResult | Refused) -> BatchResult:
     """Return a result with what something else took besides."""
     counts = ("requests", "tokens", "unanswered", "tokens_unanswered")
     return replace(result, **{n: getattr(result, n) + getattr(more, n) for n in counts})
+
+
+def _refused_after(spent: BatchResult, refused: Refused) -> Refused:
+    """Return a refusal with what was spent before it."""
+    both = _added(spent, refused)
+    return Refused(
+        str(refused), both.requests, both.tokens, both.unanswered, both.tokens_unanswered
+    )
 
 
 def _asked_dimensions(model: str, known: Known | None, dimensions: int | None) -> int | None:
@@ -358,32 +371,6 @@ def _asked_dimensions(model: str, known: Known | None, dimensions: int | None) -
             "text-embedding-3-small and text-embedding-3-large"
         )
     return None if dimensions == known.dimensions else dimensions
-
-
-def _limits(
-    known: Known | None, max_tokens: int | None, concurrency: int, price: Price | None
-) -> Limits:
-    dollars = None if price is None else price.per_million
-    if known is None:
-        # A server on one machine works on a request for as long as it is big, and its requests
-        # cost nothing: rather more of them than time-outs.
-        return Limits(
-            max_tokens=max_tokens,
-            batch_tokens=32_768,
-            batch_texts=256,
-            concurrency=concurrency,
-            padded=False,
-            price=dollars,
-        )
-    return Limits(
-        max_tokens=min(max_tokens or known.max_tokens, known.max_tokens),
-        batch_tokens=300_000 - 100,  # of which the canary has some 60
-        batch_texts=2048 - 2 * len(CANARY),  # of the 2,048 that are allowed
-        concurrency=concurrency,
-        padded=False,
-        block_texts=65_536,
-        price=dollars,
-    )
 
 
 def _is_local(url: str) -> bool:

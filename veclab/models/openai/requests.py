@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from veclab.errors import ProviderError
 from veclab.models.openai.client import key_refused, open_client, said_in, was_sent
-from veclab.models.openai.endpoint import URL_VARIABLE, Access, remember
+from veclab.models.openai.dialect import OPENAI_DIALECT, Dialect
+from veclab.models.openai.endpoint import Access, remember
 from veclab.models.openai.event_loop import EventLoop
 from veclab.models.openai.failures import (
     TRIES_TROUBLE,
@@ -25,8 +26,8 @@ from veclab.models.openai.failures import (
     Trouble,
 )
 from veclab.models.openai.rate_limit import Flow, Ticket, backoff
-from veclab.models.openai.refusals import OtherFormat, TooMuch, read_refusal
-from veclab.models.openai.responses import Fault, read_answer
+from veclab.models.openai.refusals import OtherFormat, TooMuch
+from veclab.models.openai.responses import Fault
 from veclab.provider import Refused
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ _all: WeakSet[Requests] = WeakSet()
 PROBE = ["hello"]
 # A proof that requests are sound as such holds for a while.
 _PROOF_SECONDS = 10.0
-# What to look at when a web page answers.
-URL_HINT = f". Is the base URL right? (--base-url, {URL_VARIABLE})"
 
 
 class Requests:
@@ -61,9 +60,16 @@ class Requests:
     """
 
     def __init__(
-        self, access: Access, body: Mapping[str, Any], *, most: int, timeout: float
+        self,
+        access: Access,
+        body: Mapping[str, Any],
+        *,
+        most: int,
+        timeout: float,
+        dialect: Dialect = OPENAI_DIALECT,
     ) -> None:
         self.access = access
+        self.dialect = dialect
         self.body = dict(body)
         self.flow = Flow(most=most)
         self.timeout = timeout
@@ -166,20 +172,16 @@ class Requests:
         dim: int | None,
         number: int,
     ) -> NDArray[np.float32]:
-        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, Omit
+        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
         client, size = self._get_client(), sum(counts)
         body = dict(self.body)  # another request may find meanwhile that it must be another
-        # Left out, the client itself would ask for base64.
-        extra = {} if "encoding_format" in body else {"encoding_format": Omit()}
         refusal: Exception | None = None
         async with self.flow.turn(size) as ticket:
             tally.requests += 1
             try:
                 async with asyncio.timeout(self.timeout):
-                    raw = await client.embeddings.with_raw_response.create(
-                        input=list(texts), **body, extra_body=extra
-                    )
+                    raw = await self.dialect.send(client, texts, body)
             except (TimeoutError, APITimeoutError):
                 tally.lose(size)
                 raise Trouble(f"no answer within {self.timeout:g} seconds", late=True) from None
@@ -209,7 +211,7 @@ class Requests:
         kind = raw.headers.get("content-type", "")
         try:
             vectors, tokens = await asyncio.to_thread(
-                read_answer, raw.content, len(texts), dim, kind
+                self.dialect.read, raw.content, len(texts), dim, kind
             )
         except Fault as fault:
             if fault.tokens is None:
@@ -244,7 +246,7 @@ class Requests:
         tokens: int,
     ) -> Exception:
         """Return the error that an answer with an error status means."""
-        meant = read_refusal(error, self.access, texts, tokens)
+        meant = self.dialect.meaning(error, self.access, texts, tokens)
         if isinstance(meant, TooMuch):
             self.on_limit(meant)
             self._proved_at = time.monotonic()  # a smaller request is taken, by its own word
@@ -277,7 +279,7 @@ class Requests:
         """Return the message of an error for what the server said."""
         if said.startswith("401"):
             return key_refused(said, self.access)
-        hint = URL_HINT if "web page" in said else ""
+        hint = self.access.url_hint if "web page" in said else ""
         return f"{self.access.url} refused the model {self.body['model']!r}: {said}{hint}"
 
     async def _is_well(self, tally: Tally, dim: int | None, *, fresh: bool) -> bool:

@@ -1,0 +1,1 @@
+"""Models of Cohere, by its own interface."""
