@@ -118,9 +118,11 @@ class Model:
             run.on_done = on_done
         run.report.note(*self.notes)
         self.provider.pop_warnings()  # what a run that failed has left
-        if role is None and {"query", "document"} & {name for name, _ in self.space.prompts}:
+        prompts = dict(self.space.prompts)
+        if role is None and {"query", "document"} & set(prompts):
+            used = "its default was used" if "default" in prompts else "none was used"
             run.report.note(
-                f"{self.space.model} has prompts for queries and documents and none was used: "
+                f"{self.space.model} has prompts for queries and documents and {used}: "
                 "give role='query' or role='document' (--role)"
             )
         if not self.space.prompts and (said := missing_prompt(self.space.model, role)):

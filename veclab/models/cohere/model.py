@@ -151,6 +151,10 @@ class CohereModel(OpenAIModel):
             return body
         return {**body, "output_dimension": self.asked_dimensions}
 
+    def reads_role(self, role: Role | None) -> bool:
+        """Return whether it is the role of a query: a document is what a text is anyhow."""
+        return self._purpose is None and role == "query"
+
     def requests_for(self, role: Role | None) -> Requests:
         """Return what sends texts with the input type of a role."""
         return self._queries if role == "query" else self.requests
