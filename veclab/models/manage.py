@@ -131,9 +131,9 @@ def _of_hub(name: str) -> str:
 
 
 def _use_once(name: str) -> None:
-    from veclab.models.loading import open_provider
+    from veclab.models.providers import open_named
 
-    provider, _ = open_provider(name)
+    provider, _ = open_named(name, {})
     provider.embed_batch(provider.tokenize(["ready"], None), None)
 
 
