@@ -138,7 +138,7 @@ def test_where_version_1_did_not_know_the_configuration_the_command_is_named():
     )
 
 
-@pytest.mark.parametrize("version", [4, "2", None, -1, True])
+@pytest.mark.parametrize("version", [5, "2", None, -1, True])
 def test_a_version_to_come_is_refused(version):
     with pytest.raises(InputError, match="update veclab"):
         Space.from_dict(MINILM.to_dict() | {"version": version})

@@ -24,8 +24,8 @@ OnLong = Literal["truncate", "error", "split"]
 
 # Of the form in which a Space is written. Version 1 did not hold the configuration, version 2 not
 # what tells one model at an endpoint from the next.
-SPACE_VERSION = 3
-_SINCE_3 = ("generation", "canary")
+SPACE_VERSION = 4
+_SINCE_3 = ("generation", "canary", "quantization")  # the last since version 4
 # What a fact of a configuration may be: anything else is written as JSON first.
 Scalar = str | int | float | bool
 
@@ -42,6 +42,7 @@ _SPACE_TYPES: Mapping[str, tuple[type, ...]] = {
     "endpoint": (str, _NONE),
     "generation": (str, _NONE),
     "canary": (str, _NONE),
+    "quantization": (str, _NONE),
 }
 _RECIPE_TYPES: Mapping[str, tuple[type, ...]] = {
     "space": (dict,),
@@ -94,6 +95,7 @@ class Space:
         configuration: every fact besides the weights that the computation reads (layers,
             activations, tokenizer, ...), by name; () where there is nothing to know (an API), and
             in what version 1 wrote.
+        quantization: `int8` or `binary` where the vectors were rounded so after they were made.
     """
 
     provider: str
@@ -107,6 +109,7 @@ class Space:
     configuration: tuple[tuple[str, Scalar], ...] = ()
     generation: str | None = None
     canary: str | None = None
+    quantization: str | None = None
 
     def __post_init__(self) -> None:
         # Equal facts must hash equally whatever order they were written in.
@@ -120,10 +123,12 @@ class Space:
         So what version 1 held whole (an API's model, word vectors) keeps its id and its place in
         the cache, and can be compared with what version 1 wrote.
         """
-        return 3 if self.canary is not None else self._identity_version
+        return max(3 if self.canary is not None else 1, self._identity_version)
 
     @property
     def _identity_version(self) -> int:
+        if self.quantization is not None:
+            return 4
         return 3 if self.generation is not None else 2 if self.configuration else 1
 
     @property
@@ -284,6 +289,11 @@ def _way_out(
             f"{first[1].model} than before: a few fixed texts get other vectors, each since the "
             "day given. Embed the texts of the older of the two again: "
             f"{_command(first[1])}"
+        )
+    if set(difference) == {"quantization"}:
+        return (
+            "The two are of one model, and one of them was quantized. Compare floats with floats "
+            "(embed again without --quantize), or quantize both"
         )
     if set(difference) == {"configuration"}:
         (name, _), (_, new) = sorted((first, second), key=lambda named: named[1].version)

@@ -31,6 +31,8 @@ def prove(source: VectorSource, scanned: Scan, sample: int) -> Finding:
     space = source.about.space
     if space is None:
         return _not_proved("the file records no Space to check against")
+    if space.quantization is not None:
+        return _not_proved(f"the vectors were rounded to {space.quantization}")
     if not source.about.has_texts:
         return _not_proved("the file holds no texts to re-embed")
     if space.provider in ENDPOINTS:

@@ -45,6 +45,11 @@ from veclab.report import group_notes, one_line
 @reading_options
 @policy_options
 @chunks_option
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8", "binary"]),
+    help="Write a byte or a bit per dimension instead of four bytes; .parquet only.",
+)
 @max_tokens_option
 @max_cost_option
 @loading_options
@@ -58,6 +63,7 @@ def embed(
     reading: dict[str, Any],
     policies: dict[str, Any],
     chunks: bool,
+    quantize: Any,
     max_tokens: int | None,
     max_cost: float | None,
     loading: dict[str, Any],
@@ -88,20 +94,22 @@ def embed(
     loading, policies = loading | {"max_tokens": max_tokens}, policies | {"max_cost": max_cost}
     file = None if output is None else Path(output)
     if text:
-        if chunks:
-            raise click.UsageError("--chunks goes with INPUT: omit --text")
+        if chunks or quantize:
+            option = "--chunks" if chunks else "--quantize"
+            raise click.UsageError(f"{option} goes with INPUT: omit --text")
         _embed_texts(list(text), file, model, loading, policies | {"on_empty": "error"}, as_json)
         return
     assert output is not None and file is not None
     if is_folder(output):
-        if chunks:
-            raise click.UsageError("--chunks is for one file of vectors, not for shards: -o FILE")
+        if chunks or quantize:
+            option = "--chunks" if chunks else "--quantize"
+            raise click.UsageError(f"{option} is for one file of vectors, not for shards: -o FILE")
         given = {"model": model, "loading": loading, "reading": reading, **policies}
         embed_and_tell(inputs, output, sharding, as_json, **given)
         return
     if any(sharding.values()):
         raise click.UsageError("--ray, --workers and --overwrite are for shards: -o FOLDER/")
-    policies["chunks"] = chunks
+    policies |= {"chunks": chunks, "quantize": quantize}
     _embed_file(inputs, file, model, reading, loading, policies, as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,8 @@ def _nearest(
     space = source.about.space
     assert space is not None
     model = load_for(space, **loading) if name is None else load(name, **loading)
-    require_same(space, model.space, names=(file.name, "the query"))
+    floats = replace(space, quantization=None)
+    require_same(floats, model.space, names=(file.name, "the query"))
     role: Role | None = "query" if "query" in dict(model.space.prompts) else None
     queries = model.embed(texts, role=role, on_empty="error")
     print_notes(queries)

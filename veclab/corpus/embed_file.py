@@ -14,7 +14,8 @@ from veclab.pipeline.embed import embed_block
 from veclab.pipeline.run import OnEmpty, Run
 from veclab.report import Report
 from veclab.space import OnLong, Role
-from veclab.vectorfiles.sidecar import check_suffix, writing
+from veclab.vectorfiles.quantized import Quantization
+from veclab.vectorfiles.sidecar import check_quantize, check_suffix, writing
 from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def embed_file(
     on_empty: OnEmpty = "skip",
     prepare: Iterable[str] = (),
     chunks: bool = False,
+    quantize: Quantization | None = None,
     max_cost: float | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Report:
@@ -54,6 +56,8 @@ def embed_file(
             no place for the Space, which is written beside them (`NAME.veclab.parquet`).
         chunks: embed passages of at most the model's limit, a vector for each, instead of texts:
             columns `document`, `start` and `end` say what each is of its text.
+        quantize: write a byte (`int8`) or a bit (`binary`) a dimension, as `compare` measures it;
+            the Space says so, and `nearest_in_file` rounds queries alike.
         role, on_long, on_empty, prepare, on_done: as in `Model.embed`.
         max_cost: dollars. The whole run is planned first, and not begun if it would cost more.
 
@@ -64,6 +68,8 @@ def embed_file(
     source = as_source(source, column, id_column)
     prepare = (prepare,) if isinstance(prepare, str) else tuple(prepare)
     check_suffix(output)
+    if quantize is not None:
+        check_quantize(output, quantize)
     if output.suffix == ".npz" and (chunks or len(source.schema)):
         names = ", ".join(source.schema.names) or "the spans of chunks"
         raise InputError(
@@ -90,7 +96,7 @@ def embed_file(
 
         policies: dict[str, Any] = {"role": role, "on_long": on_long, "prepare": prepare}
         check_cost(model, source, max_cost, chunks=chunks, **policies)
-    with writing(output, model.space, run.recipe) as sink:
+    with writing(output, model.space, run.recipe, quantize) as sink:
         blocks = blocks_of(source, model, role, prepare, chunks)
         for vectors in embedded_blocks(model, run, source, blocks):
             sink.write(vectors)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, cast
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veclab.unit_length import normalize
+from veclab.vectorfiles.quantized import (
+    Quantization,
+    int8_decode,
+    int8_encode,
+    int8_steps,
+    signs,
+)
 from veclab.vectors import Vectors
-
-Quantization = Literal["int8", "binary"]
 
 _SPEC = re.compile(r"(?P<model>.+?)(?:@(?P<cut>\d+))?(?:\+(?P<quantized>int8|binary))?")
 
@@ -71,34 +76,9 @@ class Variant:
         if self.quantized is None:
             return arrays
         if self.quantized == "binary":
-            return [_signs(array) for array in arrays]
+            return [signs(array) for array in arrays]
         source = np.concatenate(arrays) if stored is None else arrays[stored]
         low, step = int8_steps(source)
         return [
             normalize(int8_decode(int8_encode(array, low, step), low, step)) for array in arrays
         ]
-
-
-def _signs(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(array > 0, 1, -1).astype(np.float32) / np.float32(np.sqrt(array.shape[1]))
-
-
-def int8_steps(array: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the lowest value and width of a step, for each dimension: float32 (dim,) each."""
-    low, high = array.min(axis=0), array.max(axis=0)
-    return low, (high - low) / np.float32(255)
-
-
-def int8_encode(
-    array: NDArray[np.float32], low: NDArray[np.float32], step: NDArray[np.float32]
-) -> NDArray[np.int8]:
-    """Encode as codes from -128 to 127: int8 (n, dim)."""
-    steps = np.floor((array - low) / np.where(step > 0, step, 1))
-    return (np.clip(steps, 0, 255) - 128).astype(np.int8)
-
-
-def int8_decode(
-    codes: NDArray[np.int8], low: NDArray[np.float32], step: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Decode to the values in the middle of their steps: float32 (n, dim)."""
-    return (codes.astype(np.float32) + np.float32(128.5)) * step + low

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def nearest_in_file(
         raise InputError(f"k must be 1 or more, not {k}")
     if about.space is None:
         raise InputError(f"{about.name} does not record the Space of its vectors")
+    queries = _quantized(queries, source)
     require_same(about.space, queries.space, names=(about.name, "queries"))
     asked, k = comparable(queries, measure), min(k, about.rows)
     parts = [asked[start : start + ROWS] for start in range(0, len(asked), ROWS)]
@@ -71,6 +73,18 @@ def nearest_in_file(
     kept = {row: text or "" for row, text in texts.items()}
     told = Picked(about.rows, kept) if any(text is not None for text in texts.values()) else None
     return Nearest(positions, scores, ids, told)
+
+
+def _quantized(queries: Vectors, source: VectorSource) -> Vectors:
+    """Return queries rounded as the vectors of a file that is quantized are."""
+    space, codes = source.about.space, getattr(source, "codes", None)
+    if space is None or codes is None or queries.space.quantization is not None:
+        return queries
+    floats = replace(space, quantization=None)
+    unit = replace(queries.space, normalized=True)  # what was rounded was of unit length
+    require_same(floats, unit, names=(source.about.name, "queries"))
+    rounded: Vectors = codes.like(queries, space)
+    return rounded
 
 
 def _scores(queries: Scores, block: Scores, measure: Measure) -> Scores:

@@ -216,6 +216,12 @@ def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
         own = [own_field(column) for column in vectors.columns.schema] if vectors.columns else []
         parts = functools.partial(_vector_parts, vectors)
 
+    if space.quantization is not None:
+        raise InputError(
+            f"{name} holds vectors rounded to {space.quantization}; a store rounds for its index "
+            "itself: give it a file of floats (veclab embed without --quantize)"
+        )
+
     def blocks(state: Reading) -> Iterator[Block]:
         for ids, texts, columns, array in parts():
             if not np.isfinite(array).all() or not array.any(axis=1).all():

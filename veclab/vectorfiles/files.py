@@ -30,6 +30,7 @@ from veclab.vectorfiles.checked import (
     opened_parquet,
 )
 from veclab.vectorfiles.foreign import foreign_vectors, refuse_foreign
+from veclab.vectorfiles.quantized import Codes
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
 from veclab.vectorfiles.sidecar import has_sidecar, read_plain
 from veclab.vectors import Vectors
@@ -234,13 +235,15 @@ def vector_blocks(
         InputError: a row has no vector, or one of another length than the Space says.
     """
     done = 0
+    codes = Codes.read(file.schema_arrow.metadata, path.name)
+    width = dimensions if codes is None else codes.width
     for batch in file.iter_batches(rows, columns=["embedding", *also]):
-        array, missing = as_matrix(batch["embedding"], dimensions, path.name, done)
+        array, missing = as_matrix(batch["embedding"], width, path.name, done)
         if missing.any():
             raise InputError(
                 f"{path}, row {done + int(missing.argmax()) + 1}: the vector is missing"
             )
-        yield array, batch
+        yield array if codes is None else codes.decode(array), batch
         done += len(array)
 
 

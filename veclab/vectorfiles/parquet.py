@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veclab.errors import InputError
 from veclab.report import Report
@@ -24,6 +25,7 @@ from veclab.vectorfiles.checked import (
     vector_kind,
 )
 from veclab.vectorfiles.joined import join_texts, named_columns
+from veclab.vectorfiles.quantized import Codes
 from veclab.vectorfiles.schema import OWN_COLUMNS, RECIPE_KEY, REPORT_KEY, SPACE_KEY
 
 T = TypeVar("T")
@@ -60,6 +62,9 @@ class ParquetVectors:
         # Of a column whose vectors say their lengths themselves, as far as is known before.
         self._width = length or 1024
         dimensions = self._first_length() if length is None else length
+        self.codes = Codes.read(meta, path.name) if chosen == "embedding" else None
+        if self.codes is not None:
+            dimensions, numbers = self.codes.dimensions, self.codes.kind
         self.about = About(
             path.name,
             chosen,
@@ -101,6 +106,15 @@ class ParquetVectors:
         if self._column != self._top:
             found = pc.struct_field(found, self._column.split(".", 1)[1])
         return as_lists(found)
+
+    def _matrix(self, lists: Any, done: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return vectors and which are missing, as `as_matrix`; codes are decoded."""
+        if self.codes is None:
+            return as_matrix(lists, self.about.dimensions, self.about.name, done)
+        array, missing = as_matrix(lists, self.codes.width, self.about.name, done)
+        decoded = np.full((len(array), self.codes.dimensions), np.nan, np.float32)
+        decoded[~missing] = self.codes.decode(array[~missing])
+        return decoded, missing
 
     def _batches(self, columns: list[str]) -> Iterator[Any]:
         with opened_parquet(self._path) as file:
@@ -153,7 +167,7 @@ class ParquetVectors:
         done = 0
         for batch in self._batches([self._top, *also]):
             lists = self._lists(batch)
-            array, missing = as_matrix(lists, self.about.dimensions, self.about.name, done)
+            array, missing = self._matrix(lists, done)
             told = {n: as_facts(batch[n], n, self.about.name) for n in also}
             tokens = told.get("tokens")
             yield VectorBlock(
@@ -179,7 +193,7 @@ class ParquetVectors:
             array = None
             if vectors:
                 lists = self._lists(batch)
-                array, _ = as_matrix(lists, self.about.dimensions, self.about.name, done)
+                array, _ = self._matrix(lists, done)
             more = pa.Table.from_batches([batch]).select(own) if own else None
             yield Rows([str(i) if self._id else f"row {i}" for i in ids], texts, array, more)
             done += m

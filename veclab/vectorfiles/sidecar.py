@@ -27,6 +27,7 @@ from veclab.vectors import Vectors
 
 if TYPE_CHECKING:
     from veclab.vectorfiles.files import ParquetSink
+    from veclab.vectorfiles.quantized import Quantization
 
 OF_KEY = b"veclab.of"
 SUFFIXES = (".npy", ".jsonl", ".csv")
@@ -46,7 +47,12 @@ def has_sidecar(path: Path) -> bool:
 
 
 @contextmanager
-def writing(path: Path, space: Space, recipe: Recipe | None = None) -> Iterator[Any]:
+def writing(
+    path: Path,
+    space: Space,
+    recipe: Recipe | None = None,
+    quantize: Quantization | None = None,
+) -> Iterator[Any]:
     """Give what takes vectors block by block (`write`, `finish`), for `with`.
 
     Whatever the format is, the file appears whole or not at all.
@@ -57,8 +63,13 @@ def writing(path: Path, space: Space, recipe: Recipe | None = None) -> Iterator[
     """
     from veclab.vectorfiles.archive import NpzSink
     from veclab.vectorfiles.files import ParquetSink
+    from veclab.vectorfiles.quantized import QuantizedSink
 
-    if path.suffix == ".parquet":
+    if quantize is not None:
+        check_quantize(path, quantize)
+        with atomic(path) as temporary, QuantizedSink(temporary, space, recipe, quantize) as codes:
+            yield codes
+    elif path.suffix == ".parquet":
         with atomic(path) as temporary, ParquetSink(temporary, space, recipe) as sink:
             yield sink
     elif path.suffix == ".npz":
@@ -74,6 +85,14 @@ def writing(path: Path, space: Space, recipe: Recipe | None = None) -> Iterator[
             yield plain
     else:
         check_suffix(path)
+
+
+def check_quantize(path: Path, quantize: str) -> None:
+    """Raise InputError where quantized vectors are not written."""
+    if quantize not in ("int8", "binary"):
+        raise InputError(f"unknown quantization {quantize!r}; there are int8 and binary")
+    if path.suffix != ".parquet":
+        raise InputError(f"quantized vectors are written as .parquet, not as {path.name!r}")
 
 
 def check_suffix(path: Path) -> None:
