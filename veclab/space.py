@@ -127,9 +127,9 @@ class Space:
 
     @property
     def _identity_version(self) -> int:
-        if self.quantization is not None:
-            return 4
-        return 3 if self.generation is not None else 2 if self.configuration else 1
+        since = {4: self.quantization, 3: self.generation}
+        known = [version for version, fact in since.items() if fact is not None]
+        return max([*known, 2 if self.configuration else 1])
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -291,10 +291,7 @@ def _way_out(
             f"{_command(first[1])}"
         )
     if set(difference) == {"quantization"}:
-        return (
-            "The two are of one model, and one of them was quantized. Compare floats with floats "
-            "(embed again without --quantize), or quantize both"
-        )
+        return "One of the two was quantized: embed it again without --quantize, or quantize both"
     if set(difference) == {"configuration"}:
         (name, _), (_, new) = sorted((first, second), key=lambda named: named[1].version)
         return (
