@@ -78,10 +78,10 @@ def test_a_file_of_vectors_can_be_embedded_again_with_another_model(corpus, tmp_
     assert any("left out" in note for note in report.notes)
 
 
-def test_the_output_must_be_a_parquet_file_in_a_folder_that_is_there(corpus, tmp_path, model):
+def test_the_output_must_be_a_file_of_vectors_in_a_folder_that_is_there(corpus, tmp_path, model):
     source = open_source(corpus, column="body")
     with pytest.raises(InputError, match=r"must end in \.parquet"):
-        embed_file(model, source, tmp_path / "v.csv")
+        embed_file(model, source, tmp_path / "v.xlsx")
     with pytest.raises(OutputError, match="mkdir -p"):
         embed_file(model, source, tmp_path / "none" / "v.parquet")
 
