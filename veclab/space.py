@@ -25,7 +25,7 @@ OnLong = Literal["truncate", "error", "split"]
 # Of the form in which a Space is written. Version 1 did not hold the configuration, version 2 not
 # what tells one model at an endpoint from the next.
 SPACE_VERSION = 4
-_SINCE_3 = ("generation", "canary", "quantization")  # the last since version 4
+_SINCE_3 = ("generation", "canary", "quantization")
 # What a fact of a configuration may be: anything else is written as JSON first.
 Scalar = str | int | float | bool
 
@@ -127,9 +127,8 @@ class Space:
 
     @property
     def _identity_version(self) -> int:
-        since = {4: self.quantization, 3: self.generation}
-        known = [version for version, fact in since.items() if fact is not None]
-        return max([*known, 2 if self.configuration else 1])
+        later = 4 if self.quantization is not None else 3 if self.generation is not None else 1
+        return max(later, 2 if self.configuration else 1)
 
     @property
     def identity(self) -> dict[str, Any]:
