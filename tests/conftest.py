@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Fixtures that several rooms use come from here alone: imported by a module of tests, a session's
@@ -18,6 +19,10 @@ from veclab.model import Model
 
 # As usual on Linux; a machine that allows more would hide files that are never closed.
 OPEN_FILES = 1024
+# A busy machine makes any example slow; a hang is pytest's to end.
+hypothesis.settings.register_profile("veclab", deadline=None)
+hypothesis.settings.load_profile("veclab")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -174,6 +174,7 @@ def test_all_tasks_run_and_have_their_metrics(scored):
     for board in found.boards:
         assert all(row.main.low is not None for row in board.rows)
         assert board.differences
+        assert {label for unit in board.differences for label, _, _ in unit.rows} == {"a", "b"}
     json.dumps(found.to_dict(), allow_nan=False)
     assert "<script" not in page(found)
 

@@ -73,7 +73,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A unit on which rows differ: (label, figure between 0 and 1, what it answered) of each."""
+    """A unit on which the two best differ: (label, figure from 0 to 1, its answer) of each."""
 
     text: str
     answer: str
@@ -240,7 +240,7 @@ def make_board(dataset: Dataset, outcomes: Sequence[Outcome]) -> Board:
         units=dataset.units,
         n=n,
         rows=every,
-        differences=_differences(dataset, usable),
+        differences=_differences(dataset, usable, mains),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -277,13 +277,23 @@ def _row_notes(usable: Sequence[tuple[Outcome, Result]]) -> list[str]:
     return notes
 
 
+def _best_two(
+    usable: Sequence[tuple[Outcome, Result]], mains: Sequence[float]
+) -> list[tuple[Outcome, Result]]:
+    """Return the best row and the best of another model, or of the same where it is alone."""
+    ranked = sorted(range(len(usable)), key=lambda place: -np.nan_to_num(mains[place], nan=-1.0))
+    best = ranked[0]
+    others = [place for place in ranked if usable[place][1].model != usable[best][1].model]
+    return [usable[best], usable[(others or ranked[1:])[0]]]
+
+
 def _differences(
-    dataset: Dataset, usable: Sequence[tuple[Outcome, Result]]
+    dataset: Dataset, usable: Sequence[tuple[Outcome, Result]], mains: Sequence[float]
 ) -> tuple[Difference, ...]:
-    """Return the units on which the rows are furthest apart."""
+    """Return the units on which the two best rows are furthest apart."""
     if len(usable) < 2:
         return ()
-    evidence = [(o.label, result.rows[o.variant]) for o, result in usable]
+    evidence = [(o.label, result.rows[o.variant]) for o, result in _best_two(usable, mains)]
     values = np.stack([per_unit(dataset, e) for _, e in evidence])
     spread = values.max(axis=0) - values.min(axis=0)
     order = [int(unit) for unit in np.argsort(-spread, kind="stable")[:MOST_DIFFERENT]]

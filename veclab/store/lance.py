@@ -108,7 +108,7 @@ class LanceTable:
         """Keys and vectors at unit length of all rows, block by block.
 
         Rows are taken by number: a scan reads a file's whole column at once, for the file that a
-        first run writes 100 MB and more.
+        first run writes 200 MB.
         """
         for fragment in self.data.get_fragments():
             keys = _keys_of(fragment.scanner(columns=[], with_row_id=True).to_table())
