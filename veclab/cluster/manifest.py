@@ -13,7 +13,8 @@ from veclab.cluster.job import Job
 from veclab.cluster.places import Entry, Place
 from veclab.jsontext import parse_json
 
-_EVERY = 20.0  # seconds between writings of a manifest that grows
+# Seconds between writings of a manifest that grows, and how many times the seconds one takes.
+_EVERY, _SHARE = 1.0, 50
 _DONE = ("done", "there")
 
 
@@ -37,7 +38,7 @@ class Manifest:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     again: int = 0  # shards that were there already
-    _written: float = field(default=-1e9, repr=False)
+    _next: float = field(default=-1e9, repr=False)
 
     @classmethod
     def of_place(cls, place: Place) -> Self | None:
@@ -115,9 +116,11 @@ class Manifest:
 
     def write(self, place: Place, *, now: bool = True) -> None:
         """Write it, or, unless `now`, only if that was not just done; raises StorageRefused."""
-        if now or time.monotonic() - self._written > _EVERY:
+        start = time.monotonic()
+        if now or start >= self._next:
             place.write(MANIFEST, json.dumps(self.to_dict(), indent=1).encode())
-            self._written = time.monotonic()
+            end = time.monotonic()
+            self._next = end + max(_EVERY, _SHARE * (end - start))
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, value) pairs for people."""

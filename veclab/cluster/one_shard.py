@@ -44,6 +44,7 @@ from veclab.model import Model, load, open_cache
 from veclab.report import MAX_IDS, Report
 from veclab.vectorfiles.checked import first_line
 from veclab.vectorfiles.files import ParquetSink, open_parquet, space_of
+from veclab.vectorfiles.schema import REPORT_KEY
 
 if TYPE_CHECKING:
     from veclab.corpus import Source
@@ -117,8 +118,8 @@ class Worker:
             over = self.output.entry(shard.output)
             if over is not None:
                 there = facts_of(self.output, over)
-                if _same(there, facts):
-                    return _as_there(over, there)
+                if there is not None and _same(there, facts):
+                    return self._as_there(over, there)
                 self._may_replace(shard, there)
             assert self.job.layout is not None
             source = opened(path, shard.input.name, self.job.reading)
@@ -186,9 +187,16 @@ class Worker:
         """Someone put this output while we made it: the same, or a reason to stop."""
         entry = self.output.entry(shard.output)
         there = None if entry is None else facts_of(self.output, entry)
-        if entry is None or not _same(there, facts):
+        if entry is None or there is None or not _same(there, facts):
             raise InputError(f"{shard.output} was written by another run meanwhile, otherwise")
-        return _as_there(entry, there)
+        return self._as_there(entry, there)
+
+    def _as_there(self, entry: Entry, there: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the manifest says of an output that is there; a kill may have lost it."""
+        with self.output.fetched(entry.name) as path:
+            digest = digest_of(path, hashlib.sha256())
+        counts = {name: there[name] for name in ("rows", *_COUNTS) if there.get(name)}
+        return {"state": "there", "bytes": entry.size, "tag": entry.tag, "sha256": digest, **counts}
 
 
 def load_model(job: Job) -> Model:
@@ -226,7 +234,7 @@ def digest_of(path: Path, digest: Any = None) -> str:
 
 
 def facts_of(place: Place, entry: Entry) -> dict[str, Any] | None:
-    """Return what an output says of how it was made, with its rows; None if it is not ours."""
+    """Return an output's own job, rows and Report; None if it is not ours."""
     import io
 
     import pyarrow as pa
@@ -238,8 +246,9 @@ def facts_of(place: Place, entry: Entry) -> dict[str, Any] | None:
     footer = place.tail(entry, int.from_bytes(end[:4], "little") + 8)
     try:
         found = pq.read_metadata(io.BytesIO(b"PAR1" + footer))
-        facts = json.loads((found.metadata or {})[FACTS_KEY.encode()])
-        return {**facts, "rows": found.num_rows}
+        said = found.metadata or {}
+        report = Report.from_json(said[REPORT_KEY]).to_dict()
+        return {**report, **json.loads(said[FACTS_KEY.encode()]), "rows": found.num_rows}
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None
 
@@ -256,10 +265,5 @@ def rows_of(report: Report) -> int:
     return report.texts - report.empty - report.unknown - report.refused
 
 
-def _same(there: Mapping[str, Any] | None, facts: Mapping[str, Any]) -> bool:
-    return there is not None and all(there.get(k) == facts[k] for k in ("job", "input"))
-
-
-def _as_there(entry: Entry, there: Mapping[str, Any] | None) -> dict[str, Any]:
-    rows = None if there is None else there["rows"]
-    return {"state": "there", "rows": rows, "bytes": entry.size, "tag": entry.tag}
+def _same(there: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    return all(there.get(key) == facts[key] for key in ("job", "input"))
