@@ -112,7 +112,7 @@ def test_vectors_of_two_lengths_are_refused_with_the_row(tmp_path):
     ("name", "content", "reason"),
     [
         ("none.parquet", None, "there is no file"),
-        ("v.csv", b"1,2", "read from .parquet, .npz and .npy"),
+        ("v.csv", b"1,2", "vectors are read from .parquet"),
         ("v.parquet", b"PAR1 not really", "not a complete Parquet file"),
         ("v.npy", b"not numpy", "not a complete numpy file"),
         ("v.npz", b"not a zip", "not a complete numpy file"),
