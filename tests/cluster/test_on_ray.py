@@ -1,9 +1,12 @@
 """A real Ray cluster of two machines' worth of processes, one of which is killed in mid-job."""
 
+import socket
+
 import pytest
 
 from tests.cluster.conftest import write_shards
 from tests.cluster.test_embed_shards import bytes_of
+from veclab.cli.app import main
 from veclab.cluster.embed_shards import embed_shards
 from veclab.errors import InputError, ModelUnavailable
 
@@ -75,3 +78,29 @@ def test_a_raylet_that_is_killed_costs_nothing(cluster, ray, static, tmp_path):
 def test_what_needs_one_process_is_refused(shards, tmp_path, loaded):
     with pytest.raises(InputError, match="is kept by one process"):
         embed_shards(str(shards), str(tmp_path / "x"), model="fake", ray="auto", max_cost=1.0)
+
+
+@pytest.fixture
+def nobody():
+    """An address where nobody listens, and nobody can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("prefix", ["", "ray://"])
+def test_an_address_where_nobody_is(ray, shards, tmp_path, nobody, prefix, capsys):
+    """Ray itself would try for ten minutes."""
+    options = ["-m", "fake", "-o", f"{tmp_path / 'out'}/", f"--ray={prefix}{nobody}"]
+    with pytest.raises(SystemExit) as left:
+        main(["embed", str(shards), *options])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert f"no Ray cluster answers at {prefix}{nobody}" in said
+    assert "ray start --head" in said
+
+
+def test_the_address_of_a_cluster_that_was_killed(ray, shards, tmp_path, nobody, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", nobody)
+    with pytest.raises(InputError, match="no Ray cluster answers at auto .*refused"):
+        embed_shards(str(shards), str(tmp_path / "out"), model="fake", ray="auto")

@@ -9,6 +9,7 @@ when it has finished one. One that dies gives its shard back.
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,12 +19,13 @@ from veclab.cluster.inputs import Shard
 from veclab.cluster.job import Job
 from veclab.cluster.one_shard import ENDS_THE_RUN, Worker
 from veclab.cluster.places import AGAIN, Entry, Folder, open_place
-from veclab.errors import MissingExtra, ModelUnavailable, OutputError, VeclabError
+from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputError, VeclabError
 from veclab.models.names import OPENAI
 from veclab.space import Recipe
 
 _TRIES = 3  # of a shard whose worker died, and of a place for a worker
 _CPUS = 4  # processors of a worker without a GPU: more models beat more threads
+_ANSWER_S = 5.0  # within which a cluster must take a connection; Ray itself tries for ten minutes
 _LOOK_S = 5.0  # how often machines that came and went are looked for
 _OBJECT_STORE = 100 << 20  # bytes, where we start Ray: nothing big goes through it
 _KINDS: dict[str, type[VeclabError]] = {
@@ -76,7 +78,8 @@ class OnRay:
 
     Raises:
         MissingExtra: Ray is not installed.
-        ClusterGone: there is no cluster, or none with room.
+        InputError: nobody answers at the address.
+        ClusterGone: the cluster cannot be joined, or has no room.
         And what `Worker` raises.
     """
 
@@ -102,6 +105,8 @@ class OnRay:
 
     def _connect(self, address: str) -> None:
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address:
+            _answers(address)
         try:
             if address:
                 self._ray.init(address=address, **quiet)
@@ -251,6 +256,24 @@ class OnRay:
             "scheduling_strategy": NodeAffinitySchedulingStrategy(slot.node, soft=False),
         }
         return self._ray.remote(RayWorker).options(**options).remote()
+
+
+def _answers(address: str) -> None:
+    """Raise InputError where nobody takes a connection at a cluster's address."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    try:
+        # What "auto" means may be out of date: a cluster that was killed leaves its address behind.
+        found = canonicalize_bootstrap_address(address) if address == "auto" else address
+        host, _, port = str(found).removeprefix("ray://").rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        where = "auto (this machine's cluster)" if address == "auto" else address
+        raise InputError(
+            f"no Ray cluster answers at {where}: {error}. See with `ray status` where one runs, "
+            'start one with `ray start --head`, or write --ray (ray="") without an address to '
+            "start Ray on this machine for as long as the run takes"
+        ) from None
 
 
 def _with_threads(job: Job, threads: int | None) -> Job:
