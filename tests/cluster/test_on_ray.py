@@ -102,5 +102,5 @@ def test_an_address_where_nobody_is(ray, shards, tmp_path, nobody, prefix, capsy
 
 def test_the_address_of_a_cluster_that_was_killed(ray, shards, tmp_path, nobody, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", nobody)
-    with pytest.raises(InputError, match="no Ray cluster answers at auto .*refused"):
+    with pytest.raises(InputError, match=r"no Ray cluster answers at auto .*refused"):
         embed_shards(str(shards), str(tmp_path / "out"), model="fake", ray="auto")
