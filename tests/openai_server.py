@@ -122,6 +122,7 @@ class OpenAIServer(LoopbackServer):
         habit: what this server does otherwise with a sound answer.
         refuse: what it refuses otherwise: a function of a request, giving an answer or None.
         headers: of every answer, for `x-ratelimit-*`.
+        hold: whether to keep an answer back, which is made already; asked again and again.
         asked: every request for vectors.
     """
 
@@ -137,6 +138,7 @@ class OpenAIServer(LoopbackServer):
     habit: Callable[[dict], dict] = lambda answer: answer
     refuse: Callable[[Asked], Response | None] = lambda asked: None
     headers: dict[str, str] = field(default_factory=dict)
+    hold: Callable[[Asked], bool] = lambda asked: False
     asked: list[Asked] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     shortens: bool = True
@@ -192,6 +194,8 @@ class OpenAIServer(LoopbackServer):
             self.on_hang(asked)
             await _until_gone(request)
         response = self._answer(asked, texts, body)
+        while self.hold(asked):
+            await asyncio.sleep(0.01)
         asked.status = response.status_code
         response.background = _Done(asked)
         return response

@@ -83,5 +83,8 @@ class Fingerprint:
 
     def alike(self, other: Fingerprint) -> bool:
         """Return whether the two are one model's, by the noise that either has."""
-        noise = max(self.noise, other.noise, 0.0)
-        return self.distance(other) <= min(max(FLOOR, _TIMES * noise), _MOST)
+        return self.explains(self.distance(other)) or other.explains(self.distance(other))
+
+    def explains(self, distance: float) -> bool:
+        """Return whether two vectors of one text so far apart can both be this model's."""
+        return distance <= min(max(FLOOR, _TIMES * self.noise), _MOST)

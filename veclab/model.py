@@ -192,13 +192,13 @@ class Model:
         )
         ids = _index(texts) if ids is None else ids
         given = _values(texts)
-        gathered = Gathered(self.space, given)
+        gathered = Gathered(run.space, given)
         for block_ids, block_texts in _blocks(given, ids, self.provider.limits.block_texts):
             gathered.add(embed_block(run, block_ids, block_texts))
         report = self.finish(run)
         if report.left_out:  # the caller may count on a row for each text
             warnings.warn(report.left_out, stacklevel=2)
-        return gathered.vectors(report, self.space)
+        return gathered.vectors(report, run.space)
 
     def finish(self, run: Run) -> Report:
         """Close a run's report: its time, and what the provider and the cache have to say."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.errors import SpaceMismatch
 from veclab.space import Role, Space
 
 
@@ -98,6 +99,7 @@ class BatchResult:
         unanswered: requests among them that were sent and not answered, or not so that it tells
             what was bought: they may be billed all the same.
         tokens_unanswered: of those, as counted here.
+        space: of the vectors; None for the Space that the run began with.
     """
 
     vectors: NDArray[np.float32]
@@ -106,6 +108,7 @@ class BatchResult:
     tokens: int = 0
     unanswered: int = 0
     tokens_unanswered: int = 0
+    space: Space | None = None
 
 
 class Refused(Exception):
@@ -130,6 +133,20 @@ class Refused(Exception):
         super().__init__(reason)
         self.requests, self.tokens = requests, tokens
         self.unanswered, self.tokens_unanswered = unanswered, tokens_unanswered
+
+
+class OtherModel(SpaceMismatch):
+    """A batch was made by another model than the run began with.
+
+    The run ends with this error. What was paid for is kept all the same, in the Space it is of.
+
+    Attributes:
+        made: the batch, with its Space.
+    """
+
+    def __init__(self, message: str, made: BatchResult | None = None) -> None:
+        super().__init__(message)
+        self.made = made
 
 
 class EmbeddingProvider(ABC):
@@ -172,7 +189,7 @@ class EmbeddingProvider(ABC):
         from `limits.concurrency` threads at once, never with an empty batch, and never with a
         text of 0 tokens.
 
-        A provider that buys vectors gives an `BatchResult`, and may raise `Refused`.
+        A provider that buys vectors gives a `BatchResult`, and may raise `Refused` or `OtherModel`.
         """
 
     def reads_role(self, role: Role | None) -> bool:

@@ -153,7 +153,7 @@ class Worker:
         name: Callable[[str], str] = str
         if source.id_column is None:  # numbers would be the same in each shard
             name = f"{shard.input.name}:{{}}".format
-        with ParquetSink(built, self.model.space, run.recipe) as sink:
+        with ParquetSink(built, run.space, run.recipe) as sink:
             for vectors in embedded_blocks(self.model, run, source):
                 sink.write(self._fitted(vectors, name))
             report = self.model.finish(run)

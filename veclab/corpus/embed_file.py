@@ -96,7 +96,7 @@ def embed_file(
 
         policies: dict[str, Any] = {"role": role, "on_long": on_long, "prepare": prepare}
         check_cost(model, source, max_cost, chunks=chunks, **policies)
-    with writing(output, model.space, run.recipe, quantize) as sink:
+    with writing(output, run.space, run.recipe, quantize) as sink:
         blocks = blocks_of(source, model, role, prepare, chunks)
         for vectors in embedded_blocks(model, run, source, blocks):
             sink.write(vectors)
@@ -125,7 +125,7 @@ def embedded_blocks(
         part = embed_block(run, block.ids, block.texts)
         yield Vectors(
             array=part.vectors,
-            space=model.space,
+            space=run.space,
             ids=part.ids,
             texts=part.texts,
             tokens=part.tokens,

@@ -18,6 +18,7 @@ from veclab.provider import (
     BatchResult,
     EmbeddingProvider,
     Limits,
+    OtherModel,
     Refused,
     TokenizedText,
     truncated_length,
@@ -214,8 +215,11 @@ class Answers:
                 elif error is None:
                     given = future.result()
                     yield items, given if isinstance(given, BatchResult) else BatchResult(given)
-                elif failed is None:
-                    raise error
+                else:
+                    if isinstance(error, OtherModel) and error.made is not None:
+                        yield items, error.made
+                    if failed is None:
+                        raise error
             if self._error is not failed:
                 assert self._error is not None
                 raise self._error
@@ -231,7 +235,8 @@ def run_batches(
     memory; a batch over that goes alone.
 
     A batch that the provider refuses is halved until the text at fault is alone, and comes as
-    refused. When anything fails, Ctrl-C included, batches not yet begun are dropped, and those in
+    refused. One that another model made comes with its Space, and then the loop ends with
+    `OtherModel`. When anything fails, Ctrl-C included, batches not yet begun are dropped, and those in
     flight are waited for and come as ever before the error is raised, so that nothing computed or
     paid for is lost. For that, what stores a result stands in a `with results.shielded():`, which
     puts its own errors off; Ctrl-C waits from a result's arrival to the call for the next one.

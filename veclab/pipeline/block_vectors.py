@@ -25,6 +25,7 @@ class BlockVectors:
         ready: bool (k,): the vector is there.
         refused: bool (k,): the model will not embed the text.
         elsewhere: bool (k,): another run is buying it.
+        recipe: how they are made.
     """
 
     def __init__(self, found: Found, recipe: Recipe) -> None:
@@ -36,6 +37,7 @@ class BlockVectors:
             known[~self.ready] = 0
         self.refused = np.zeros(len(found.hit), np.bool_)
         self.elsewhere = np.zeros(len(found.hit), np.bool_)
+        self.recipe = recipe
         self._limit, self._normalized = recipe.max_tokens, recipe.space.normalized
         self._missing: dict[int, int] = {}  # windows still to come, by text
 

@@ -11,6 +11,7 @@ costs one lookup and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import filterfalse
 
 import numpy as np
@@ -34,7 +35,7 @@ from veclab.pipeline.prepare import (
     text_digests,
 )
 from veclab.pipeline.run import DistinctTexts, EmbeddedBlock, PlannedBlock, PreparedTexts, Run
-from veclab.provider import BatchResult
+from veclab.provider import BatchResult, OtherModel
 from veclab.report import extend_ids, shorten
 
 # Unread texts whose reason is asked for in a report.
@@ -54,6 +55,7 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
         BadVectors: the model gave something else than a finite, non-zero vector per text.
         CacheError: the cache cannot be written (a full disk).
         CostTooHigh: going on would cost more than `max_cost`.
+        OtherModel: the endpoint has another model than when the run began.
     """
     prepared = prepare(run, ids, texts)
     take_sample(run, prepared.texts)
@@ -67,8 +69,10 @@ def embed_block(run: Run, ids: Sequence[str], texts: Sequence[str | None]) -> Em
                 with results.shielded():  # nothing that was computed or paid for is lost
                     taken = leave_out_refused(run, distinct, vectors, items, result)
                     checked = check_result(run, distinct, taken, result)
-                    finished = vectors.add(taken, checked)
-                    write_cache(run, distinct, vectors, finished)
+                    into = vectors if run.made(result) else of_other(run, distinct, result)
+                    finished = into.add(taken, checked)
+                    write_cache(run, distinct, into, finished)
+                    require_own(run, result)
     if run.cache is not None:
         run.cache.release(keep=PAGES_KEPT)
     prepared, place = leave_out_unread(run, prepared, distinct, vectors)
@@ -178,6 +182,30 @@ def look_up(run: Run, distinct: DistinctTexts) -> BlockVectors:
     return vectors
 
 
+def of_other(run: Run, distinct: DistinctTexts, result: BatchResult) -> BlockVectors:
+    """Begin a block for what another model made; it is kept for a run that begins with that."""
+    recipe = replace(run.recipe, space=result.space or run.recipe.space)
+    if run.cache is not None:
+        for key in (recipe.whole_key, recipe.cut_key):
+            run.cache.describe(key, recipe.to_json())
+    return BlockVectors(nothing_found(len(distinct.texts), recipe), recipe)
+
+
+def require_own(run: Run, result: BatchResult) -> None:
+    """End the run where another model made a result.
+
+    Raises:
+        OtherModel: it did.
+    """
+    if not run.made(result):
+        raise OtherModel(
+            f"{run.recipe.space.endpoint} has another model under the name "
+            f"{run.recipe.space.model} than when this run began. What either made is kept, in the "
+            "cache, in a Space of its own. Run again: that goes on with the new one, and embeds "
+            "the texts of the old one anew"
+        )
+
+
 def count_earlier(run: Run, distinct: DistinctTexts, vectors: BlockVectors) -> None:
     """Take texts of earlier blocks for embedded, for which their tokens are counted again."""
     met = np.flatnonzero(~vectors.ready & ~distinct.fresh).tolist()
@@ -241,7 +269,7 @@ def write_cache(
     if run.cache is not None and finished:
         keep_vectors(
             run.cache,
-            run.recipe,
+            vectors.recipe,
             [distinct.digests[i] for i in finished],
             vectors.array[finished],
             vectors.tokens[finished],

@@ -14,9 +14,9 @@ from veclab.cache import Cache
 from veclab.cache.claims import Claims
 from veclab.pipeline.distinct import Seen
 from veclab.pipeline.prepare import Preparation
-from veclab.provider import EmbeddingProvider
+from veclab.provider import BatchResult, EmbeddingProvider
 from veclab.report import Report
-from veclab.space import OnLong, Recipe
+from veclab.space import OnLong, Recipe, Space
 
 if TYPE_CHECKING:
     from veclab.pipeline.batching import BatchItem
@@ -47,6 +47,19 @@ class Run:
     # Texts that are looked at for their languages when the run ends.
     sample: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def space(self) -> Space:
+        """That of its vectors, as it is known by now.
+
+        The provider's own may have become another meanwhile, where another run met a new model.
+        """
+        own, now = self.recipe.space, self.provider.space
+        return now if now.id == own.id else own
+
+    def made(self, result: BatchResult) -> bool:
+        """Return whether vectors are of the Space that the run began with."""
+        return result.space is None or result.space.id == self.recipe.space.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,14 @@ class Canary:
             self.seen = False
         return self._facts(met)
 
+    def made(self, vector: Vectors, again: Vectors) -> bool:
+        """Return whether a text's vector, float32 (dim,), is the present model's, which gave one.
+
+        It is one model's that gave either, as near as two of its answers are.
+        """
+        one, other = (v / np.linalg.norm(v.astype(np.float64)) for v in (vector, again))
+        return self.known[self.current].explains(float(np.linalg.norm(one - other)))
+
     async def judge(self, vectors: Vectors, again: Callable[[], Awaitable[Vectors]]) -> None:
         """Compare with what is remembered, and remember.
 
@@ -207,9 +215,9 @@ class Canary:
             f"{self.url} has another model under the name {self.model} than on {before}: {kind}. "
             f"Fixed short texts got other vectors (distance {found.distance(expected):.2f}, the "
             f"endpoint's own noise is {max(found.noise, expected.noise):.4f}). Vectors made "
-            f"before cannot be compared with those made from {today} on, and nothing of this "
-            "answer was kept. Run again: that goes on with the new model, in a Space of its own, "
-            "and embeds the texts of the old one anew"
+            f"before cannot be compared with those made from {today} on. What this answer holds "
+            "is kept, in the cache, as the new model's. Run again: that goes on with the new "
+            "model, in a Space of its own, and embeds the texts of the old one anew"
         )
         raise SpaceMismatch(self._changed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veclab.errors import InputError
 from veclab.models.openai.canary import CANARY
 from veclab.models.openai.prices import Price
 from veclab.provider import Limits
@@ -51,3 +52,25 @@ def limits_of(
         block_texts=65_536,
         price=dollars,
     )
+
+
+def asked_dimensions(model: str, known: Known | None, dimensions: int | None) -> int | None:
+    """Return what to put into requests: nothing where it is the model's own size.
+
+    Raises:
+        InputError: the model cannot give so many.
+    """
+    if dimensions is None:
+        return None
+    if dimensions < 1:
+        raise InputError(f"dimensions must be 1 or more, not {dimensions}")
+    if known is None:
+        return dimensions
+    if dimensions > known.dimensions:
+        raise InputError(f"{model} has {known.dimensions:,} dimensions; {dimensions:,} is too many")
+    if dimensions != known.dimensions and not known.shortens:
+        raise InputError(
+            f"{model} always gives {known.dimensions:,} dimensions; `dimensions` works with "
+            "text-embedding-3-small and text-embedding-3-large"
+        )
+    return None if dimensions == known.dimensions else dimensions

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import BadVectors, InputError, ProviderError, SpaceMismatch
+from veclab.errors import BadVectors, ProviderError, SpaceMismatch
 from veclab.models.openai.canary import CANARY, Canary
 from veclab.models.openai.endpoint import Facts, find_access, recall, remember
 from veclab.models.openai.failures import TRIES_FAULT, Tally
-from veclab.models.openai.known import KNOWN, Known, limits_of
+from veclab.models.openai.known import KNOWN, asked_dimensions, limits_of
 from veclab.models.openai.prices import find_price
 from veclab.models.openai.refusals import TooMuch
 from veclab.models.openai.requests import PROBE, Requests
@@ -26,6 +26,7 @@ from veclab.models.openai.token_counts import Counter, EstimatingCounter, ExactC
 from veclab.provider import (
     BatchResult,
     EmbeddingProvider,
+    OtherModel,
     Refused,
     TokenizedText,
     truncated_length,
@@ -75,7 +76,7 @@ class OpenAIModel(EmbeddingProvider):
         self.model = model
         self.access = find_access(base_url)
         self.known = KNOWN.get(model)
-        self.asked_dimensions = _asked_dimensions(model, self.known, dimensions)
+        self.asked_dimensions = asked_dimensions(model, self.known, dimensions)
         self.counter: Counter = (
             EstimatingCounter() if self.known is None else ExactCounter(self.known.encoding)
         )
@@ -219,21 +220,28 @@ class OpenAIModel(EmbeddingProvider):
             ProviderError: it refuses for good, or failed once too often.
             BadVectors: its answers cannot be used.
             SpaceMismatch: its vectors have another length than before.
+            OtherModel: another model answers now; it has the vectors of that one.
             ModelUnavailable: there is no key.
         """
         texts = [self.text_of(one) for one in batch]
         counts = [truncated_length(one.tokens, self.limits.max_tokens) for one in batch]
         dim, asked = self.space.dimensions, self.requests_for(role)
         if not self.canary.wait():
-            return asked.run(self._embed(asked, texts, counts, dim))
+            before = self.space
+            made = asked.run(self._embed(asked, texts, counts, dim))
+            if self.space.generation != before.generation:  # found by another run meanwhile
+                made = asked.run(self._attribute(asked, texts, counts, made, before))
+            return replace(made, space=before) if made.space is None else made
         try:
             if self.canary_apart:
                 spent = self.requests.run(self._canary_alone(dim))
                 try:
-                    return _added(asked.run(self._embed(asked, texts, counts, dim)), spent)
+                    made = _added(asked.run(self._embed(asked, texts, counts, dim)), spent)
                 except Refused as refused:
                     raise _refused_after(spent, refused) from None
-            return asked.run(self._embed_first(texts, counts, dim))
+            else:
+                made = asked.run(self._embed_first(texts, counts, dim))
+            return self._of_now(made)
         finally:
             self.canary.done()
             self.space = replace(self.space, **self.canary.facts)
@@ -262,12 +270,40 @@ class OpenAIModel(EmbeddingProvider):
             except Refused as again:
                 raise _refused_after(spent, again) from None
         n = len(texts)
+        left = {row: reason for row, reason in both.refused.items() if row < n}
+        first = replace(both, vectors=both.vectors[:n], refused=left)
         if any(row >= n for row in both.refused):
             self.canary.skip("it gives no usable vector for a plain short text")
         else:
-            await self.canary.judge(both.vectors[n:], lambda: self._ask_canary(dim))
-        left = {row: reason for row, reason in both.refused.items() if row < n}
-        return replace(both, vectors=both.vectors[:n], refused=left)
+            try:
+                await self.canary.judge(both.vectors[n:], lambda: self._ask_canary(dim))
+            except SpaceMismatch as changed:
+                raise OtherModel(str(changed), self._of_now(first)) from None
+        return first
+
+    def _of_now(self, made: BatchResult) -> BatchResult:
+        """Return a batch with the Space of the model that is there now."""
+        return replace(made, space=replace(self.space, **self.canary.facts))
+
+    async def _attribute(
+        self,
+        requests: Requests,
+        texts: list[str],
+        counts: list[int],
+        made: BatchResult,
+        before: Space,
+    ) -> BatchResult:
+        """Tell which model made a batch that was on its way when another one was found.
+
+        The shortest of its texts is asked again, which the new one answers as it did, or not.
+        """
+        rows = [row for row in range(len(texts)) if row not in made.refused]
+        if not rows:
+            return made
+        row, now = min(rows, key=counts.__getitem__), self._of_now(made)
+        again = await self._embed(requests, [texts[row]], [counts[row]], before.dimensions)
+        same = self.canary.made(made.vectors[row], again.vectors[0])
+        return _added(now if same else made, again)
 
     async def _canary_alone(self, dim: int) -> BatchResult:
         """Look at the canary in requests of its own; return what that took."""
@@ -353,24 +389,6 @@ def _refused_after(spent: BatchResult, refused: Refused) -> Refused:
     return Refused(
         str(refused), both.requests, both.tokens, both.unanswered, both.tokens_unanswered
     )
-
-
-def _asked_dimensions(model: str, known: Known | None, dimensions: int | None) -> int | None:
-    """Return what to put into requests: nothing where it is the model's own size."""
-    if dimensions is None:
-        return None
-    if dimensions < 1:
-        raise InputError(f"dimensions must be 1 or more, not {dimensions}")
-    if known is None:
-        return dimensions
-    if dimensions > known.dimensions:
-        raise InputError(f"{model} has {known.dimensions:,} dimensions; {dimensions:,} is too many")
-    if dimensions != known.dimensions and not known.shortens:
-        raise InputError(
-            f"{model} always gives {known.dimensions:,} dimensions; `dimensions` works with "
-            "text-embedding-3-small and text-embedding-3-large"
-        )
-    return None if dimensions == known.dimensions else dimensions
 
 
 def _is_local(url: str) -> bool:
