@@ -9,6 +9,9 @@ import numpy as np
 import openai
 import pytest
 
+import veclab
+from tests.models.openai.test_canary import another
+from tests.openai_server import KEY, OpenAIServer
 from tests.server.conftest import LONG, Gated
 from tests.waiting import wait_until
 from veclab.errors import BadVectors
@@ -224,3 +227,25 @@ def test_half_closed_and_dropped_connections_leave_nothing_behind(threaded, gate
     wait_for(server, "requests_in_flight", 0)
     assert httpx.get(server.url + "/health").status_code == 200
     assert server.serving.models["fake"].batcher.admission.backlog == 0
+
+
+def test_a_swap_at_an_endpoint_is_told_of_and_what_it_answered_is_kept(threaded, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with OpenAIServer() as endpoint:
+
+        def load():
+            return veclab.load("openai:text-embedding-3-small", base_url=endpoint.url)
+
+        model = load()
+        model.embed(["before"])
+        server = threaded(model.provider, cache=model.cache)
+        endpoint.vectors = another
+        for text in ("first", "second"):
+            answer = server.embed([text, f"{text} too"])
+            assert answer.status_code == 502
+            assert "another model than when this server began" in answer.text
+        server.serving.models["fake"].batcher._keeper.close()
+        assert endpoint.bought == {"before": 1, "first": 1, "first too": 1}
+        texts = ["first", "first too", "before"]
+        assert np.allclose(load().embed(texts).array, another(texts, 1536), atol=1e-6)
+        assert endpoint.bought == {"before": 2, "first": 1, "first too": 1}

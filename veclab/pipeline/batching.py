@@ -236,10 +236,11 @@ def run_batches(
 
     A batch that the provider refuses is halved until the text at fault is alone, and comes as
     refused. One that another model made comes with its Space, and then the loop ends with
-    `OtherModel`. When anything fails, Ctrl-C included, batches not yet begun are dropped, and those in
-    flight are waited for and come as ever before the error is raised, so that nothing computed or
-    paid for is lost. For that, what stores a result stands in a `with results.shielded():`, which
-    puts its own errors off; Ctrl-C waits from a result's arrival to the call for the next one.
+    `OtherModel`. When anything fails, Ctrl-C included, batches not yet begun are dropped, and those
+    in flight are waited for and come as ever before the error is raised, so that nothing computed
+    or paid for is lost. For that, what stores a result stands in a `with results.shielded():`,
+    which puts its own errors off; Ctrl-C waits from a result's arrival to the call for the next
+    one.
     """
     return Answers(provider, role, batches)
 

@@ -13,18 +13,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import CacheError, VeclabError
+from veclab.errors import BadVectors, CacheError, SpaceMismatch, VeclabError
 from veclab.model import Model
 from veclab.pipeline.batch_planning import descending
 from veclab.pipeline.batching import BatchItem, cut_batches
-from veclab.pipeline.embed import check_result
-from veclab.provider import BatchResult, Refused, truncated_length
+from veclab.pipeline.embed import check_result, of_other
+from veclab.provider import BatchResult, OtherModel, Refused, truncated_length
 from veclab.server.admission import Admission
 from veclab.server.fair_queue import FairQueue
 from veclab.server.jobs import PART_CHARS, Block, Job, Part
@@ -255,6 +256,12 @@ class Batcher:
             result = given if isinstance(given, BatchResult) else BatchResult(given)
             blocks = _by_block(entries, result)
             checked = [check_result(b.run, b.distinct, items, some) for b, items, some in blocks]
+        except OtherModel as error:
+            for entry in entries:
+                self._fail(entry, error)
+            with suppress(BadVectors):
+                self._keep_other(entries, error)
+            return
         except Exception as error:
             if len(entries) > 1:
                 middle = len(entries) // 2
@@ -269,6 +276,16 @@ class Batcher:
         if self.metrics is not None:
             sizes = [e.item.tokenized.tokens for e in entries]
             self.metrics.batch([truncated_length(s, self._limits.max_tokens) for s in sizes])
+
+    def _keep_other(self, entries: list[Entry], error: OtherModel) -> None:
+        """Keep what another model than the server began with has made, for when it is served."""
+        if error.made is None or self._keeper is None:
+            return
+        for block, items, some in _by_block(entries, error.made):
+            taken = [item for row, item in enumerate(items) if row not in some.refused]
+            other = of_other(block.run, block.distinct, some)
+            finished = other.add(taken, check_result(block.run, block.distinct, items, some))
+            self._keeper.put(block, finished, other)
 
     def _add(
         self,
@@ -298,6 +315,9 @@ class Batcher:
         problem: Exception = internal()
         if isinstance(error, Refused):
             problem = Problem(400, f"The model's endpoint refused a text: {error}", param="input")
+        elif isinstance(error, SpaceMismatch):
+            said = "The model's endpoint has another model than when this server began: restart it."
+            problem = Problem(502, said, code="bad_gateway")
         elif isinstance(error, VeclabError) and self._limits.paid:
             problem = Problem(502, "The model's endpoint did not answer.", code="bad_gateway")
         with self._lock:
@@ -348,6 +368,6 @@ def _by_block(
     apart = []
     for some in rows.values():
         refused = {i: result.refused[row] for i, row in enumerate(some) if row in result.refused}
-        part = BatchResult(np.asarray(result.vectors)[some], refused)
+        part = BatchResult(np.asarray(result.vectors)[some], refused, space=result.space)
         apart.append((entries[some[0]].block, [entries[row].item for row in some], part))
     return apart

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.cache import PAGES_KEPT, Cache
+from veclab.pipeline.block_vectors import BlockVectors
 from veclab.pipeline.lookup import keep_vectors
 from veclab.server.jobs import Block
 from veclab.space import Recipe
@@ -39,14 +40,16 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="veclab-keep", daemon=True)
         self._thread.start()
 
-    def put(self, block: Block, finished: Sequence[int]) -> None:
-        """Take the vectors of distinct texts of a block."""
+    def put(
+        self, block: Block, finished: Sequence[int], vectors: BlockVectors | None = None
+    ) -> None:
+        """Take the vectors of distinct texts of a block; or others than the block's own."""
         if self._failed:
             return
-        rows, vectors = list(finished), block.vectors
+        rows, vectors = list(finished), vectors or block.vectors
         self._queue.put(
             _Results(
-                block.run.recipe,
+                vectors.recipe,
                 [block.distinct.digests[i] for i in rows],
                 vectors.array[rows],
                 vectors.tokens[rows],
