@@ -200,9 +200,9 @@ def require_own(run: Run, result: BatchResult) -> None:
     if not run.made(result):
         raise OtherModel(
             f"{run.recipe.space.endpoint} has another model under the name "
-            f"{run.recipe.space.model} than when this run began. What either made is kept, in the "
-            "cache, in a Space of its own. Run again: that goes on with the new one, and embeds "
-            "the texts of the old one anew"
+            f"{run.recipe.space.model} than when this run began. What either made is kept in a "
+            "Space of its own, where there is a cache. Run again: that goes on with the new one, "
+            "and embeds the texts of the old one anew"
         )
 
 

@@ -48,7 +48,7 @@ def test_between_two_runs_the_answer_that_shows_it_is_kept(server):
     assert bought(server, OLD) == {1}
     server.vectors = another
     texts = [*OLD, *(f"new {i}" for i in range(9))]
-    with pytest.raises(SpaceMismatch, match="is kept, in the cache, as the new model's"):
+    with pytest.raises(SpaceMismatch, match="is kept as the new model's"):
         load(server).embed(texts)
     assert server.bought.total() == 2  # one request of two texts
     new = load(server).embed(texts)

@@ -100,8 +100,7 @@ class Canary:
         """
         if self.seen:
             return False
-        if self._pid != os.getpid():  # a forked child: whoever held the lock is not here
-            self._lock, self._pid = threading.Lock(), os.getpid()
+        self._in_this_process()
         before = self._round
         self._lock.acquire()
         if not self.seen and not self._changed and before == self._round:
@@ -112,6 +111,17 @@ class Canary:
         if not self.seen:
             raise Stopped
         return False
+
+    def _in_this_process(self) -> None:
+        if self._pid != os.getpid():  # a forked child: whoever held the lock is not here
+            self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def settled(self) -> str | None:
+        """Wait for a batch that looks at this moment; return the generation that is there then."""
+        self._in_this_process()
+        with self._lock:
+            generation: str | None = self.facts["generation"]
+        return generation
 
     def done(self) -> None:
         """Let the others go on."""
@@ -216,8 +226,8 @@ class Canary:
             f"Fixed short texts got other vectors (distance {found.distance(expected):.2f}, the "
             f"endpoint's own noise is {max(found.noise, expected.noise):.4f}). Vectors made "
             f"before cannot be compared with those made from {today} on. What this answer holds "
-            "is kept, in the cache, as the new model's. Run again: that goes on with the new "
-            "model, in a Space of its own, and embeds the texts of the old one anew"
+            "is kept as the new model's, where there is a cache. Run again: that goes on with the "
+            "new model, in a Space of its own, and embeds the texts of the old one anew"
         )
         raise SpaceMismatch(self._changed)
 

@@ -227,9 +227,9 @@ class OpenAIModel(EmbeddingProvider):
         counts = [truncated_length(one.tokens, self.limits.max_tokens) for one in batch]
         dim, asked = self.space.dimensions, self.requests_for(role)
         if not self.canary.wait():
-            before = self.space
+            before = replace(self.space, **self.canary.facts)
             made = asked.run(self._embed(asked, texts, counts, dim))
-            if self.space.generation != before.generation:  # found by another run meanwhile
+            if self.canary.settled() != before.generation:  # another run has found it meanwhile
                 made = asked.run(self._attribute(asked, texts, counts, made, before))
             return replace(made, space=before) if made.space is None else made
         try:
@@ -293,17 +293,19 @@ class OpenAIModel(EmbeddingProvider):
         made: BatchResult,
         before: Space,
     ) -> BatchResult:
-        """Tell which model made a batch that was on its way when another one was found.
-
-        The shortest of its texts is asked again, which the new one answers as it did, or not.
-        """
+        """Tell which model made a batch, by its shortest text, which is asked again."""
         rows = [row for row in range(len(texts)) if row not in made.refused]
         if not rows:
             return made
-        row, now = min(rows, key=counts.__getitem__), self._of_now(made)
+        row = min(rows, key=counts.__getitem__)
         again = await self._embed(requests, [texts[row]], [counts[row]], before.dimensions)
+        if again.refused:
+            raise SpaceMismatch(
+                f"{self.access.url} has another model under the name {self.model} than before, "
+                "and nobody knows which of them answered: nothing of it was kept"
+            )
         same = self.canary.made(made.vectors[row], again.vectors[0])
-        return _added(now if same else made, again)
+        return _added(self._of_now(made) if same else made, again)
 
     async def _canary_alone(self, dim: int) -> BatchResult:
         """Look at the canary in requests of its own; return what that took."""
