@@ -130,8 +130,8 @@ class TestEmbed:
         [
             ([], "give either INPUT"),
             (["none.txt", "-o", "v.parquet"], "none.txt"),
-            (["corpus.jsonl"], "-o OUT.parquet"),
-            (["corpus.jsonl", "-o", "v.csv"], ".parquet"),
+            (["corpus.jsonl"], "-o corpus.parquet"),
+            (["corpus.jsonl", "-o", "v.docx"], ".parquet"),
             (["corpus.jsonl", "-o", "none/v.parquet"], "mkdir -p none"),
             (["corpus.jsonl", "-o", "v.parquet", "--column", "txt"], "did you mean 'text'"),
             (["corpus.jsonl", "-o", "v.parquet", "-m", "./nowhere"], "no model folder"),

@@ -25,7 +25,9 @@ class ServerProcess:
     """`veclab serve` as users run it."""
 
     def __init__(self, environment, *arguments, bare=False):
-        command = [] if bare else ["-m", "veclab", "serve", "--port", "0"]
+        command = [] if bare else ["-m", "veclab", "serve"]
+        if not bare and "--port" not in arguments:
+            command += ["--port", "0"]
         command = [sys.executable, *command, *map(str, arguments)]
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

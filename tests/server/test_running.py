@@ -209,3 +209,4 @@ def test_options_that_do_not_go_together():
         done = CliRunner().invoke(app, ["serve", *arguments])
         assert done.exit_code == 2
         assert said in done.output
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # as it was before

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -30,9 +30,23 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
         And what loading a model or opening a store raises.
     """
     # Before anything is loaded: process 1 of a container ignores signals that it does not handle.
-    for number in _SIGNALS:
-        signal.signal(number, _leave_early)
-    settings.check()
+    with _leaving_early():
+        settings.check()
+        _run(settings, on_ready)
+
+
+@contextlib.contextmanager
+def _leaving_early() -> Iterator[None]:
+    """End the process on a signal, and leave signals as they were found."""
+    before = {number: signal.signal(number, _leave_early) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, signal.SIG_DFL if usual is None else usual)
+
+
+def _run(settings: Settings, on_ready: Callable[[str], None]) -> None:
     try:
         import httptools  # noqa: F401
         import msgspec  # noqa: F401
