@@ -1,9 +1,11 @@
 """A million texts on one machine: embedded, indexed and searched, killed on the way and resumed.
 
     python -m benchmarks.million [--model NAME] [--texts N] [--ray] [--work FOLDER] [--name NAME]
+                                 [--example]
 
-The texts are the summaries of ../shared/data (998,980 of them), else the summaries of
-examples/packages.jsonl.gz over and over. They are written as shards of 20,000 lines, and then
+The texts are the summaries of ../shared/data (998,980 of them), else (or with --example) the
+summaries of examples/packages.jsonl.gz over and over. They are written as shards of 20,000 lines,
+and then
 
     veclab embed SHARDS -m MODEL -o VECTORS/     killed (SIGKILL) after a third of the shards, and
                                                  after two thirds; given again each time
@@ -51,6 +53,7 @@ def main() -> None:
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
     parser.add_argument("--texts", type=int, default=10**9, help="take the first N")
     parser.add_argument("--shard", type=int, default=SHARD, help="texts of a shard")
+    parser.add_argument("--example", action="store_true", help="texts of examples/ in any case")
     parser.add_argument("--ray", action="store_true", help="embed on Ray, started here")
     parser.add_argument("--work", type=Path, help="where shards, vectors and store are left")
     parser.add_argument("--name", help="under which the figures are kept; else the model's")
@@ -69,7 +72,7 @@ def main() -> None:
 def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Go the whole way in a folder."""
     facts = machine()
-    shards = write_shards(work / "texts", options.texts, options.shard)
+    shards = write_shards(work / "texts", options.texts, options.shard, options.example)
     vectors, store = work / "vectors", work / "store"
     command = ["embed", str(work / "texts"), "-m", options.model, "-o", f"{vectors}/", "--json"]
     if options.ray:
@@ -93,10 +96,10 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
 
 
-def write_shards(folder: Path, most: int, size: int) -> int:
+def write_shards(folder: Path, most: int, size: int, example: bool = False) -> int:
     """Write texts as JSON Lines, `size` a file; return how many files."""
     folder.mkdir(exist_ok=True)
-    texts = itertools.islice(enumerate(summaries(most), 1), most)
+    texts = itertools.islice(enumerate(summaries(most, example), 1), most)
     count = 0
     while part := list(itertools.islice(texts, size)):
         lines = (json.dumps({"id": number, "text": text}) for number, text in part)
@@ -105,9 +108,9 @@ def write_shards(folder: Path, most: int, size: int) -> int:
     return count
 
 
-def summaries(most: int) -> Iterator[str]:
+def summaries(most: int, example: bool = False) -> Iterator[str]:
     """Summaries of packages, all that there are or as many as asked for."""
-    if SHARED.exists():
+    if SHARED.exists() and not example:
         with gzip.open(SHARED, "rt", encoding="utf-8") as file:
             yield from (line.rstrip("\n").partition("\t")[2] for line in file)
         return
@@ -156,6 +159,7 @@ def run(arguments: list[str], until: Any = None) -> dict[str, Any]:
         status, used = os.wait4(child.pid, 0)[1:] if child.returncode is None else (0, None)
         child.returncode = os.waitstatus_to_exitcode(status)
         figures: dict[str, Any] = {
+            "exit": child.returncode,
             "seconds": round(time.perf_counter() - start, 2),
             "peak_mb": 0 if used is None else used.ru_maxrss // 1024,
         }

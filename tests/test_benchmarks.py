@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks import table
+from benchmarks import scale, table
 from benchmarks.peers import REFERENCE
 from tests.server.conftest import threaded  # noqa: F401
 
@@ -94,3 +94,57 @@ def test_a_load_of_the_server_is_told(threaded):  # noqa: F811
     told = json.loads(done.stdout)
     assert sum(told["statuses"].values()) == 100
     assert told["texts_per_s"] > 0
+
+
+@pytest.mark.slow
+def test_the_million_run_made_small_is_killed_and_resumed(tmp_path, monkeypatch):
+    """The whole way on texts of the repository: embed, kill -9 twice, resume, index, search."""
+    pytest.importorskip("wordllama", reason="needs veclab[wordllama]")
+    pytest.importorskip("lance", reason="needs veclab[store]")
+    output = tmp_path / "million.json"
+    command = [sys.executable, "-m", "benchmarks.million", "--model", "wordllama", "--example"]
+    command += ["--texts", "24000", "--shard", "1200", "--work", str(tmp_path / "work")]
+    done = subprocess.run(
+        [*command, "--output", str(output)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(output.read_text())["wordllama"]
+    first, second, last = told["embed"]["runs"]
+    assert first["exit"] == second["exit"] == -9
+    assert 0 < first["killed_with"] < second["killed_with"] < told["shards"] == 20
+    assert last["exit"] == 0
+    assert told["texts"] == told["index"]["passages"] == 24_000
+    assert told["search"]["queries"] > 100
+
+
+class TestSimulation:
+    def test_shards_are_given_out_as_workers_become_free(self):
+        """By hand: one worker has 4, the other 1, 1, 1 and then 3; both start for 2 s."""
+        run = scale.simulate([4, 1, 1, 1, 3], 2, 2, start_s=2)
+        assert (run.seconds, run.working, run.lost) == (8, 2, 0)
+        assert run.share == pytest.approx(10 / 16)
+
+    def test_four_workers_on_two_cores_are_two(self):
+        shards = [1.0, 2.0, 1.5] * 5
+        two, four = (scale.simulate(shards, workers, 2, start_s=1) for workers in (2, 4))
+        assert four == two
+        assert scale.simulate(shards, 4, 4, start_s=1).seconds < two.seconds
+        assert scale.simulate(shards, 4, 8, threads=4, start_s=1) == two
+
+    def test_a_worker_that_dies_costs_its_shard_again_and_a_start(self):
+        shards = [1.0] * 400
+        calm, rough = (scale.simulate(shards, 4, 4, start_s=5, death=d) for d in (0, 0.1))
+        assert calm.lost == calm.failed == 0
+        assert 20 < rough.lost < 80
+        assert rough.seconds > calm.seconds
+        hopeless = scale.simulate(shards, 4, 4, death=1)
+        assert (hopeless.failed, hopeless.lost) == (400, 400 * scale.TRIES)
+
+    def test_no_room_is_told(self):
+        with pytest.raises(ValueError, match="no room on 2 cores"):
+            scale.simulate([1.0], 1, 2, threads=4)
+
+    def test_tries_are_those_of_the_cluster(self):
+        from veclab.cluster import on_ray
+
+        assert scale.TRIES == on_ray._TRIES

@@ -110,3 +110,9 @@ def test_the_reference_is_not_stale():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_reckoned_of_scale_is_not_stale():
+    command = [sys.executable, "-m", "benchmarks.scale_plan", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
