@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from pathlib import Path
 
 import hypothesis
@@ -48,12 +49,18 @@ def home(tmp_path, monkeypatch):
     return path
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def ctrl_c():
-    """Python, and what it starts, hears Ctrl-C; what a shell runs in the background does not."""
+    """Python, and what it starts, hears Ctrl-C, whatever a shell or a test before has done to it.
+
+    A handler that a test leaves behind would end the process at the next test that presses it.
+    """
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, usual)
+    left = signal.getsignal(signal.SIGINT)
+    if left is not signal.default_int_handler:
+        warnings.warn(f"a handler of Ctrl-C was left behind: {left}", stacklevel=1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL if usual is None else usual)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""LangChain: a veclab store as a `VectorStore`.
+"""LangChain: a store of veclab as a `VectorStore`.
 
 from veclab.integrations.langchain_store import VeclabVectorStore
 

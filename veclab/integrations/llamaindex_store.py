@@ -1,4 +1,4 @@
-"""LlamaIndex: a veclab store as a vector store.
+"""LlamaIndex: a store of veclab as a vector store.
 
     from veclab.integrations.llamaindex_store import VeclabVectorStore
 
@@ -196,7 +196,7 @@ class VeclabVectorStore(BasePydanticVectorStore):
             )
         if query.mode not in _MODES:
             known = ", ".join(sorted(mode.value for mode in _MODES))
-            raise InputError(f"a veclab store has no mode {query.mode.value!r}; it has {known}")
+            raise InputError(f"a store of veclab has no mode {query.mode.value!r}; it has {known}")
         with self._lock:
             if is_empty(self._store):
                 return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
@@ -278,7 +278,7 @@ def _where(filters: MetadataFilters) -> str:
         elif isinstance(one, MetadataFilter):
             if one.operator not in _OPERATORS:
                 raise InputError(
-                    f"a veclab store has no filter {one.operator.value!r}; it has "
+                    f"a store of veclab has no filter {one.operator.value!r}; it has "
                     f"{', '.join(sorted(known.value for known in _OPERATORS))}"
                 )
             parts.append(compare(one.key, _OPERATORS[one.operator], one.value))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from veclab.errors import InputError, ModelUnavailable, VeclabError
+from veclab.models.spelling import explain, split_cut
 from veclab.models.words.model import is_words
 from veclab.provider import EmbeddingProvider
 
@@ -84,6 +85,11 @@ def open_named(name: str, options: Mapping[str, Any]) -> tuple[EmbeddingProvider
         ModelUnavailable: no package brings such models, or the one that does is broken.
         What the provider raises.
     """
+    whole, (name, cut) = name, split_cut(name)
+    wanted = options.get("dimensions")
+    if cut is not None and wanted not in (None, cut):
+        raise InputError(f"{whole} has {cut} dimensions, not {wanted}: say it once")
+    options = {**options, "dimensions": wanted or cut}
     prefix = prefix_of(name)
     which = prefix or (_WORDS if is_words(name) else _LOCAL)
     model = name if prefix is None else name[len(prefix) + 1 :]
@@ -91,8 +97,9 @@ def open_named(name: str, options: Mapping[str, Any]) -> tuple[EmbeddingProvider
     if point is None:
         known = ", ".join(f"{one}:" for one in sorted(installed()) if one not in (_LOCAL, _WORDS))
         raise ModelUnavailable(
-            f"no package here brings models called {which}: (there are {known}). Install the one "
-            f"that does, or write one: docs/providers.md"
+            explain(whole)
+            or f"no package here brings models called {which}: (there are {known}). Install the "
+            f"one that does, or write one: docs/providers.md"
         )
     if not model:
         raise InputError(f"{name!r} names no model: write {which}:MODEL")
