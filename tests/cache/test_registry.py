@@ -46,7 +46,7 @@ def test_a_forgotten_cache_closes_nothing_that_another_uses(tmp_path):
         assert not kept.store.closed
         assert kept.store.references == 1
     kept.close()
-    assert registry._stores == {}
+    assert not [path for path in registry._stores if path.is_relative_to(tmp_path)]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
