@@ -87,6 +87,12 @@ def truncated_length(tokens: int, limit: int | None) -> int:
     return tokens if limit is None else min(tokens, limit)
 
 
+def role_of(space: Space, role: Role) -> Role | None:
+    """The role to embed with: none for a model that knows no roles."""
+    known = {name for name, _ in space.prompts}
+    return role if known & {"query", "document"} else None
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """A batch of vectors with what it took to get them, from a provider that buys them.

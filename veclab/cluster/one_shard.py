@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from veclab.errors import (
     SpaceMismatch,
 )
 from veclab.model import Model, load, open_cache
+from veclab.provider import role_of
 from veclab.report import MAX_IDS, Report
 from veclab.vectorfiles.checked import first_line
 from veclab.vectorfiles.files import ParquetSink, open_parquet, space_of
@@ -61,6 +63,7 @@ ENDS_THE_RUN = (
     SpaceMismatch,
     StorageRefused,
 )
+_BLAKE2B = partial(hashlib.blake2b, digest_size=16)
 _COUNTS = (
     *("texts", "tokens", "truncated", "tokens_lost", "split", "empty", "unknown"),
     *("partly_unknown", "tokens_unknown", "repaired", "refused", "requests", "tokens_bought"),
@@ -78,8 +81,8 @@ class Worker:
         self.source, self.output = open_place(job.source), open_place(job.output)
         self.model = load_model(job)
         self._policies = dict(job.policies)
-        if job.as_documents and {"query", "document"} & {r for r, _ in self.model.space.prompts}:
-            self._policies["role"] = "document"
+        if job.as_documents and (role := role_of(self.model.space, "document")) is not None:
+            self._policies["role"] = role
         self.recipe = self.model.start(**self._policies).recipe
         self.job = replace(job, recipe=self.recipe.id) if not job.recipe else job
         if self.recipe.id != self.job.recipe:
@@ -113,7 +116,7 @@ class Worker:
 
     def _embed(self, shard: Shard, max_cost: float | None) -> dict[str, Any]:
         with self.source.fetched(shard.input.name) as path:
-            digest = digest_of(path)
+            digest = digest_of(path, _BLAKE2B)
             facts = {"job": self.job.id, "input": digest, "model": str(self.recipe.space)}
             over = self.output.entry(shard.output)
             if over is not None:
@@ -127,7 +130,7 @@ class Worker:
             with self.output.building(shard.output) as built:
                 report = self._build(source, shard, path, built, facts, max_cost)
                 check(built, report, self.model)
-                told = {"rows": rows_of(report), "sha256": digest_of(built, hashlib.sha256())}
+                told = {"rows": rows_of(report), "sha256": digest_of(built, "sha256")}
                 try:
                     put = self.output.put(shard.output, built, over)
                 except AlreadyThere:
@@ -194,7 +197,7 @@ class Worker:
     def _as_there(self, entry: Entry, there: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the manifest says of an output that is there; a kill may have lost it."""
         with self.output.fetched(entry.name) as path:
-            digest = digest_of(path, hashlib.sha256())
+            digest = digest_of(path, "sha256")
         counts = {name: there[name] for name in ("rows", *_COUNTS) if there.get(name)}
         return {"state": "there", "bytes": entry.size, "tag": entry.tag, "sha256": digest, **counts}
 
@@ -224,13 +227,10 @@ def layout_of(place: Place, shard: Shard, reading: Mapping[str, Any]) -> Layout:
         return Layout.of_source(shard.input.name, opened(path, shard.input.name, reading))
 
 
-def digest_of(path: Path, digest: Any = None) -> str:
-    """Return a digest over the content of a file, in hex digits: BLAKE2b, or another."""
-    digest = hashlib.blake2b(digest_size=16) if digest is None else digest
+def digest_of(path: Path, digest: str | Callable[[], Any]) -> str:
+    """Return a digest over the content of a file, in hex digits."""
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return str(digest.hexdigest())
+        return hashlib.file_digest(file, digest).hexdigest()
 
 
 def facts_of(place: Place, entry: Entry) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from veclab.errors import BadVectors, InputError
 from veclab.model import Model, load
 from veclab.models.names import DEFAULT_MODEL
 from veclab.pipeline.run import OnEmpty
+from veclab.provider import role_of
 from veclab.report import Report, group_notes
 from veclab.space import OnLong, Role, Space, require_same
 from veclab.vectors import Vectors
@@ -98,11 +99,6 @@ class TextEmbedder:
         """
         require_same(written_space(metadata, name), self.space, names=(name, "model"))
 
-    def role(self, role: Role) -> Role | None:
-        """The role to embed with: none for a model that knows no roles."""
-        known = {name for name, _ in self.space.prompts}
-        return role if known & {"query", "document"} else None
-
     def rows(self, texts: Sequence[str], role: Role | None = None) -> NDArray[np.float32]:
         """Embed texts, each of which must have a vector: float32 (n, dim), in order.
 
@@ -151,7 +147,7 @@ class TextEmbedder:
             vectors = model.embed(
                 texts,  # type: ignore[arg-type]  # a missing text is one for on_empty
                 ids=range(start, start + len(texts)),
-                role=None if role is None else self.role(role),
+                role=None if role is None else role_of(model.space, role),
                 on_long=self.on_long,
                 on_empty=on_empty,
             )
@@ -161,6 +157,36 @@ class TextEmbedder:
         if report.cut:
             warnings.warn(f"texts were cut: {report.cut}", stacklevel=4)
         return vectors
+
+
+class HasEmbedder:
+    """What an adapter that holds a TextEmbedder shows of it."""
+
+    _embedder: TextEmbedder
+
+    @property
+    def model(self) -> Model:
+        """The model in use."""
+        return self._embedder.model
+
+    @property
+    def space(self) -> Space:
+        """What its vectors may be compared with."""
+        return self._embedder.space
+
+    @property
+    def report(self) -> Report:
+        """What happened to all texts so far: from the cache, cut, bought."""
+        return self._embedder.report
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The Space, to be written into the metadata of a collection."""
+        return self._embedder.metadata
+
+    def require(self, metadata: Mapping[str, Any]) -> None:
+        """Raise SpaceMismatch where a collection with such metadata is of another Space."""
+        self._embedder.require(metadata)
 
 
 @lru_cache(maxsize=4)

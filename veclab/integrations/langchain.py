@@ -8,15 +8,13 @@ embeddings = VeclabEmbeddings("all-MiniLM-L6-v2")
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from veclab.errors import MissingExtra
-from veclab.integrations.embedding import TextEmbedder, to_lists
+from veclab.integrations.embedding import HasEmbedder, TextEmbedder, to_lists
 from veclab.model import Model
 from veclab.models.names import DEFAULT_MODEL
-from veclab.report import Report
-from veclab.space import OnLong, Space
+from veclab.space import OnLong
 
 try:
     from langchain_core.embeddings import Embeddings
@@ -24,7 +22,7 @@ except ImportError:
     raise MissingExtra("langchain", "veclab in LangChain") from None
 
 
-class VeclabEmbeddings(Embeddings):
+class VeclabEmbeddings(HasEmbedder, Embeddings):
     """A veclab model in LangChain's terms: documents and queries in their roles."""
 
     def __init__(
@@ -40,30 +38,6 @@ class VeclabEmbeddings(Embeddings):
 
     def __repr__(self) -> str:
         return f"VeclabEmbeddings({self.model!r})"
-
-    @property
-    def model(self) -> Model:
-        """The model in use."""
-        return self._embedder.model
-
-    @property
-    def space(self) -> Space:
-        """What its vectors may be compared with."""
-        return self._embedder.space
-
-    @property
-    def report(self) -> Report:
-        """What happened to all texts so far: from the cache, cut, bought."""
-        return self._embedder.report
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The Space, to be written into the metadata of a collection."""
-        return self._embedder.metadata
-
-    def require(self, metadata: Mapping[str, Any]) -> None:
-        """Raise SpaceMismatch where a collection with such metadata is of another Space."""
-        self._embedder.require(metadata)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts that are searched."""

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from veclab.errors import MissingExtra, SpaceMismatch
-from veclab.integrations.embedding import SPACE_ID, TextEmbedder, to_lists
+from veclab.integrations.embedding import SPACE_ID, HasEmbedder, TextEmbedder, to_lists
 from veclab.model import Model
 from veclab.models.names import DEFAULT_MODEL
-from veclab.report import Report
-from veclab.space import OnLong, Space
+from veclab.space import OnLong
 
 try:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -26,7 +25,7 @@ except ImportError:
     raise MissingExtra("llamaindex", "veclab in LlamaIndex") from None
 
 
-class VeclabEmbedding(BaseEmbedding):
+class VeclabEmbedding(HasEmbedder, BaseEmbedding):
     """A veclab model in LlamaIndex's terms: texts and queries in their roles.
 
     `veclab_space`, the id of its Space, is one of its fields: an ingestion pipeline's cache keys
@@ -89,30 +88,6 @@ class VeclabEmbedding(BaseEmbedding):
     def class_name(cls) -> str:
         """Return the name in LlamaIndex's own records."""
         return "VeclabEmbedding"
-
-    @property
-    def model(self) -> Model:
-        """The model in use."""
-        return self._embedder.model
-
-    @property
-    def space(self) -> Space:
-        """What its vectors may be compared with."""
-        return self._embedder.space
-
-    @property
-    def report(self) -> Report:
-        """What happened to all texts so far: from the cache, cut, bought."""
-        return self._embedder.report
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The Space, to be written into the metadata of a collection."""
-        return self._embedder.metadata
-
-    def require(self, metadata: Mapping[str, Any]) -> None:
-        """Raise SpaceMismatch where a collection with such metadata is of another Space."""
-        self._embedder.require(metadata)
 
     def to_payload(self) -> dict[str, Any]:
         """Return what LlamaIndex tells its observers; the Space among it."""

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
+from veclab.provider import role_of
 from veclab.space import require_same
 from veclab.store.bridge_map import TOP, LinearMap, bridged_space, choose, digest_of, fit, kept
 from veclab.store.migrate import interval
-from veclab.store.model_choice import role_of
 from veclab.store.rows import vectors_of
 from veclab.store.state import BridgeInfo
 from veclab.store.tuning import sentence_of
@@ -210,7 +210,7 @@ def _embed_sample(
         done = model.embed(
             texts,
             ids=range(len(texts)),
-            role=role_of(model, role),
+            role=role_of(model.space, role),
             on_long=long,
             on_done=on_done,
         )

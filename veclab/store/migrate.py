@@ -27,9 +27,9 @@ from veclab.evaluation.bootstrap import distributions, estimate
 from veclab.evaluation.metrics import mean
 from veclab.hints import typed
 from veclab.pipeline.embed import embed_block
+from veclab.provider import role_of
 from veclab.space import require_same
 from veclab.store.location import table_name
-from veclab.store.model_choice import role_of
 from veclab.store.passage import Passage
 from veclab.store.rows import own_fields, table_schema, to_passages, with_vectors
 from veclab.store.state import State, TableInfo
@@ -247,7 +247,7 @@ def _embedded(
     old: Table, schema: pa.Schema, model: Model, on_done: Callable[[int], None] | None
 ) -> tuple[Report, Iterator[pa.Table]]:
     """The rows of a table with another model's vectors, and the report, filled as they come."""
-    role = role_of(model, "document")
+    role = role_of(model.space, "document")
     run = model.start(role=role, on_empty="skip", on_done=on_done)
     columns = [name for name in old.schema.names if name != "embedding"]
 
@@ -270,7 +270,7 @@ def _sentences(table: Table) -> list[Asked]:
 
 
 def _queries(model: Model, texts: Sequence[str]) -> NDArray[np.float32]:
-    return model.embed(texts, role=role_of(model, "query"), on_long="split").array
+    return model.embed(texts, role=role_of(model.space, "query"), on_long="split").array
 
 
 def _ranks(

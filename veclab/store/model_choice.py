@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from veclab.errors import SpaceMismatch
 from veclab.hints import typed
 from veclab.model import Model, load, load_for
-from veclab.space import Role, Space, require_same
+from veclab.space import Space, require_same
 
 if TYPE_CHECKING:
     from veclab.store.state import State
@@ -23,12 +23,6 @@ def load_model(given: Model | str | None, state: State | None, loading: Mapping[
     if state is None:
         return load(**loading)
     return load_for(state.live.space, name=state.live.model, **loading)
-
-
-def role_of(model: Model, role: Role) -> Role | None:
-    """The role to embed with: none for a model that knows no roles."""
-    prompts = {name for name, _ in model.space.prompts}
-    return role if prompts & {"query", "document"} else None
 
 
 def require_model(name: str, state: State, space: Space, *, to_search: bool = False) -> None:

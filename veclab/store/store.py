@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError, StoreError
 from veclab.hints import typed
+from veclab.provider import role_of
 from veclab.space import Role, Space
 from veclab.store.fields import Field, fields_of
 from veclab.store.fusion import Fusion
 from veclab.store.location import open_place, table_name
-from veclab.store.model_choice import load_model, require_model, role_of
+from veclab.store.model_choice import load_model, require_model
 from veclab.store.passage import Hit
 from veclab.store.rows import table_schema
 from veclab.store.search import Mode, Request, given_vector, run_search
@@ -181,7 +182,7 @@ class Store:
 
     def role(self, role: Role) -> Role | None:
         """The role to embed with: none for a model that knows no roles."""
-        return role_of(self.model, role)
+        return role_of(self.model.space, role)
 
     def count(self, where: str | None = None) -> int:
         """Passages, or those that a filter lets through."""
@@ -257,7 +258,7 @@ class Store:
 
     def embed_queries(self, queries: Sequence[str]) -> NDArray[np.float32]:
         """The vectors of questions: float32 (n, dim)."""
-        model, role = self.query_model, role_of(self.query_model, "query")
+        model, role = self.query_model, role_of(self.query_model.space, "query")
         embedded = model.embed(queries, role=role, on_long="split", on_empty="error")
         self._require(embedded.space, to_search=True)  # its answer may show that it was changed
         if self._state is not None and self._state.bridge is not None:
