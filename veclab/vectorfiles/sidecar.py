@@ -8,10 +8,11 @@ that they belong to. Without it, or with another file in its place, they are vec
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
@@ -186,10 +187,7 @@ def _cell(value: Any) -> Any:
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        state = blake2b(digest_size=16)
-        while piece := file.read(1 << 20):
-            state.update(piece)
-    return state.hexdigest()
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
 
 
 def read_plain(path: Path) -> Vectors:
