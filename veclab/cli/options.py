@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from veclab.cli.completing import complete_models
 from veclab.cli.console import device_option
 from veclab.pipeline.prepare import OPTIONAL_STEPS
 
@@ -33,6 +34,14 @@ store_option = click.option(
     metavar="PATH",
     required=True,
     help="Store folder, or postgresql://... for PostgreSQL.",
+)
+
+store_model_option = click.option(
+    "--model",
+    "-m",
+    shell_complete=complete_models,
+    metavar="NAME",
+    help="Default: the store's own model.",
 )
 
 

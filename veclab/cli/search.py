@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.completing import complete_models
 from veclab.cli.console import echo, json_option, linked, print_json
-from veclab.cli.options import loading_options, store_option
+from veclab.cli.options import loading_options, store_model_option, store_option
 from veclab.report import one_line
 
 if TYPE_CHECKING:
@@ -48,13 +47,7 @@ if TYPE_CHECKING:
     help="Hybrid: weight of vectors against keywords, 0 to 1.",
 )
 @click.option("--rerank", metavar="NAME", help="Cross-encoder that reranks the best 50.")
-@click.option(
-    "--model",
-    "-m",
-    shell_complete=complete_models,
-    metavar="NAME",
-    help="Default: the store's own model.",
-)
+@store_model_option
 @click.option("--full", is_flag=True, help="Show passages in full.")
 @click.option("--no-merge", is_flag=True, help="Do not merge adjacent passages.")
 @click.option("--open", "open_first", is_flag=True, help="Open the file of the best passage.")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from veclab.cli.completing import complete_models
 from veclab.cli.console import echo
-from veclab.cli.options import loading_options, store_option
+from veclab.cli.options import loading_options, store_model_option, store_option
 from veclab.report import group_notes
 
 if TYPE_CHECKING:
@@ -19,13 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @store_option
-@click.option(
-    "--model",
-    "-m",
-    shell_complete=complete_models,
-    metavar="NAME",
-    help="Default: the store's own model.",
-)
+@store_model_option
 @loading_options
 def watch(folder: Path, store: str, model: str | None, loading: dict[str, Any]) -> None:
     """Keep a store up to date with FOLDER until Ctrl-C.
