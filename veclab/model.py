@@ -16,7 +16,6 @@ from veclab.hints import missing_attribute, refuse_unknown
 from veclab.languages import foreign_note
 from veclab.models.families import missing_prompt
 from veclab.models.names import DEFAULT_MODEL
-from veclab.models.spelling import split_cut
 from veclab.pipeline.collect import Gathered
 from veclab.pipeline.embed import embed_block
 from veclab.pipeline.prepare import Preparation
@@ -263,8 +262,6 @@ def load(
         raise InputError("max_tokens must be 3 or more: a start, a text and an end")
     if dimensions is not None and dimensions < 1:
         raise InputError(f"dimensions must be 1 or more, not {dimensions}")
-    if (dimensions is not None or split_cut(name)[1] is not None) and not normalize:
-        raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
     from veclab.models.providers import open_named
 
     options: dict[str, Any] = {

@@ -90,6 +90,8 @@ def open_named(name: str, options: Mapping[str, Any]) -> tuple[EmbeddingProvider
     if cut is not None and wanted not in (None, cut):
         raise InputError(f"{whole} has {cut} dimensions, not {wanted}: say it once")
     options = {**options, "dimensions": wanted or cut}
+    if options["dimensions"] is not None and not options.get("normalize", True):
+        raise InputError("shortened vectors have unit length: dimensions goes with normalize=True")
     prefix = prefix_of(name)
     which = prefix or (_WORDS if is_words(name) else _LOCAL)
     model = name if prefix is None else name[len(prefix) + 1 :]
