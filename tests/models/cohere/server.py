@@ -9,6 +9,7 @@ import asyncio
 import json
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -31,6 +32,7 @@ class CohereServer(LoopbackServer):
     bodies: of all requests, in order.
     headers: of the last one.
     faults: what becomes of the next requests: (status, message, headers), or a word.
+    on_hang: called with a request that is left without an answer.
     """
 
     def __init__(self):
@@ -38,6 +40,7 @@ class CohereServer(LoopbackServer):
         self.bodies: list[dict] = []
         self.headers: dict[str, str] = {}
         self.faults: list[tuple[int, str, dict] | str] = []
+        self.on_hang = lambda asked: None
         self.warnings: list[str] = []
 
     @property
@@ -53,6 +56,7 @@ class CohereServer(LoopbackServer):
         self.bodies.append(body)
         fault = self.faults.pop(0) if self.faults else None
         if fault == "hang":
+            self.on_hang(SimpleNamespace(body=body))
             await asyncio.sleep(3600)
         if isinstance(fault, tuple):
             return self.error(*fault)

@@ -7,6 +7,7 @@ pytest.importorskip("openai", reason="needs veclab[cohere]")
 
 import veclab
 from tests.models.cohere.server import KEY, SPECIFICATION, CohereServer
+from tests.models.openai.hanging import let_hanging_time_out
 from tests.openai_server import hash_vectors
 from veclab import InputError, ModelUnavailable, ProviderError, SpaceMismatch
 from veclab.models.cohere.model import KNOWN, CohereModel
@@ -150,10 +151,10 @@ def test_an_answer_that_cannot_be_used_is_asked_again(server, model, fault):
     assert np.allclose(made.array, hash_vectors(["search_document|another one"], 1536), atol=1e-6)
 
 
-def test_an_answer_that_never_comes_is_given_up_and_asked_again(server):
-    provider = CohereModel("embed-v4.0", base_url=server.url, timeout=2)
+def test_an_answer_that_never_comes_is_given_up_and_asked_again(server, model, monkeypatch):
+    let_hanging_time_out(server, monkeypatch)
     server.faults = ["hang"]
-    made = veclab.Model(provider).embed(TEXTS)
+    made = model.embed(TEXTS)
     assert len(made) == 3
     assert made.report.unanswered == 1
 

@@ -21,7 +21,8 @@ def let_hanging_time_out(server, monkeypatch):
         return timer
 
     def time_out(asked):
-        loop, timer = flying[tuple(asked.body["input"])]
+        texts = asked.body["input"] if "input" in asked.body else asked.body["texts"]
+        loop, timer = flying[tuple(texts)]
         loop.call_soon_threadsafe(lambda: timer.reschedule(loop.time()))
 
     monkeypatch.setattr(
