@@ -162,8 +162,8 @@ class Canary:
         met = next((i for i, one in enumerate(self.known) if found.alike(one)), None)
         if met is None:
             met = len(self.known)
-            self._remember([*self.known, found], met, today)
             self.seen = False
+            self._remember([*self.known, found], met, today)
         return self._facts(met)
 
     def made(self, vector: Vectors, again: Vectors) -> bool:
@@ -190,11 +190,11 @@ class Canary:
         if len(vectors) == 2 * len(CANARY):
             found = replace(found, noise=found.distance(Fingerprint.of(vectors[3:], today)))
         if not self.known:
-            self._remember([found], 0, today)
+            self._confirm([found], 0, today)
             return
         expected = self.known[self.current]
         if found.alike(expected):
-            self._remember(self.known, self.current, today)
+            self._confirm(self.known, self.current, today)
             return
         # A change, or noise: asked once more, which tells the two apart.
         second = Fingerprint.of(await again(), today)
@@ -203,7 +203,7 @@ class Canary:
         if found.alike(expected):
             known = list(self.known)
             known[self.current] = replace(expected, noise=noise)
-            self._remember(known, self.current, today)
+            self._confirm(known, self.current, today)
             return
         if not found.alike(second) or second.alike(expected):
             raise BadVectors(
@@ -219,7 +219,6 @@ class Canary:
         met = next((i for i, one in enumerate(self.known) if found.alike(one)), None)
         known = [*self.known, found] if met is None else self.known
         self._remember(known, len(self.known) if met is None else met, today)
-        self.seen = False
         kind = "a new one" if met is None else f"the one of {self.known[met].seen}"
         self._changed = (
             f"{self.url} has another model under the name {self.model} than on {before}: {kind}. "
@@ -231,8 +230,13 @@ class Canary:
         )
         raise SpaceMismatch(self._changed)
 
+    def _confirm(self, known: Sequence[Fingerprint], current: int, today: str) -> None:
+        """Remember that it is the model that the run began with: the others need not wait."""
+        self._remember(known, current, today)
+        self.seen = True
+
     def _remember(self, known: Sequence[Fingerprint], current: int, today: str) -> None:
-        self.known, self.current, self.checked, self.seen = list(known), current, today, True
+        self.known, self.current, self.checked = list(known), current, today
         remember(
             self.url,
             self.model,
