@@ -1,0 +1,1 @@
+"""A model for one's own domain, its gain proven or refused."""
