@@ -27,7 +27,7 @@ from benchmarks import facts
 from benchmarks.engines import draw_texts
 from veclab.model import Model
 from veclab.models.catalog import find_model
-from veclab.models.local.openvino.engine import load_openvino
+from veclab.models.local.openvino.engine import shared_core
 from veclab.models.local.openvino.int8 import find_or_quantize
 
 RESULT = Path(__file__).with_name("results") / "int8_quality.json"
@@ -36,7 +36,7 @@ RESULT = Path(__file__).with_name("results") / "int8_quality.json"
 def with_exact_sums() -> Model:
     """The int8 model, its integers computed as floats."""
     model = veclab.load(engine="openvino", precision="int8", cache=False)
-    core = load_openvino().Core()
+    core = shared_core()
     engine = model.provider.engine
     options = {"NUM_STREAMS": engine.streams, "LP_TRANSFORMS_MODE": "NO"}
     file = find_or_quantize(find_model("all-MiniLM-L6-v2")).model

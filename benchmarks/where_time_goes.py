@@ -21,7 +21,7 @@ from benchmarks import facts
 from benchmarks.engines import draw_texts
 from veclab.models.catalog import find_model
 from veclab.models.local.openvino.converted_models import find_or_convert
-from veclab.models.local.openvino.engine import load_openvino, pad_rows
+from veclab.models.local.openvino.engine import pad_rows, shared_core
 from veclab.pipeline.batch_planning import CHUNK
 from veclab.pipeline.batching import cut_batches
 
@@ -40,7 +40,7 @@ def profile(name: str, texts: list[str]) -> dict[str, float]:
     """Shares of the time of one core, in percent."""
     model = veclab.load(name, engine="openvino", threads=1, cache=False)
     made = find_or_convert(find_model(name))
-    core = load_openvino().Core()
+    core = shared_core()
     options = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
     compiled = core.compile_model(core.read_model(made.model), "CPU", options)
     request = compiled.create_infer_request()

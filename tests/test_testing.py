@@ -109,21 +109,20 @@ class ClaimsAPrompt(FakeProvider):
 
 
 class SharesABuffer(FakeProvider):
-    """A batch that comes meanwhile is taken for its own, as the first of two threads sees."""
+    """The first batch of a thread waits for another's, and takes that for its own."""
 
     def __init__(self):
         super().__init__(concurrency=2)
-        self.waits, self.meanwhile = True, threading.Event()
+        self.first, self.meanwhile, self.buffer = threading.Lock(), threading.Event(), None
 
     def embed_batch(self, batch, role):
-        self.buffer = batch
         if threading.current_thread() is not threading.main_thread():
-            if self.waits:
-                self.waits = False
+            if self.first.acquire(blocking=False):
                 self.meanwhile.wait(HANG_S)
-            else:
-                self.meanwhile.set()
-        return super().embed_batch(self.buffer, role)
+                return super().embed_batch(self.buffer, role)
+            self.buffer = self.buffer or batch
+            self.meanwhile.set()
+        return super().embed_batch(batch, role)
 
 
 class NeverForgets(FakeProvider):

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.ndimage import gaussian_filter
 
 from tests.maps.made_vectors import TOPICS
 from veclab.maps.labels import label_map
-from veclab.maps.regions import find_regions
-from veclab.maps.words import distinctive, split_words
+from veclab.maps.regions import _CELLS, _smooth, find_regions
+from veclab.maps.words import count_by_group, count_words, distinctive, split_words
 
 
 @pytest.fixture
@@ -90,3 +94,25 @@ def test_a_word_that_all_texts_have_often_does_not_lead():
     expected = np.array([0.3, 0.03, 0.01])
     # By the divergence alone "for" would be the second of them.
     assert distinctive(words, count, 1000, expected) == ["agents", "mcp", "for"]
+
+
+@given(st.lists(st.lists(st.sampled_from(["map", "sea", "air", "ice", "oak"]))), st.data())
+def test_words_of_groups_are_counted_as_by_hand(texts, data):
+    group = data.draw(st.lists(st.integers(-1, 2), min_size=len(texts), max_size=len(texts)))
+    found = count_words([" ".join(words) for words in texts])
+    counts = count_by_group(found, np.array(group, np.int32), 3)
+    every = np.arange(len(found.words))
+    for number in range(3):
+        inside = [set(words) for words, own in zip(texts, group, strict=True) if own == number]
+        by_hand = [sum(word in words for words in inside) for word in found.words]
+        assert counts.of_words(number, every).tolist() == by_hand
+        words, count = counts.of(number)
+        assert dict(zip(words.tolist(), count.tolist(), strict=True)) == {
+            i: n for i, n in enumerate(by_hand) if n
+        }
+    assert found.counts.tolist() == [sum(w in words for words in texts) for w in found.words]
+
+
+def test_density_is_smoothed_as_scipy_does_it():
+    counts = np.random.default_rng(0).poisson(0.3, (70, 70)).astype(np.float32)
+    assert_allclose(_smooth(counts), gaussian_filter(counts, _CELLS, mode="constant"), atol=1e-6)

@@ -4,12 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 from sklearn.manifold import trustworthiness
 
 from tests.maps.made_vectors import clumped
 from veclab import MissingExtra
 from veclab.maps.fidelity import judge
-from veclab.maps.neighbors import find_neighbors, nearest_on_map, shared
+from veclab.maps.neighbors import find_neighbors, nearest_on_map, nearest_places, shared
 from veclab.maps.principal import principal
 from veclab.maps.projection import neighbors_needed, place, project
 
@@ -97,6 +98,19 @@ def test_neighbors_on_the_map_leave_the_point_itself_out_even_among_equals():
     found = nearest_on_map(xy, 3)
     assert found.shape == (5, 3)
     assert not (found == np.arange(5)[:, None]).any()
+
+
+def test_neighbors_on_the_map_are_those_of_scipy():
+    """Of many sizes of clusters, so that a tree that skips some would be seen."""
+    random = np.random.default_rng(0)
+    spread = 10.0 ** random.integers(-3, 2, 3000)
+    xy = (random.normal(size=(3000, 2)) * spread[:, None]).astype(np.float32)
+    tree = cKDTree(xy)
+    others = tree.query(xy, k=11)[1][:, 1:]
+    found = nearest_on_map(xy, 10)
+    assert [set(row) for row in found.tolist()] == [set(row) for row in others.tolist()]
+    places = random.normal(size=(50, 2)).astype(np.float32)
+    assert np.array_equal(nearest_places(xy, places, 5), tree.query(places, k=5)[1])
 
 
 @pytest.mark.parametrize(("reduced", "least"), [(10**9, 0.97), (100, 0.5)])

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from veclab.maps import sampled
 from veclab.maps.fidelity import judge
 from veclab.maps.labels import label_map
 from veclab.maps.map import Map
-from veclab.maps.neighbors import K, Neighbors, find_neighbors
+from veclab.maps.neighbors import K, Neighbors, find_neighbors, manifolds
 from veclab.maps.principal import principal
 from veclab.maps.projection import METHODS, Method, neighbors_needed, project
 from veclab.maps.provenance import provenance
@@ -55,7 +56,7 @@ def make_map(
     """
     if method not in METHODS:
         raise InputError(f"method cannot be {method!r}; choose from {', '.join(METHODS)}")
-    require_scipy()
+    require_neighbors()
     tell = on_stage or (lambda _: None)
     started = time.perf_counter()
     first, copy_of = distinct(comparable(vectors))
@@ -120,12 +121,10 @@ def check_color(vectors: Vectors, others: Vectors | None, name: str) -> None:
         no_map.column(name)
 
 
-def require_scipy() -> None:
-    """Raise MissingExtra before anything is computed."""
-    try:
-        import scipy  # noqa: F401
-    except ImportError:
-        raise MissingExtra("map", "making maps") from None
+def require_neighbors() -> None:
+    """Raise MissingExtra before anything is computed: every map needs neighbors on it."""
+    if manifolds() is None and find_spec("scipy") is None:
+        raise MissingExtra("map", "making maps")
 
 
 def distinct(unit: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veclab.maps.regions import Regions, find_regions
-from veclab.maps.words import WordTable, count_by_group, count_words, distinctive
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+from veclab.maps.words import GroupCounts, WordTable, count_by_group, count_words, distinctive
 
 _ZOOMS = (1, 2, 4, 8, 16)
 # Texts whose words are counted; a label of a million needs no more.
@@ -101,7 +97,7 @@ class _Level:
     """Regions of one zoom with the words of their texts."""
 
     regions: Regions
-    counts: csr_array  # texts of each region that have each word
+    counts: GroupCounts  # texts of each region that have each word
     sizes: NDArray[np.int64]  # texts of each region that were read
     words: list[list[str]]
 
@@ -119,11 +115,10 @@ def _tell(
         parent[of[of >= 0]] = outer.regions.of[read][of >= 0]
     told = []
     for number, size in enumerate(sizes):
-        part = slice(counts.indptr[number], counts.indptr[number + 1])
-        columns, count = counts.indices[part], counts.data[part].astype(np.float64)
+        columns, count = counts.of(number)
         expected = usual[columns]
         if outer is not None and parent[number] >= 0:
-            larger = outer.counts[[parent[number]]].toarray().reshape(-1)[columns]
+            larger = outer.counts.of_words(int(parent[number]), columns)
             expected = (expected + larger / max(outer.sizes[parent[number]], 1)) / 2
         told.append(distinctive([found.words[i] for i in columns], count, int(size), expected))
     return _Level(regions, counts, sizes, told)

@@ -126,19 +126,40 @@ def _best(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray
 
 
 def nearest_on_map(xy: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    """The k nearest others of each point of a map, int32 (n, k)."""
-    from scipy.spatial import cKDTree
+    """The k nearest others of each point of a map, int32 (n, k).
 
+    By manifolds-rs's tree of balls, told to visit all that it must; where it has no wheel, by
+    scipy, which openTSNE brings.
+    """
     n = len(xy)
     k = max(0, min(k, n - 1))
     if not k:
         return np.zeros((n, 0), dtype=np.int32)
+    if (rust := manifolds()) is not None:
+        every = rust.NeighbourParams(bt_budget=1.0)
+        positions = rust.knn_graph(xy, k, ann="balltree", nn_params=every)[0]
+        return np.asarray(positions, dtype=np.int32)
+    from scipy.spatial import cKDTree
+
     _, found = cKDTree(xy).query(xy, k=k + 1, workers=-1)
     # A point comes first among its own neighbors, unless others lie in the very same place.
     own = found == np.arange(n)[:, None]
     own[~own.any(axis=1), -1] = True
     others: NDArray[np.int32] = found[~own].reshape(n, k).astype(np.int32)
     return others
+
+
+def nearest_places(
+    xy: NDArray[np.float32], places: NDArray[np.float32], k: int
+) -> NDArray[np.int32]:
+    """The k points of a map nearest to each of some places, nearest first: int32 (places, k)."""
+    found = np.zeros((len(places), k), dtype=np.int32)
+    step = max(1, _SCORES // max(len(xy), 1))
+    for start in range(0, len(places), step):
+        offset = places[start : start + step, None] - xy
+        distance = np.einsum("ijk,ijk->ij", offset, offset)
+        found[start : start + step] = _best(-distance, k)[0]
+    return found
 
 
 def shared(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veclab.errors import InputError
 from veclab.maps.map import Map
-from veclab.maps.neighbors import K, Neighbors, shared
+from veclab.maps.neighbors import K, Neighbors, nearest_places, shared
 from veclab.maps.projection import place
 from veclab.similarities.nearest import nearest
 from veclab.space import require_same
@@ -39,7 +38,7 @@ def lay_over(base: Map, others: Vectors, names: tuple[str, str] = ("map", "overl
     found = nearest(others, base.vectors, K)
     positions = found.positions.astype(np.int32)
     xy = place(found.scores, positions, base.xy)
-    kept = shared(positions, _around(base.xy, xy, positions.shape[1]))
+    kept = shared(positions, nearest_places(base.xy, xy, positions.shape[1]))
     k = base.neighbors.positions.shape[1]
     near = Neighbors(
         np.concatenate([base.neighbors.positions, positions[:, :k]]),
@@ -65,14 +64,6 @@ def lay_over(base: Map, others: Vectors, names: tuple[str, str] = ("map", "overl
         overlaid=len(others),
         sources=names,
     )
-
-
-def _around(xy: NDArray[np.float32], places: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    """The k points of a map nearest to each place, int32 (places, k)."""
-    from scipy.spatial import cKDTree
-
-    _, found = cKDTree(xy).query(places, k=range(1, k + 1), workers=-1)
-    return np.asarray(found, dtype=np.int32)
 
 
 def _join(base: Vectors, others: Vectors) -> Vectors:

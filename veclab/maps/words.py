@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 # Words of letters, joined by a hyphen or an apostrophe; what has digits alone says nothing.
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*[^\W_])?")
@@ -27,16 +23,46 @@ class WordTable:
 
     Attributes:
         words: the vocabulary.
-        table: bool sparse (texts, words).
+        ends: int64 (n,), where the words of each text end among all.
+        numbers: int32, the words of all texts, one text after the other.
     """
 
     words: list[str]
-    table: csr_array
+    ends: NDArray[np.int64]
+    numbers: NDArray[np.int32]
 
     @property
-    def counts(self) -> NDArray[np.float64]:
-        """Texts that have each word, float64 (words,)."""
-        return np.asarray(self.table.sum(axis=0), dtype=np.float64).reshape(-1)
+    def counts(self) -> NDArray[np.int64]:
+        """Texts that have each word, int64 (words,)."""
+        return np.bincount(self.numbers, minlength=len(self.words))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts:
+    """How many texts of each group have each word; words that none has are left out.
+
+    Attributes:
+        ends: int64 (groups + 1,), where the words of each group end, from 0 on.
+        numbers: int64, the words of all groups, one group after the other, ascending.
+        counts: int64, texts of the group that have each.
+    """
+
+    ends: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    def of(self, group: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The words of a group and how many of its texts have each."""
+        part = slice(self.ends[group], self.ends[group + 1])
+        return self.numbers[part], self.counts[part]
+
+    def of_words(self, group: int, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many texts of a group have each of some words, 0 where none has."""
+        own, counts = self.of(group)
+        if not len(own):
+            return np.zeros(len(words), np.int64)
+        at = np.searchsorted(own, words).clip(max=len(own) - 1)
+        return np.where(own[at] == words, counts[at], 0)
 
 
 def split_words(text: str) -> set[str]:
@@ -53,38 +79,35 @@ def split_words(text: str) -> set[str]:
 
 def count_words(texts: Sequence[str | None]) -> WordTable:
     """The words of texts; those that hardly any text has are left out."""
-    from scipy.sparse import csr_array
-
     number: dict[str, int] = {}
-    columns: list[int] = []
-    ends = [0]
+    found: list[int] = []
+    ends: list[int] = []
     for text in texts:
         for word in sorted(split_words(text or "")):
-            columns.append(number.setdefault(word, len(number)))
-        ends.append(len(columns))
-    table: Any = csr_array(
-        (np.ones(len(columns), dtype=np.float32), np.array(columns, dtype=np.int32), ends),
-        shape=(len(texts), len(number)),
-    )
-    often = np.bincount(columns, minlength=len(number)) >= min(_RAREST, max(1, len(texts) // 2))
+            found.append(number.setdefault(word, len(number)))
+        ends.append(len(found))
+    numbers = np.array(found, dtype=np.int32)
+    often = np.bincount(numbers, minlength=len(number)) >= min(_RAREST, max(1, len(texts) // 2))
+    kept = often[numbers]
+    new = np.cumsum(often, dtype=np.int32) - 1
     words = [word for word, keep in zip(number, often, strict=True) if keep]
-    return WordTable(words, table[:, np.flatnonzero(often)].tocsr())
+    before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+    return WordTable(words, before[np.array(ends, dtype=np.int64)], new[numbers[kept]])
 
 
-def count_by_group(found: WordTable, group: NDArray[np.int32], groups: int) -> csr_array:
-    """Texts of each group that have each word: sparse (groups, words); group -1 is none."""
-    from scipy.sparse import csr_array
-
-    rows = np.flatnonzero(group >= 0)
-    ones = np.ones(len(rows), dtype=np.float32)
-    members: Any = csr_array((ones, (group[rows], rows)), shape=(groups, len(group)))
-    counted: csr_array = (members @ found.table).tocsr()
-    return counted
+def count_by_group(found: WordTable, group: NDArray[np.int32], groups: int) -> GroupCounts:
+    """Texts of each group that have each word; group -1 is none."""
+    of_word = np.repeat(group.astype(np.int64), np.diff(found.ends, prepend=0))
+    grouped = of_word >= 0
+    many = max(len(found.words), 1)
+    pairs, counts = np.unique(of_word[grouped] * many + found.numbers[grouped], return_counts=True)
+    ends = np.searchsorted(pairs, np.arange(groups + 1) * many)
+    return GroupCounts(ends, pairs % many, counts)
 
 
 def distinctive(
     words: Sequence[str],
-    count: NDArray[np.float64],
+    count: NDArray[np.int64],
     size: int,
     expected: NDArray[np.float64],
     most: int = 3,
@@ -97,7 +120,7 @@ def distinctive(
 
     Args:
         words: that any text of the group has.
-        count: float64 (words,), how many texts of the group have each.
+        count: int64 (words,), how many texts of the group have each.
         size: texts of the group.
         expected: float64 (words,), share of texts elsewhere that have each.
         most: words to return.

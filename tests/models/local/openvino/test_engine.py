@@ -377,3 +377,26 @@ def test_memory_does_not_grow_with_the_shapes_of_batches(tiny_bert, models):
         check=True,
     )
     assert int(done.stdout) < 20_000  # kB
+
+
+def test_ctrl_c_is_heard_when_two_models_have_come_and_gone(tiny_bert):
+    """Each had its own openvino.Core once, and the second left a stack for signals that was none.
+
+    In a process of its own: what went wrong was its end, by a segmentation fault.
+    """
+    code = """
+        import signal, sys, veclab
+        models = [veclab.load(sys.argv[1], engine="openvino", cache=False) for _ in range(2)]
+        for model in models:
+            model.embed(["a text"])
+        del model
+        while models:
+            models.pop(0)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            print("heard")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tiny_bert)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("heard\n", 0), done.stderr

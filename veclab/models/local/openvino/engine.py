@@ -12,7 +12,7 @@ import queue
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,18 @@ def load_openvino() -> Any:
     return openvino
 
 
+@cache
+def shared_core() -> Any:
+    """The one openvino.Core of the process, which stays to its end.
+
+    The plugin for processors in a Core gives the thread that made it a stack for signals, and takes
+    it away with itself. Of two Cores the second leaves the first one's stack behind, in memory that
+    is no longer there, and then Python's own handler of Ctrl-C is a segmentation fault (seen with
+    OpenVINO 2026.4).
+    """
+    return load_openvino().Core()
+
+
 def pad_rows(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
     """Pad n rows on the right: ids and mask as int32 (n, longest) arrays."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -131,7 +143,7 @@ class Engine:
         Raises:
             RuntimeError: OpenVINO cannot read or compile the model.
         """
-        core = load_openvino().Core()
+        core = shared_core()
         self.streams = threads or usable_cores()
         # Only what the processor does in hardware is listed; bf16 would be slow otherwise.
         self.native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -79,10 +79,9 @@ def read_exported(file: Path, folder: ModelFolder) -> Any:
     Raises:
         ValueError: it holds no output per token, or weights cut to few bits.
     """
-    from veclab.models.local.openvino.engine import load_openvino
+    from veclab.models.local.openvino.engine import load_openvino, shared_core
 
-    ov = load_openvino()
-    model = ov.Core().read_model(file)
+    model = shared_core().read_model(file)
     for op in model.get_ops():
         constant = op.get_type_name() == "Constant"
         if constant and op.get_element_type().get_type_name() in _INTEGERS and len(op.data) > 1:
@@ -97,7 +96,7 @@ def read_exported(file: Path, folder: ModelFolder) -> Any:
         from openvino import opset13 as ops
 
         vectors = ops.normalize_l2(vectors, [1], 1e-12, "max").output(0)
-    return ov.Model([vectors], model.get_parameters(), folder.name)
+    return load_openvino().Model([vectors], model.get_parameters(), folder.name)
 
 
 def _pooled(tokens: Any, mask: Any, pooling: str) -> Any:

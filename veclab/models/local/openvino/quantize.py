@@ -26,7 +26,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.models.local.openvino.engine import BATCH_COST, BATCH_TOKENS, Engine, Ids, Vectors
+from veclab.models.local.openvino.engine import (
+    BATCH_COST,
+    BATCH_TOKENS,
+    Engine,
+    Ids,
+    Vectors,
+    shared_core,
+)
 from veclab.pipeline.batching import cut_batches
 from veclab.provider import Limits
 
@@ -137,13 +144,12 @@ class _Outcome(NamedTuple):
 def in_integers(source: Path, rows: Sequence[Ids], smoothing: float) -> Any:
     """Quantize the model in `source`: weights and activations of all its layers in int8."""
     import nncf
-    import openvino as ov
 
     def inputs(row: Ids) -> dict[str, Ids]:
         return {"input_ids": row[None], "attention_mask": np.ones((1, len(row)), np.int32)}
 
     return nncf.quantize(
-        ov.Core().read_model(source / "model.xml"),
+        shared_core().read_model(source / "model.xml"),
         nncf.Dataset(rows, inputs),
         model_type=nncf.ModelType.TRANSFORMER,
         subset_size=len(rows),
