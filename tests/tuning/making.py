@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from veclab.tuning.data import Gathering, TrainingData
 
 
@@ -11,3 +13,20 @@ def numbered(n: int, *, sharing: int = 1) -> TrainingData:
     for i in range(n):
         made.add(f"query number {i}", f"document number {i // sharing}", ())
     return made.finish("numbered")
+
+
+def ciphered(n: int, *, negatives: int = 0, seed: int = 0) -> TrainingData:
+    """n queries of four letters, each with a document of the four digits that stand for them.
+
+    Nothing but training tells which letter is which digit. A pair's wrong documents are those of
+    the pairs that follow it.
+    """
+    random = np.random.default_rng(seed)
+    drawn = [random.permutation(10)[:4].tolist() for _ in range(n)]
+    queries = [" ".join("abcdefghij"[i] for i in one) for one in drawn]
+    documents = [" ".join(str(i) for i in sorted(one)) for one in drawn]
+    made = Gathering()
+    for i in range(n):
+        wrong = [documents[(i + 1 + k) % n] for k in range(negatives)]
+        made.add(queries[i], documents[i], wrong)
+    return made.finish("ciphered")

@@ -32,6 +32,7 @@ class Settings:
         device: `cpu`, `cuda`, `mps`; by default the best there is.
         epochs: how often the data is gone through.
         batch: pairs in a batch.
+        learning_rate: of the optimizer, at its highest.
         matryoshka: shorter lengths at which the vectors shall be good, too.
         dimensions: of a static model's vectors.
         negatives: hard negatives to mine for each query.
@@ -41,6 +42,7 @@ class Settings:
     device: str | None = None
     epochs: int | None = None
     batch: int | None = None
+    learning_rate: float | None = None
     matryoshka: tuple[int, ...] = ()
     dimensions: int | None = None
     negatives: int | None = None

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,16 +75,37 @@ def distill(
         OutputError: the folder exists, or cannot be written.
         ModelUnavailable, MissingExtra: as for `veclab.load`.
     """
+    origin = find_transformer(name, "be distilled")
+    return distill_folder(
+        origin, output, dimensions=dimensions, device=device, on_tokens=on_tokens
+    )
+
+
+def distill_folder(
+    origin: ModelFolder,
+    output: str | Path,
+    *,
+    dimensions: int = 256,
+    device: str | None = None,
+    vocabulary: Sequence[str] = (),
+    on_tokens: OnTokens = lambda done, total: None,
+) -> Distilled:
+    """Do the work of `distill` for a model that was found, with further words in its vocabulary.
+
+    Args:
+        origin: a transformer.
+        output, dimensions, device, on_tokens: as for `distill`, and so are the errors.
+        vocabulary: words that get a vector of their own, the most frequent first.
+    """
     start = time.perf_counter()
     output = Path(output)
-    origin = find_transformer(name, "be distilled")
     if origin.dimensions is not None and not 0 < dimensions <= origin.dimensions:
         raise InputError(
             f"{origin.name} has {origin.dimensions} dimensions, so {dimensions} cannot be made"
         )
     if output.exists():
         raise OutputError(f"{output} exists already: name another folder, or remove it first")
-    static = _distill(origin, dimensions, device, on_tokens)
+    static = _distill(origin, dimensions, device, vocabulary, on_tokens)
     if static.dim != dimensions:
         raise InputError(
             f"{origin.name} knows {len(static.tokens)} tokens only, too few for {dimensions} "
@@ -95,7 +116,13 @@ def distill(
     return Distilled(folder, origin, len(static.tokens), round(time.perf_counter() - start, 2))
 
 
-def _distill(origin: ModelFolder, dimensions: int, device: str | None, on_tokens: OnTokens) -> Any:
+def _distill(
+    origin: ModelFolder,
+    dimensions: int,
+    device: str | None,
+    vocabulary: Sequence[str],
+    on_tokens: OnTokens,
+) -> Any:
     """Make the model2vec StaticModel."""
     try:
         from model2vec.distill import distill_from_model, inference
@@ -116,7 +143,9 @@ def _distill(origin: ModelFolder, dimensions: int, device: str | None, on_tokens
             f"the model {origin.name} in {origin.path} cannot be loaded: {error}"
         ) from error
     with _progress(inference, on_tokens):
-        return distill_from_model(model, tokenizer, pca_dims=dimensions, device=device)
+        return distill_from_model(
+            model, tokenizer, vocabulary=vocabulary, pca_dims=dimensions, device=device
+        )
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""What training is computed on: device, precision, and how much fits into memory at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from veclab.errors import InputError
+from veclab.models.local.torch_engine import usable_device
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+# Of the memory that is free, what activations may take.
+_SHARE = 0.5
+
+
+def choose_device(asked: str | None) -> str:
+    """Return `cpu`, `cuda` or `mps`; raises InputError for what cannot be used."""
+    import torch
+
+    if asked is not None:
+        if usable_device(asked) not in ("cpu", "cuda", "mps"):
+            raise InputError(
+                f"training runs on cpu, cuda or mps, not {asked!r}; of several accelerators, "
+                "CUDA_VISIBLE_DEVICES chooses one"
+            )
+        return asked
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def has_bf16(device: str) -> bool:
+    """Return whether a device multiplies bf16 in hardware."""
+    import torch
+
+    if device == "cuda":
+        # 8.0 (Ampere) is the first; older ones only emulate it.
+        return bool(torch.version.hip) or torch.cuda.get_device_capability() >= (8, 0)
+    if device == "mps":
+        return False
+    from openvino import Core
+
+    return "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def texts_at_once(model: SentenceTransformer, tokens: int, device: str, bf16: bool) -> int:
+    """Return how many texts of so many tokens fit into memory in training, 1 or more.
+
+    An estimate: a layer keeps about 34 numbers of 16 bits for each of a token's dimensions and 5
+    for each attention weight (Korthikanti et al. 2022, arXiv:2205.05198, section 4.1), twice the
+    bytes in f32.
+    """
+    config = next(m for m in model.modules() if hasattr(m, "config")).config
+
+    def said(name: str, otherwise: int) -> int:
+        return int(getattr(config, name, None) or otherwise)
+
+    layers, heads = said("num_hidden_layers", 12), said("num_attention_heads", 12)
+    width = said("hidden_size", 768)
+    text = layers * tokens * (34 * width + 5 * heads * tokens) * (1 if bf16 else 2)
+    return max(1, int(_SHARE * _free_bytes(device) / text))
+
+
+def _free_bytes(device: str) -> int:
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil  # comes with accelerate
+
+    return int(psutil.virtual_memory().available)
