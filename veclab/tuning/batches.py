@@ -137,7 +137,7 @@ def _fill(
         last = not window
         if last:  # what filled no batch before: now batches may be small
             window, over = over, []
-        window.sort(key=lambda row: int(lengths[rows[row][1]]))
+        window.sort(key=lambda row: int(lengths[rows[row][1:]].max()))
         while window:
             batch, passed = _first_batch(window, rows, positives, size)
             if len(batch) < size and not last:

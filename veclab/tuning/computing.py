@@ -39,9 +39,9 @@ def has_bf16(device: str) -> bool:
         return bool(torch.version.hip) or torch.cuda.get_device_capability() >= (8, 0)
     if device == "mps":
         return False
-    from openvino import Core
+    from veclab.models.local.openvino.engine import shared_core
 
-    return "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def texts_at_once(model: SentenceTransformer, tokens: int, device: str, bf16: bool) -> int:

@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,29 +172,39 @@ def _answers(
 ) -> Iterator[str]:
     """Yield the answer to each passage, bought or kept; a new one is kept before it is used."""
     known = _read_kept(kept)
-    with ExitStack() as stack:
-        file = None
-        if kept is not None:
-            try:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                file = stack.enter_context(kept.open("a", encoding="utf-8"))
-            except OSError as error:
-                raise OutputError(f"answers cannot be kept in {kept}: {error}") from error
+    with _keeping(kept) as keep:
         for text in passages:
             key = _key(chat, each, text)
             if key not in known:
                 counts.asked += 1
                 known[key] = _ask(chat, each, text, counts)
-                if file is not None:
-                    try:
-                        file.write(json.dumps({"key": key, "answer": known[key]}) + "\n")
-                        file.flush()
-                    except OSError as error:
-                        raise OutputError(
-                            f"answers cannot be kept in {kept}: {error}. Free space and run the "
-                            "same command again: what was bought before is not bought again"
-                        ) from error
+                keep(json.dumps({"key": key, "answer": known[key]}))
             yield known[key]
+
+
+@contextmanager
+def _keeping(kept: Path | None) -> Iterator[Callable[[str], None]]:
+    """Give what appends a line to the file of answers, so that a kill loses none before it."""
+    if kept is None:
+        yield lambda line: None
+        return
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        half = kept.exists() and not kept.read_bytes().endswith(b"\n")
+        with kept.open("a", encoding="utf-8") as file:
+            if half:  # of a run that was killed
+                file.write("\n")
+
+            def keep(line: str) -> None:
+                file.write(line + "\n")
+                file.flush()
+
+            yield keep
+    except OSError as error:
+        raise OutputError(
+            f"answers cannot be kept in {kept}: {error}. Free space and run the same command "
+            "again: what was bought before is not bought again"
+        ) from error
 
 
 def _ask(chat: Chat, each: int, text: str, counts: _Counts) -> str:

@@ -1,0 +1,178 @@
+"""What tuning gains, and what it costs: on real data, on the machine at hand.
+
+    python -m benchmarks.tune packages [--texts 20000] [--held-out 2000] [--work build/tune]
+
+`packages`: titles (one-line summaries) are to find their descriptions among Debian's packages. All
+weights of all-MiniLM-L6-v2 are trained (`--method full`) on the pairs that are not held out, with
+hard negatives by the model itself. Measured: nDCG@10 of the held-out titles among all the
+descriptions, before and after, paired by title; and the test part of the STS Benchmark. A run that was stopped goes on from its last checkpoint when it is started again.
+
+The data lie in `../shared/data` beside the checkout, or where `--packages` and `--sts` say.
+Results go to benchmarks/results/tune.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+import veclab
+from benchmarks.facts import load, machine
+from veclab.evaluation.bootstrap import distributions, estimate, paired_p
+from veclab.evaluation.metrics import mean, spearman, value_of
+from veclab.evaluation.scoring import examine, per_unit
+from veclab.models.catalog import find_transformer
+from veclab.tuning.data import Gathering, TrainingData
+from veclab.tuning.full import train
+from veclab.tuning.method import Settings
+from veclab.tuning.mining import mine
+from veclab.tuning.split import split
+
+HERE = Path(__file__).parent
+SHARED = HERE.parents[1] / "shared" / "data"
+RESULTS = HERE / "results" / "tune.json"
+BASE = "all-MiniLM-L6-v2"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    runs = parser.add_subparsers(dest="run", required=True)
+    one = runs.add_parser("packages", help="titles to descriptions, all weights")
+    one.add_argument("--texts", type=int, default=20_000)
+    one.add_argument("--held-out", type=int, default=2_000)
+    one.add_argument("--work", type=Path, default=Path("build/tune"), help="kept between runs")
+    one.add_argument("--packages", type=Path, default=SHARED / "packages" / "descriptions.jsonl.gz")
+    one.add_argument("--sts", type=Path, default=SHARED / "stsb" / "stsb-en-test.csv")
+    one.add_argument("--epochs", type=int)
+    one.add_argument("--learning-rate", type=float)
+    one.add_argument("--no-result", action="store_true", help="print only")
+    options = parser.parse_args()
+    facts = machine()
+    result = packages(options) | {"machine": facts, "load_after": load()}
+    print(json.dumps(result, indent=1))
+    if options.no_result:
+        return
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known[options.run] = result
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def packages(options: argparse.Namespace) -> dict[str, Any]:
+    """Titles to descriptions: every weight trained."""
+    times: dict[str, float] = {}
+    start = time.perf_counter()
+    data = read_packages(options.packages, options.texts)
+    model = veclab.load(BASE, cache=False)
+    parts = split(data, options.held_out / len(data))
+    times["read and split"] = time.perf_counter() - start
+    print(parts, flush=True)
+    start = time.perf_counter()
+    training = mine(model, parts.train)
+    times["mine"] = time.perf_counter() - start
+    print(training.notes[-1], flush=True)
+    start = time.perf_counter()
+    folder = options.work / f"{training.digest}-{options.epochs}-{options.learning_rate}" / "tuned"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = None
+    if not folder.exists():
+        settings = Settings(
+            device="cpu", epochs=options.epochs, learning_rate=options.learning_rate
+        )
+        made = train(find_transformer(BASE, "be tuned"), training, folder, settings, _told())
+        times["train"] = time.perf_counter() - start
+    start = time.perf_counter()
+    tuned = veclab.load(str(folder), cache=False)
+    found = prove(model, tuned, parts.held_out, options.sts)
+    times["prove"] = time.perf_counter() - start
+    return {
+        "model": BASE,
+        "method": "full",
+        "pairs": data.pairs,
+        "split": str(parts),
+        "mining": training.notes[-1],
+        "training": None if made is None else dict(made.facts) | {"notes": list(made.notes)},
+        **found,
+        "seconds": {name: round(value, 1) for name, value in times.items()},
+        "minutes": round(sum(times.values()) / 60, 1),
+    }
+
+
+def read_packages(path: Path, texts: int) -> TrainingData:
+    """So many packages from all over the file; equal titles or descriptions are one."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:texts])
+    made = Gathering()
+    for i in chosen:
+        made.add(rows[i]["summary"], rows[i]["description"], ())
+    return made.finish("packages")
+
+
+def prove(base: Any, tuned: Any, held_out: TrainingData, sts: Path) -> dict[str, Any]:
+    """nDCG@10 of the held-out queries and STSb, with the paired bootstrap of their differences."""
+    asked = held_out.to_retrieval()
+    ndcg = []
+    for model in (base, tuned):
+        sides = [
+            model.embed(texts, role=role).array
+            for texts, role in zip(asked.sides, ("query", "document"), strict=True)
+        ]
+        ndcg.append(per_unit(asked, examine(asked, sides)))
+    with sts.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    gold = np.array([float(row[2]) for row in rows])
+    cosines = []
+    for model in (base, tuned):
+        first, second = (model.embed([row[i] for row in rows]).array for i in (0, 1))
+        cosines.append(np.einsum("ij,ij->i", first, second, dtype=np.float64))
+    return {
+        "held-out nDCG@10": difference([mean(values) for values in ndcg], len(ndcg[0])),
+        "better, worse, equal": [
+            int((ndcg[1] > ndcg[0]).sum()),
+            int((ndcg[1] < ndcg[0]).sum()),
+            int((ndcg[1] == ndcg[0]).sum()),
+        ],
+        "STSb Spearman": difference([spearman(gold, one) for one in cosines], len(gold)),
+    }
+
+
+def difference(statistics: Any, n: int) -> dict[str, Any]:
+    """Both figures, their difference and its 95% interval."""
+    before, after = (value_of(statistic, n) for statistic in statistics)
+    resampled = distributions(statistics, n)
+    changes = resampled[1] - resampled[0]
+    gain = estimate(lambda weights: statistics[1](weights) - statistics[0](weights), n, changes)
+    return {
+        "before": round(before, 4),
+        "after": round(after, 4),
+        "difference": round(gain.value, 4),
+        "low": None if gain.low is None else round(gain.low, 4),
+        "high": None if gain.high is None else round(gain.high, 4),
+        "p": paired_p(after - before, changes),
+        "units": n,
+    }
+
+
+def _told() -> Any:
+    """A line of progress for every twentieth part."""
+    console, start = Console(stderr=True), time.perf_counter()
+
+    def on_step(done: int, total: int) -> None:
+        if done % max(1, total // 20) == 0 or done == total:
+            console.print(f"step {done} of {total}, {time.perf_counter() - start:.0f} s")
+
+    return on_step
+
+
+if __name__ == "__main__":
+    main()
