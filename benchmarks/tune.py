@@ -5,7 +5,8 @@
 `packages`: titles (one-line summaries) are to find their descriptions among Debian's packages. All
 weights of all-MiniLM-L6-v2 are trained (`--method full`) on the pairs that are not held out, with
 hard negatives by the model itself. Measured: nDCG@10 of the held-out titles among all the
-descriptions, before and after, paired by title; and the test part of the STS Benchmark. A run that was stopped goes on from its last checkpoint when it is started again.
+descriptions, before and after, paired by title; and the test part of the STS Benchmark. A run that
+was stopped goes on from its last checkpoint when it is started again.
 
 The data lie in `../shared/data` beside the checkout, or where `--packages` and `--sts` say.
 Results go to benchmarks/results/tune.json.
