@@ -14,6 +14,7 @@ torch's files, which are read with `weights_only=True` (tensors and plain values
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 BATCH = 64
 LEARNING_RATE = 2e-5
 WARM_UP = 0.1
+# Wrong documents beside each pair; a query's hard negatives take turns, epoch by epoch.
 NEGATIVES = 1
 # A run has so many steps or more, as long as no pair is seen more than `EPOCHS` times.
 STEPS, EPOCHS = 200, 10
@@ -93,8 +95,8 @@ def train(
     with _failures(folder, course):
         trainer = make_trainer(model, base, course, settings, work, on_step)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-        best = trainer.state.best_model_checkpoint
-        trained = model if best is None else _open(Path(best), base.name)
+        best = trainer.state.best_global_step
+        trained = _open(work / f"checkpoint-{best}", base.name) if best else model
         _check_finite(trained)
         trained.max_seq_length = limit
         trained.save_pretrained(str(folder), create_model_card=False)
@@ -109,7 +111,7 @@ def _check(base: ModelFolder, settings: Settings) -> None:
             f"{base.name} is a static model; --method full trains transformers, --method adapter "
             "goes with any model"
         )
-    for name, least in (("epochs", 1), ("batch", 2), ("negatives", 0)):
+    for name, least in (("epochs", 1), ("batch", 2)):
         value = getattr(settings, name)
         if value is not None and value < least:
             raise InputError(f"{name} must be {least} or more, not {value}")
@@ -181,7 +183,7 @@ def _plan(
         np.minimum(documents, limit),
         size=size,
         epochs=settings.epochs or min(EPOCHS, math.ceil(STEPS / steps)),
-        negatives=min(mined, NEGATIVES if settings.negatives is None else settings.negatives),
+        negatives=min(mined, NEGATIVES),
         seed=settings.seed,
     )
     if not batches.order:
@@ -222,7 +224,7 @@ def _failures(folder: Path, course: Course) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, MemoryError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if "out of memory" in reason.lower() or "not enough memory" in reason.lower():
+        if isinstance(error, MemoryError) or re.search("(out of|enough) memory", reason.lower()):
             raise InputError(
                 f"a batch of {course.size} pairs does not fit into the memory of {course.device}: "
                 f"--batch {max(2, course.size // 2)}"
