@@ -26,6 +26,14 @@ pytest.importorskip("datasets", reason="needs veclab[tune]")
 SETTINGS = Settings(batch=16, epochs=4, learning_rate=5e-3, device="cpu", matryoshka=(16,))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """A step of so small a model is faster alone than with threads that wait for each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(full, "usable_cores", lambda: 1)
+        yield
+
+
 def nothing(done, total):
     pass
 
@@ -123,7 +131,8 @@ def test_killed_and_run_again_it_has_the_same_weights(trained, tmp_path, tiny_be
         print(made.notes)
     """
     (tmp_path / "work").mkdir()
-    here = environment | {"PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    path = os.pathsep.join(["", *sys.path])
+    here = environment | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code]
     killed = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -145,7 +154,7 @@ def weights(folder: Path) -> bytes:
 
 def test_a_small_memory_gives_the_same_model(trained, base, data, tmp_path, monkeypatch):
     """Gradient caching computes a batch in parts; what is learned does not depend on it."""
-    monkeypatch.setattr(full, "texts_at_once", lambda *_: 12)
+    monkeypatch.setattr(full, "texts_at_once", lambda *_: 24)
     made = full.train(base, data, tmp_path / "out", SETTINGS, nothing)
     assert "cached" in made.facts["loss"]
     assert found_first(tmp_path / "out", ciphered(60, seed=1)) > 0.7
