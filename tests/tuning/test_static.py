@@ -57,7 +57,7 @@ def test_a_word_of_the_domain_is_one_token_with_the_base_s_vector(base, tmp_path
     )
     assert made.facts["words of the domain"] == 2
     assert made.facts["dimensions"] == 8
-    assert steps[-1] == (made.facts["tokens"], made.facts["tokens"])
+    assert steps[-1] == (2 * made.facts["tokens"], 2 * made.facts["tokens"])
     model = veclab.load(str(tmp_path / "out"), cache=False)
     (tokens,) = model.provider.tokenize(["kubernetes"], None)
     assert tokens.tokens == 1
@@ -67,15 +67,30 @@ def test_a_word_of_the_domain_is_one_token_with_the_base_s_vector(base, tmp_path
     assert whole @ letters / np.linalg.norm(letters) < 0.99
 
 
-def test_no_word_is_said(base, tmp_path):
+def test_it_is_measured_against_the_base_distilled_without_the_words(base, tmp_path):
     settings = Settings(dimensions=8, device="cpu")
-    made = static.train(base, data(["the cat"]), tmp_path / "out", settings, lambda *_: None)
-    assert "the vocabulary is the base's" in made.notes[0]
+    words = data(texts_with("kubernetes"))
+    made = static.train(base, words, tmp_path / "out", settings, lambda *_: None)
+    untuned, tuned = (
+        veclab.load(str(path), cache=False) for path in (made.untuned, tmp_path / "out")
+    )
+    (alone,), (one,) = (m.provider.tokenize(["kubernetes"], None) for m in (untuned, tuned))
+    assert (alone.tokens, one.tokens) == (len("kubernetes"), 1)
+    assert untuned.space.dimensions == tuned.space.dimensions == 8
+    assert "without these words" in made.notes[0]
+
+
+def test_no_word_to_add_is_refused(base, tmp_path):
+    settings = Settings(dimensions=8, device="cpu")
+    with pytest.raises(InputError, match="nothing to add to its vocabulary"):
+        static.train(base, data(["the cat"]), tmp_path / "out", settings, lambda *_: None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_static_base_is_refused(base, tmp_path):
     settings = Settings(dimensions=8, device="cpu")
-    static.train(base, data(["the cat"]), tmp_path / "s", settings, lambda *_: None)
+    words = data(texts_with("kubernetes"))
+    static.train(base, words, tmp_path / "s", settings, lambda *_: None)
     again = read_folder(tmp_path / "s", name="s")
     with pytest.raises(InputError, match="static model already"):
-        static.train(again, data(["the cat"]), tmp_path / "t", settings, lambda *_: None)
+        static.train(again, words, tmp_path / "t", settings, lambda *_: None)

@@ -56,11 +56,14 @@ class Trained:
         method: its name.
         facts: for the model card: what was trained, how long, on how much.
         notes: what the user should know.
+        untuned: the model to measure against, where that is not the base: what the method makes
+            of the base without the data.
     """
 
     method: MethodName
     facts: Mapping[str, str | int | float]
     notes: Sequence[str] = ()
+    untuned: Path | None = None
 
 
 class Method(Protocol):

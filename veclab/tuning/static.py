@@ -8,6 +8,7 @@ cut, and that are in several of them, go through the base whole, and each gets i
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -35,27 +36,35 @@ def train(
             f"{base.name} is a static model already: --method static makes one of a transformer"
         )
     words = domain_words(base, [*data.queries, *data.documents])
+    if not words:
+        raise InputError(
+            f"no word that the tokenizer of {base.name} cuts is in {FEWEST_TEXTS} texts or more: "
+            "there is nothing to add to its vocabulary. `veclab distill` makes a static model of it"
+        )
     dimensions = settings.dimensions or min(DIMENSIONS, base.dimensions or DIMENSIONS)
-    made = distill_folder(
-        base,
-        folder,
-        dimensions=dimensions,
-        device=settings.device,
-        vocabulary=words,
-        on_tokens=on_step,
-    )
+    untuned = folder.parent / "untuned"
+    shutil.rmtree(untuned, ignore_errors=True)  # of a run that was killed
+
+    def distilled(to: Path, vocabulary: Sequence[str], half: int) -> int:
+        return distill_folder(
+            base,
+            to,
+            dimensions=dimensions,
+            device=settings.device,
+            vocabulary=vocabulary,
+            on_tokens=lambda done, total: on_step(half * total + done, 2 * total),
+        ).tokens
+
+    distilled(untuned, (), 0)
     facts: dict[str, str | int | float] = {
         "words of the domain": len(words),
-        "tokens": made.tokens,
+        "most frequent of them": ", ".join(words[:8]),
+        "tokens": distilled(folder, words, 1),
         "dimensions": dimensions,
         "seconds": round(time.perf_counter() - start, 1),
     }
-    if words:
-        facts["most frequent of them"] = ", ".join(words[:8])
-    few = (
-        f"no word is in {FEWEST_TEXTS} texts and cut by the tokenizer: the vocabulary is the base's"
-    )
-    return Trained("static", facts, () if words else (few,))
+    note = f"measured against {base.name} distilled without these words, not against it itself"
+    return Trained("static", facts, (note,), untuned)
 
 
 def domain_words(base: ModelFolder, texts: Sequence[str]) -> list[str]:
