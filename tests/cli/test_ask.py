@@ -102,6 +102,7 @@ def test_a_conversation(run):
         ([OPENING, "--base-url", "http://127.0.0.1:1"], "--base-url requires --llm"),
         ([OPENING, "--max-cost", "1"], "--max-cost requires --llm"),
         ([OPENING, "--nonsense"], "No such option"),
+        ([OPENING, "--top", "0"], "0 is not in the range"),
     ],
 )
 def test_wrong_usage(run, arguments, message):
@@ -120,3 +121,14 @@ def test_documents_do_not_steer_the_terminal(tmp_path, word_model, monkeypatch):
     )
     assert "opens at nine" in result.stdout
     assert "\x1b" not in result.output
+
+
+def test_a_store_of_a_few_words_can_be_asked(tmp_path, word_model, monkeypatch):  # noqa: F811
+    for model in ("model", "query_model"):
+        monkeypatch.setattr(Store, model, property(lambda self: word_model))
+    with Store.open(tmp_path / "store", word_model, create=True) as store:
+        store.add(["the cat sleeps on the mat", "dogs bark"], ids=["cat", "dog"])
+    asked = ["ask", "Where does the cat sleep?", "--store", str(tmp_path / "store"), "--explain"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "by default: no sentence is long enough" in " ".join(result.stdout.split())

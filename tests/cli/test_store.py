@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 from click.testing import CliRunner
@@ -89,3 +90,16 @@ def test_looking_after_a_store(run, path, tmp_path):
 def test_another_model_and_back(run, path):
     assert "fake:other" in run("migrate", "--store", path, "-m", "other")
     assert "fake:fake" in run("migrate", "--store", path, "--back")
+
+
+def test_no_command_shows_or_keeps_the_password_of_a_store(run, path, postgres, tmp_path):
+    name = "s" + uuid.uuid4().hex
+    address = postgres.replace("postgres:@", "postgres:sesame@") + "#" + name
+    texts, page = path.parent / "texts.jsonl", tmp_path / "map.html"
+    said = run("index", texts, "--store", address)
+    said += run("index", texts, "--store", address, "--json")
+    said += run("store", "inspect", "--store", address) + run("store", "check", "--store", address)
+    said += run("search", "cat", "--store", address) + run("map", "--store", address, "-o", page)
+    said += run("migrate", "--store", address, "-m", "other", "--switch")
+    assert "sesame" not in said + page.read_text()
+    assert "--store 'postgresql://postgres@/" in said  # what to do next

@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -392,3 +393,64 @@ class TestAddresses:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         assert "HF_HUB_OFFLINE is set" in refusal("hf://datasets/o/n/data/a.jsonl")
         assert not server.asked
+
+
+def _table(path, texts):
+    table = pa.table({"text": texts})
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+    elif path.suffix == ".arrow":
+        pa.feather.write_feather(table, path, compression="uncompressed", chunksize=1)
+    elif path.suffix == ".xlsx":
+        book = pytest.importorskip("openpyxl").Workbook()
+        for text in ["text", *texts]:
+            book.active.append([text])
+        book.save(path)
+    elif path.suffix == ".md":
+        path.write_text(texts[0])
+    elif path.suffix == "":
+        path.mkdir(exist_ok=True)
+        for number, text in enumerate(texts):
+            (path / f"{number}.txt").write_text(text)
+    else:
+        lines = {
+            ".txt": texts,
+            ".csv": ["text", *texts],
+            ".tsv": ["text", *texts],
+            ".jsonl": [json.dumps({"text": text}) for text in texts],
+            ".json": [json.dumps([{"text": text} for text in texts])],
+        }[path.suffix]
+        path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("how", ["other", "more", "fewer", "torn", "gone"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.txt",
+        "a.csv",
+        "a.tsv",
+        "a.jsonl",
+        "a.json",
+        "a.parquet",
+        "a.arrow",
+        "a.xlsx",
+        "a.md",
+        "folder",
+    ],
+)
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, name, how):
+    path = tmp_path / name
+    _table(path, [f"one {n}" for n in range(50)])
+    source = open_source(path)
+    blocks = source.blocks(1)
+    assert next(blocks).texts == ["one 0"]
+    file = path / "7.txt" if path.is_dir() else path
+    if how == "gone":
+        file.unlink()
+    elif how == "torn":
+        os.truncate(file, file.stat().st_size // 2)
+    else:
+        _table(path, [f"two {n}" for n in range({"other": 50, "more": 60, "fewer": 40}[how])])
+    with pytest.raises(InputError, match=r"has changed since it was checked|cannot be read"):
+        list(blocks)

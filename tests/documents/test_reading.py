@@ -6,6 +6,7 @@ import pytest
 
 from tests.documents.making import make_pdf
 from veclab.documents import Document, Limits, Skipped, Unchanged, read_documents
+from veclab.documents.formats import FORMATS
 from veclab.errors import InputError
 
 
@@ -78,8 +79,11 @@ def test_a_file_of_a_gigabyte_is_told_of_and_not_read(tmp_path):
     assert "larger (1.07 GB) than the limit" in read(tmp_path)[0].reason
 
 
-def test_a_file_that_is_written_to_while_it_is_read_is_told_of(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
+@pytest.mark.parametrize(
+    "suffix", [format.suffixes[0] for format in FORMATS.values()] + [".txt.gz"]
+)
+def test_a_file_that_is_written_to_while_it_is_read_is_told_of(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"a{suffix}"
     path.write_text("half")
     real = os.fstat
 
@@ -90,20 +94,32 @@ def test_a_file_that_is_written_to_while_it_is_read_is_told_of(tmp_path, monkeyp
         return found
 
     monkeypatch.setattr("veclab.documents.reading.os.fstat", fstat)
-    assert "was written to while it was read" in read(tmp_path)[0].reason
+    (found,) = read(tmp_path)
+    assert "was written to while it was read" in found.reason
+    assert found.id == path.name  # it is not gone
 
 
-def test_so_is_a_file_of_records(tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"text": "first"}\n{"text": "second"}\n')
+@pytest.mark.parametrize("how", ["longer", "as long", "torn", "gone"])
+@pytest.mark.parametrize(
+    ("suffix", "row"), [("jsonl", '{{"text": "{}"}}\n'), ("csv", "{},x\n"), ("tsv", "{}\tx\n")]
+)
+def test_so_is_a_file_of_records(tmp_path, suffix, row, how):
+    path = tmp_path / f"a.{suffix}"
+    head = "" if suffix == "jsonl" else row.format("text").replace("x\n", "more\n")
+    path.write_text(head + row.format("first") + row.format("second"))
     found = []
     for each in read_documents(tmp_path):
-        if not found:
-            with path.open("a") as file:
-                file.write('{"text": "third"}\n')
+        if not found and how == "gone":
+            path.unlink()
+        elif not found:
+            more = {"longer": row.format("third"), "as long": "", "torn": '{"'}[how]
+            path.write_text(head + row.format("FIRST") + row.format("SECOND") + more)
         found.append(each)
     assert found[0].text == "first"
-    assert "was written to while it was read" in found[-1].reason
+    last = found[-1]
+    assert isinstance(last, Skipped)
+    assert ("cannot be read" if how == "gone" else "has changed since") in last.reason
+    assert last.id == f"a.{suffix}"
 
 
 def test_the_process_that_parses_knows_no_keys(monkeypatch):

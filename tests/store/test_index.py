@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -142,7 +145,7 @@ def test_a_model_of_another_space_is_refused(store, other_model, folder, address
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda p: None, "nothing at"),
+        (lambda p: None, "does not exist"),
         (lambda p: p.mkdir(), "holds nothing to index"),
     ],
 )
@@ -166,3 +169,138 @@ def test_a_store_that_lies_in_the_folder_is_not_read(folder, model):
         index(store, folder)
         done = index(store, folder)
     assert (done.unchanged, done.skipped) == (3, [])
+
+
+def test_the_store_itself_is_no_input(store, folder, address):
+    index(store, folder)
+    if not address.startswith("postgresql"):
+        with pytest.raises(InputError, match="is the store itself"):
+            index(store, address)
+
+
+def test_links_that_loop_are_named_and_the_others_go_in(store, folder):
+    (folder / "loop").symlink_to("loop")
+    (folder / "deep" / "up").symlink_to(folder)
+    done = index(store, folder)
+    assert done.added == 3
+    assert [(path, "links are not followed" in why) for path, why in done.skipped] == [
+        (str(folder / "deep" / "up"), True),
+        (str(folder / "loop"), True),
+    ]
+    with pytest.raises(InputError, match=r"loop cannot be read: Too many levels of symbolic links"):
+        index(store, folder / "loop")
+
+
+def test_names_with_newlines_and_other_signs_are_documents_like_any(store, folder):
+    names = [
+        "two\nlines.txt",
+        "it's; --.txt",
+        "tab\t.txt",
+        "\x1b[31mred.txt",
+        "100%.txt",
+        "a#b.txt",
+    ]
+    for number, name in enumerate(names):
+        (folder / name).write_text(f"zebra number {number}")
+    (folder / "r.jsonl").write_text(
+        '{"id": "a\\u0000b", "text": ""}\n{"id": "c\\nd", "text": "gnu"}\n'
+    )
+    index(store, folder)
+    assert documents(store) >= {*names, "r.jsonl#c\nd"}
+    assert index(store, folder).unchanged == 3 + len(names) + 1
+    assert store.search("gnu", mode="keyword")[0].passage.document == "r.jsonl#c\nd"
+    (folder / names[0]).unlink()
+    assert index(store, folder).removed == 1
+
+
+def test_what_cannot_be_read_now_stays_as_it_was(store, folder, monkeypatch):
+    rows = '{"id": "x", "text": "gnu"}\n{"id": "y", "text": "okapi"}\n'
+    (folder / "log.jsonl").write_text(rows)
+    index(store, folder)
+    before = documents(store)
+    (folder / "log.jsonl").write_text(rows + '{"id": "z", "te')  # half of a line so far
+    (folder / "cats.md").write_bytes(b"\0\0\0")
+    real = os.fstat
+
+    def fstat(descriptor):
+        found = real(descriptor)
+        (folder / "dogs.txt").write_text((folder / "dogs.txt").read_text() + " And on.")
+        return found
+
+    monkeypatch.setattr("veclab.documents.reading.os.fstat", fstat)
+    done = index(store, folder)
+    assert documents(store) == before
+    assert (done.removed, done.changed) == (0, 0)
+    told = {Path(name).name: reason for name, reason in done.skipped}
+    assert set(told) == {"log.jsonl", "cats.md", "dogs.txt"}
+    assert all("; what the store has of it stays" in reason for reason in told.values())
+    assert "try again when it is finished" in told["dogs.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.md", ""),
+        ("a.md", "---\ntitle: Gnu\n---\n"),
+        ("a.html", ""),
+        ("a.jsonl", ""),
+        ("a.csv", "text,id\n"),
+    ],
+)
+def test_what_was_read_and_holds_nothing_any_more_is_gone(store, folder, name, data):
+    full = {"a.jsonl": '{"text": "gnu"}', "a.csv": "text,id\ngnu,1\n"}.get(name, "gnu")
+    (folder / name).write_text(full)
+    index(store, folder)
+    (folder / name).write_text(data)
+    done = index(store, folder)
+    assert (done.removed, done.unchanged) == (1, 3)
+    assert not any("stays" in reason for _, reason in done.skipped)
+
+
+def test_a_folder_that_cannot_be_opened_now_keeps_its_documents(store, folder, monkeypatch):
+    index(store, folder)
+    real = Path.iterdir
+
+    def iterdir(path):  # a network's disk that does not answer
+        if path.name == "deep":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    done = index(store, folder)
+    assert documents(store) == {"cats.md", "dogs.txt", "deep/dogs.txt"}
+    assert done.removed == 0
+    ((path, reason),) = done.skipped
+    assert path == str(folder / "deep")
+    assert "Input/output error; what the store has of it stays" in reason
+
+
+@pytest.mark.parametrize("suffix", ["txt", "jsonl", "csv"])
+def test_a_file_of_texts_that_is_written_to_while_it_is_read_changes_nothing(
+    store, tmp_path, suffix, monkeypatch
+):
+    lines = {
+        "txt": ["{}", "{}"],
+        "jsonl": ['{{"text": "{}"}}', '{{"text": "{}"}}'],
+        "csv": ["text,id", "{},1", "{},2"],
+    }[suffix]
+    path = tmp_path / f"texts.{suffix}"
+
+    def write(word):
+        path.write_text("\n".join(lines).format(word, word) + "\n")
+
+    write("zebra")
+    index(store, path)
+    write("okapi")
+
+    def embed(batch, role, given=store.model.provider.embed_batch):
+        write("rhino")  # as long as before, and as many lines
+        return given(batch, role)
+
+    monkeypatch.setattr(store.model.provider, "embed_batch", embed)
+    with pytest.raises(InputError, match="has changed since it was checked"):
+        index(store, path)
+    assert [hit.passage.text for hit in store.search("zebra okapi rhino", mode="keyword")] == [
+        "zebra",
+        "zebra",
+    ]

@@ -110,6 +110,8 @@ def test_no_value_gets_out_of_its_quotes(full, value):
     [
         ({"query": " "}, "empty"),
         ({"top": 0}, "top must be"),
+        ({"top": -1}, "top must be"),
+        ({"top": 10_001}, "top must be"),
         ({"mode": "semantic"}, "hybrid, vector, keyword"),
         ({"fusion": "sum"}, "minmax, rrf"),
         ({"mmr": 2}, "mmr must be"),
@@ -227,3 +229,22 @@ def test_a_writer_that_waits_says_so(full, address):
         Store.open(address, full.model).writing(wait=0.1),
     ):
         pass
+
+
+def test_fields_may_have_names_that_a_database_has_its_own_use_for(store):
+    names = ["xmin", "ctid", "oid", "_rowid", "_score", "_key", "Year", "year", "select", "a`b",
+             "``", "two\nlines", "größe", "a.b", "x" * 99, "'", '"', ";", " ", "%s"]  # fmt: skip
+    fields = {name: [f"{i} one", f"{i} two"] for i, name in enumerate(names)}
+    store.add(["the cat", "a dog"], ids=["cat", "dog"], fields=fields)
+    for i, name in enumerate(names):
+        quoted = "`" + name.replace("`", "``") + "`"
+        assert ids(store.search("the cat", where=f"{quoted} = '{i} two'")) == ["dog"]
+    assert store.search("dog")[0].passage.fields == {n: two for n, (_, two) in fields.items()}
+
+
+def test_half_a_surrogate_pair_in_a_question_is_read_as_a_sign_that_means_nothing(full):
+    for mode in ("hybrid", "vector", "keyword"):
+        assert ids(full.search("caf\udce9 dog park", mode=mode))[0] == "dog"
+    assert ids(full.search("dog \0 park"))[0] == "dog"
+    with pytest.raises(InputError, match="text in quotes"):
+        full.search("dog", where="lang = '\udce9'")

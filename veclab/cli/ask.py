@@ -36,7 +36,14 @@ _QUOTE = 160
 @click.argument("question", required=False)
 @store_option
 @chat_options
-@click.option("--top", "-n", type=int, default=8, show_default=True, help="Passages to retrieve.")
+@click.option(
+    "--top",
+    "-n",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Passages to retrieve.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["hybrid", "vector", "keyword"]),

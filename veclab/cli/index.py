@@ -106,8 +106,8 @@ def index(
             )
             for input in inputs
         ]
-        space = opened.space
-    print_indexed(inputs, store, every, space, as_json)
+        space, name = opened.space, opened.place.name
+    print_indexed(inputs, name, every, space, as_json)
 
 
 def print_indexed(
@@ -155,7 +155,7 @@ def index_many(
     with Store.open(store, model, create=True, **loading) as opened, ShardProgress() as bars:
         if made:
             done = index_vectors(opened, input, language=language, on_done=bars.taken)
-            print_indexed([input], store, [done], opened.space, as_json)
+            print_indexed([input], opened.place.name, [done], opened.space, as_json)
             return
         done, manifest = index_shards(
             opened,
@@ -169,11 +169,11 @@ def index_many(
             on_start=bars.started,
             on_failed=tell_failed,
         )
-        space = opened.space
+        space, name = opened.space, opened.place.name
     for note in manifest.notes:
         print_note(note)
     if not as_json:
         print_facts([*manifest.lines()[:-1], ("vectors in", vectors)])
-    print_indexed([input], store, [done], space, as_json, shards=manifest.to_dict())
+    print_indexed([input], name, [done], space, as_json, shards=manifest.to_dict())
     if manifest.failed:
         raise click.exceptions.Exit(SET_ASIDE)

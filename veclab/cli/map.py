@@ -128,9 +128,11 @@ def _make(
     _stage("reading")
     if store is not None:
         from veclab.maps.stored import read_store
+        from veclab.store.location import open_place
 
-        given, name = read_store(store), Path(store).name
-        facts = [("store", store)]
+        public = open_place(store).name  # the page must not hold a password
+        given, name = read_store(store), Path(public).name
+        facts = [("store", public)]
     else:
         assert file is not None
         given, name = _read(file), file.stem

@@ -92,6 +92,7 @@ def migrate(
     if not bridge and (min_recall is not None or sample is not None):
         raise click.UsageError("--min-recall and --sample require --bridge")
     with Store.open(store) as opened:
+        store = opened.place.name  # an address without its password
         if model is None:
             _go_back(opened, store)
         elif bridge:

@@ -11,6 +11,7 @@ from veclab.cli.console import echo, json_option, print_facts, print_json
 from veclab.cli.options import store_option
 from veclab.cli.typed import Commands
 from veclab.hints import typed
+from veclab.report import one_line
 
 if TYPE_CHECKING:
     from veclab.store.state import BridgeInfo
@@ -30,7 +31,7 @@ def inspect(store: str, as_json: bool) -> None:
     from veclab.store.store import Store
 
     with Store.open(store) as opened:
-        facts = look(opened)
+        facts, store = look(opened), opened.place.name
         space, bridge = str(opened.space), _bridge(opened.state.bridge, store)
     if as_json:
         print_json(facts)
@@ -40,7 +41,7 @@ def inspect(store: str, as_json: bool) -> None:
         ("model", space),
         ("passages", f"{facts['passages']:,}"),
         ("documents", f"{facts['documents']:,}: {'; '.join(sources[:5])}"),
-        ("fields", ", ".join(f"{n} ({k})" for n, k in facts["fields"].items()) or "none"),
+        ("fields", ", ".join(f"{one_line(n)} ({k})" for n, k in facts["fields"].items()) or "none"),
         ("language", facts["language"]),
         ("chunking", ", ".join(f"{n} {v}" for n, v in facts["settings"].items())),
         ("search", _search(facts)),

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class NoTexts(InputError):
+    """An input was read to its end and has no records."""
+
+
 @dataclass(frozen=True)
 class Block:
     """A run of n consecutive records."""
@@ -56,16 +60,24 @@ class Source:
         """
         if size < 1 or max_chars < 1:
             raise InputError(f"a block needs a size of 1 or more, not {min(size, max_chars)}")
-        changed = InputError(f"{self.name} has changed since it was checked; start again")
-        if state(self._roles.file) != self._state:
-            raise changed
+        self._require_unchanged()
         done = 0
-        for records in self._roles.read(size, max_chars):
-            n = len(records.lines)
-            yield Block(records.ids, records.texts, self._own.table(records.own, n))
-            done += n
-        if done != self.rows:
-            raise changed
+        try:
+            for records in self._roles.read(size, max_chars):
+                n = len(records.lines)
+                yield Block(records.ids, records.texts, self._own.table(records.own, n))
+                done += n
+        except Exception:  # of whichever reader: half of a new file is damaged to it
+            self._require_unchanged()
+            raise
+        self._require_unchanged(done)
+
+    def _require_unchanged(self, rows: int | None = None) -> None:
+        """Raise InputError where the file is not the one that was scanned."""
+        if state(self._roles.file) != self._state or rows not in (None, self.rows):
+            raise InputError(
+                f"{self.name} has changed since it was checked; start again when it is finished"
+            )
 
 
 def open_source(
@@ -120,7 +132,7 @@ def open_source(
         if on_scan:
             on_scan(scan.rows)
     if scan is None:
-        raise InputError(f"{name} holds no texts")
+        raise NoTexts(f"{name} holds no texts")
     own, notes = scan.finish()
     if (column_found := _vectors_of(own.schema)) is not None:
         notes.append(

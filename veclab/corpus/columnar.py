@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from veclab.corpus.file import Chunk, File
@@ -10,6 +11,7 @@ from veclab.errors import InputError
 from veclab.vectorfiles.schema import SPACE_KEY
 
 OLD_RESULTS = ("embedding", "tokens", "truncated")
+_MAPPED = 256 << 20  # bytes of an Arrow file from which on it is mapped
 
 
 def parquet_chunks(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
@@ -39,7 +41,7 @@ def arrow_chunks(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
         return
     done = [0]
     try:
-        with pa.memory_map(str(file.path)) as source:
+        with arrow_source(file.path) as source:
             reader, batches = arrow_batches(source)
             names = _names(file, reader.schema)
             parts = (
@@ -50,6 +52,17 @@ def arrow_chunks(file: File, size: int, max_chars: int) -> Iterator[Chunk]:
             yield from _chunks(parts, names, reader.schema, max_chars, done)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(file, "Arrow", error, done[0]) from error
+
+
+def arrow_source(path: Path) -> Any:
+    """Return an opened Arrow file: mapped into memory where its batches may be large.
+
+    Whoever cuts a mapped file short kills us (SIGBUS); one that is read is only damaged.
+    """
+    import pyarrow as pa
+
+    mapped = path.stat().st_size > _MAPPED
+    return pa.memory_map(str(path)) if mapped else pa.OSFile(str(path))
 
 
 def arrow_batches(source: Any) -> tuple[Any, Iterator[Any]]:

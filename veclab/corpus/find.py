@@ -11,6 +11,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,7 +114,7 @@ def _found(name: str, reading: Reading) -> File:
         with remote.opened(name) as (stream, called):
             file = _spooled(File(remote.public(name), Path(), ""), stream)
         return _kinded(file, called, reading)
-    target = _existing(Path(name))
+    target = existing(Path(name))
     if target.is_dir():
         if reading.format is not None:
             raise InputError(f"{name} is a folder of text files; --format is for a single file")
@@ -176,7 +177,8 @@ def _settled(file: File, reading: Reading) -> File:
     return file
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """Return a path where there is something; raises InputError, with names that are near."""
     try:
         path.stat()
     except FileNotFoundError as error:
@@ -248,11 +250,20 @@ def _spooled(file: File, stream: BinaryIO) -> File:
 
 
 def state(file: File) -> object:
-    """Return what changes when a file is written to; a folder's files are only counted."""
+    """Return what changes when a file, or one of a folder, is written to."""
     if file.members:
         return tuple(map(state, file.members))
+    every = blake2b(digest_size=16)
     try:
-        stat = file.path.stat()
+        for path in _files_of(file):
+            stat = path.stat()
+            every.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="replace"))
     except OSError as error:
         raise cannot_read(file.name, error) from error
-    return None if file.format == "folder" else (stat.st_size, stat.st_mtime_ns)
+    return every.digest()
+
+
+def _files_of(file: File) -> list[Path]:
+    if file.format != "folder":
+        return [file.path]
+    return [file.path / name for name in folder_names(file.path)[0]]

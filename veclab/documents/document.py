@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from pathlib import Path
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,10 +168,26 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why."""
+    """A file that was left out, and why.
+
+    Attributes:
+        path: of the file, or of a folder that could not be opened.
+        reason: for the user.
+        id: of the document it would have been, where something is there that could not be read: a
+            file that is half written, damaged, or on a disk that does not answer. It is not gone,
+            and what is known of it may still stand.
+    """
 
     path: str
     reason: str
+    id: str | None = None
+
+    @classmethod
+    def by_system(cls, path: str | Path, error: OSError, id: str) -> Self:
+        """What the operating system did not let us read."""
+        gone = error.errno in (errno.ENOENT, errno.ELOOP)
+        reason = f"it cannot be read: {error.strerror or error}"
+        return cls(str(path), reason, None if gone else id)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from veclab.documents.building import Builder
 from veclab.documents.document import Extracted, Metadata
-from veclab.documents.limits import Unreadable
 from veclab.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def _read(builder: Builder, data: bytes) -> tuple[LexborHTMLParser, int]:
     parser = LexborHTMLParser(data)
     root = parser.body or parser.root
     if root is None:
-        raise Unreadable("it is empty")
+        return parser, 0
     mains = parser.css("main, [role=main]")
     if len(mains) == 1 and len(mains[0].text(strip=True)) > 200:
         root = mains[0]

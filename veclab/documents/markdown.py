@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from veclab.documents.building import Outline
@@ -29,7 +30,7 @@ def read_markdown(data: bytes) -> Extracted:
     starts = [body, *(m.end() for m in _NEWLINE.finditer(text, body)), len(text)]
     outline, blocks, title = Outline(), [], str(metadata.get("title") or "")
     tokens = MarkdownIt("commonmark").enable("table").parse(text[body:])
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip_longest(tokens, tokens[1:]):
         if token.level or token.map is None or token.nesting < 0:
             continue
         start, end = _span(text, starts[token.map[0]], starts[token.map[1]])

@@ -16,8 +16,6 @@ from veclab.documents.walking import files_below
 from veclab.documents.worker import Worker
 from veclab.errors import InputError
 
-_WRITTEN_TO = "it was written to while it was read; try again when it is finished"
-
 
 def read_documents(
     path: str | Path,
@@ -26,6 +24,7 @@ def read_documents(
     column: str | Sequence[str] | None = None,
     id_column: str | None = None,
     follow_links: bool = False,
+    leave_out: str | Path | None = None,
     limits: Limits | None = None,
 ) -> Iterator[Document | Skipped | Unchanged]:
     """Read a document, or all that lie in a folder and the folders in it, sorted by path.
@@ -42,6 +41,7 @@ def read_documents(
             document, and its other columns are its metadata.
         id_column: where their ids are; else `id`, `_id`, or the line's number.
         follow_links: read what links lead to, also out of the folder; else they are skipped.
+        leave_out: a folder that may lie in the one read and is no part of it.
         limits: of size, time and memory for one file.
 
     Yields:
@@ -62,8 +62,9 @@ def read_documents(
         raise InputError(f"{path} cannot be read: {reason}") from error
     worker = Worker(limits)
     known = known or {}
+    apart = None if leave_out is None else Path(leave_out)
     try:
-        for found in [(root.name, root)] if single else files_below(root, follow_links):
+        for found in [(root.name, root)] if single else files_below(root, follow_links, apart):
             if isinstance(found, Skipped):
                 yield found
             elif (kind := kind_of(found[0])) == "records":
@@ -96,10 +97,12 @@ def _read(
             data = unzipped(data, limits.file_bytes)
         read = partial(worker.read, kind) if format.apart else format.read
         found = read(data, limits.file_bytes)
-        if not found.text.strip():
-            raise Unreadable("it holds no text")
     except Unreadable as error:
-        return Skipped(str(file), str(error))
+        return Skipped(str(file), str(error), id)
+    except OSError as error:
+        return Skipped.by_system(file, error, id)
+    if not found.text.strip() or not found.blocks:  # of front matter alone, for instance
+        return Skipped(str(file), "it holds no text")
     return Document(
         id,
         str(file),
@@ -120,23 +123,21 @@ def _bytes(file: Path, limits: Limits) -> bytes:
     """A file's bytes, all of one moment.
 
     Raises:
-        Unreadable: it is too large, cannot be read, or was written to meanwhile.
+        Unreadable: it is too large, or was written to meanwhile.
+        OSError: it cannot be read.
     """
-    try:
-        with file.open("rb") as stream:
-            before = os.fstat(stream.fileno())
-            if before.st_size > limits.file_bytes:
-                raise Unreadable(
-                    f"it is larger ({human(before.st_size)}) than the limit of "
-                    f"{human(limits.file_bytes)}"
-                )
-            data = stream.read(limits.file_bytes + 1)
-            after = os.fstat(stream.fileno())
-    except OSError as error:
-        raise Unreadable(f"it cannot be read: {error.strerror or error}") from error
+    with file.open("rb") as stream:
+        before = os.fstat(stream.fileno())
+        if before.st_size > limits.file_bytes:
+            raise Unreadable(
+                f"it is larger ({human(before.st_size)}) than the limit of "
+                f"{human(limits.file_bytes)}"
+            )
+        data = stream.read(limits.file_bytes + 1)
+        after = os.fstat(stream.fileno())
     state = (before.st_size, before.st_mtime_ns)
     if state != (after.st_size, after.st_mtime_ns) or len(data) != before.st_size:
-        raise Unreadable(_WRITTEN_TO)
+        raise Unreadable("it was written to while it was read; try again when it is finished")
     return data
 
 
@@ -148,10 +149,9 @@ def _records(
     id_column: str | None,
 ) -> Iterator[Document | Skipped | Unchanged]:
     """Each record of a file of records as a document."""
-    from veclab.corpus import open_source
+    from veclab.corpus import NoTexts, open_source
 
     try:
-        before = _state(file)
         source = open_source(file, column=column, id_column=id_column)
         for block in source.blocks():
             columns = block.columns.to_pylist() if block.columns is not None else None
@@ -180,18 +180,12 @@ def _records(
                     fingerprint,
                     own,
                 )
-        if _state(file) != before:
-            yield Skipped(str(file), f"{_WRITTEN_TO} (its records may be of different moments)")
-    except InputError as error:
+    except NoTexts as error:
         yield Skipped(str(file), str(error))
+    except InputError as error:
+        yield Skipped(str(file), str(error), id)
     except OSError as error:
-        yield Skipped(str(file), f"it cannot be read: {error.strerror or error}")
-
-
-def _state(file: Path) -> tuple[int, int]:
-    """What differs once a file has been written to."""
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
+        yield Skipped.by_system(file, error, id)
 
 
 def _plain_values(record: Mapping[str, object]) -> Metadata:

@@ -11,7 +11,9 @@ from veclab.documents.document import Skipped
 _LEFT_OUT = {"CVS", "node_modules", "__pycache__"}
 
 
-def files_below(root: Path, follow_links: bool) -> Iterator[tuple[str, Path] | Skipped]:
+def files_below(
+    root: Path, follow_links: bool, leave_out: Path | None = None
+) -> Iterator[tuple[str, Path] | Skipped]:
     """Every file below a folder with its path there, in order of these paths.
 
     Hidden ones are left out, and those of version control and package managers.
@@ -21,8 +23,10 @@ def files_below(root: Path, follow_links: bool) -> Iterator[tuple[str, Path] | S
         follow_links: whether to read what links lead to, out of the folder as well; each file and
             folder is read once, so loops end. Links are reported otherwise: a folder from somebody
             else may hold a link to the user's own files.
+        leave_out: a folder that may lie below and is no part of it.
     """
     seen = {_identity(root)}
+    left_out = _identity(leave_out) if leave_out is not None and leave_out.is_dir() else None
     waiting = _entries(root, "")
     while waiting:
         id, path = waiting.pop()
@@ -38,6 +42,8 @@ def files_below(root: Path, follow_links: bool) -> Iterator[tuple[str, Path] | S
                 yield Skipped(str(path), reason)
                 continue
             identity = _identity(path)
+            if identity == left_out:
+                continue
             if path.is_symlink() and identity in seen:
                 yield Skipped(str(path), "it is a link to something that was read already")
                 continue
@@ -49,7 +55,7 @@ def files_below(root: Path, follow_links: bool) -> Iterator[tuple[str, Path] | S
             else:
                 yield Skipped(str(path), "it is neither a file nor a folder")
         except OSError as error:
-            yield Skipped(str(path), f"it cannot be read: {error.strerror or error}")
+            yield Skipped.by_system(path, error, id)
 
 
 def _entries(folder: Path, prefix: str) -> list[tuple[str, Path]]:

@@ -28,9 +28,9 @@ def read_store(path: str | Path) -> Vectors:
         fields = [field for field in store.fields.values() if field.name not in _LEFT_OUT]
         wanted = ["id", "text", "embedding", *(field.column for field in fields)]
         runs = list(store.table.scan(wanted))
-        space = store.space
+        space, name = store.space, store.place.name
     if not runs or not sum(run.num_rows for run in runs):
-        raise InputError(f"the store {path} holds no passages to map")
+        raise InputError(f"the store {name} holds no passages to map")
     table = pa.concat_tables(runs)
     flat = table["embedding"].combine_chunks().flatten()
     own = {}

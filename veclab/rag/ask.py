@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from veclab.errors import InputError
+from veclab.pipeline.prepare import repair_surrogates
 from veclab.rag.answer import Answer, Line, Writer
 from veclab.rag.answer_format import AnswerReader
 from veclab.rag.citations import Claim, verify, verify_quotations
@@ -66,6 +67,7 @@ def ask(
     """
     if not question.strip():
         raise InputError("the question is empty; say what you want to know")
+    question = repair_surrogates(question)
     chat = _chat(llm, base_url, window, max_cost)
     before = _spent(chat)
     searched, note = standing_alone(question, earlier, chat)

@@ -53,7 +53,8 @@ class Threshold:
 
     Attributes:
         value: compared with `Evidence.score`.
-        method: `self-retrieval`, `questions`, or `given` by the user.
+        method: `self-retrieval`, `questions`, `given` by the user, or `default` where the documents
+            have no sentences to find one on.
         answerable, unanswerable: how many of either it was found on.
         refused: share of the answerable that it refuses.
         caught: share of the unanswerable that it refuses.
@@ -80,6 +81,8 @@ class Threshold:
     def __str__(self) -> str:
         if self.method == "given":
             return f"{self.value:.3f}, as given"
+        if self.method == "default":
+            return f"{self.value:.3f}, by default: no sentence is long enough to find one on"
         if self.method == "self-retrieval":
             return (
                 f"{self.value:.3f}, from self-retrieval: refuses {100 * (self.refused or 0):.0f}% "
@@ -159,13 +162,15 @@ def keep(store: Store, threshold: Threshold) -> None:
 def calibrate(
     store: Store, *, sample: int = SAMPLE, on_done: Callable[[int], None] = lambda n: None
 ) -> Threshold:
-    """Find the threshold on the store's own sentences."""
+    """Find the threshold on the store's own sentences; an even chance where it has none."""
     scores: list[float] = []
     for made in pseudo_questions(store, sample):
         vector = store.embed_query(made.text)
         hits = store.search(made.text, top=CANDIDATES, vector=vector, **SEARCH)
         scores.append(read_closely(store, made.text, vector, hits, DEPTH).evidence.score)
         on_done(1)
+    if not scores:
+        return Threshold(_EVEN, "default", passages=store.count())
     return fit(
         scores,
         [],

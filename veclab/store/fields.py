@@ -7,7 +7,7 @@ A table column bears its field's name where any database takes that name; others
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +36,8 @@ BUILT_IN: dict[str, Kind] = {
 # Those that only veclab itself reads: the document's digest, what was embedded where that is not
 # the text itself, boxes, and the vector.
 INTERNAL = ("digest", "embedded", "boxes", "embedding")
+# Each table of PostgreSQL has columns of these names.
+_SYSTEM = ("cmax", "cmin", "ctid", "tableoid", "xmax", "xmin")
 _LONGEST = 60  # characters; PostgreSQL cuts longer names
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -55,6 +57,7 @@ def column_name(name: str) -> str:
         _PLAIN.match(name)
         and "_x" not in name
         and not name.startswith("_")
+        and name not in _SYSTEM
         and len(name) <= _LONGEST
     ):
         return name
@@ -125,5 +128,5 @@ def fields_of(schema: pa.Schema) -> dict[str, Field]:
     for column in schema:
         if column.name not in BUILT_IN and column.name not in INTERNAL:
             field = own_field(column)
-            known[field.name] = field
+            known[field.name] = replace(field, column=column.name)
     return known

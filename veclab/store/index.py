@@ -146,6 +146,7 @@ _RECORDS += (".gz", ".arrow", ".feather", ".ipc", ".xlsx", ".xlsm", ".xlsb", ".x
 def _open(
     store: Store, given: str | Path, settings: dict[str, Any], reading: Mapping[str, Any]
 ) -> Intake:
+    from veclab.corpus.find import existing
     from veclab.corpus.remote import is_remote
     from veclab.vectorfiles.files import holds_vectors
 
@@ -154,9 +155,7 @@ def _open(
     if is_foreign(str(given), reading):
         _refuse_reading(Path(given), {**reading, "column": ()}, "its vectors are taken as they are")
         return adopted_intake(store, str(given), reading)
-    path = Path(given)
-    if not path.exists():
-        raise InputError(f"there is nothing at {path}")
+    path = existing(Path(given))
     if path.is_file() and holds_vectors(path):
         _refuse_reading(path, reading, "it holds vectors, which have their texts already")
         if path.suffix == ".parquet" and is_export(path):

@@ -64,6 +64,18 @@ class Reading:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def keep(self, name: str) -> int:
+        """Let stand what is known of a document, of a file's records or of a folder's documents.
+
+        Returns:
+            How many documents that is.
+        """
+        inside = (f"{name}#", f"{name}/")
+        kept = {one for one in self.known if one == name or one.startswith(inside)} - self.seen
+        self.seen |= kept
+        self.unchanged |= kept
+        return len(kept)
+
     def is_new(self, document: str, digest: str) -> bool:
         """Take note of a document; whether it has to be taken in."""
         self.seen.add(document)
@@ -271,17 +283,19 @@ def documents_intake(path: Path, store: Store, settings: dict[str, Any]) -> Inta
     """A folder of documents, cut into chunks that the store's model can read."""
     from veclab.documents import Document, Skipped, chunk_document, read_documents
 
-    store_folder = Path(store.place.name).resolve()
+    own_folder = Path(store.place.name)
+    if path.resolve().is_relative_to(own_folder.resolve()):
+        raise InputError(f"{path} is the store itself, not documents to put into it")
     cut = "/".join(str(settings[name]) for name in _CUTTING)
 
     def blocks(state: Reading) -> Iterator[Block]:
         waiting = Block([], [], [])
         same = {d: k.rsplit("|", 1)[0] for d, k in state.known.items() if k.endswith(f"|{cut}")}
-        for found in read_documents(path, known=same):
-            if Path(found.path).resolve().is_relative_to(store_folder):
-                continue  # the store itself, where it lies in the folder
+        for found in read_documents(path, known=same, leave_out=own_folder):
             if isinstance(found, Skipped):
-                state.skipped.append((found.path, found.reason))
+                kept = 0 if found.id is None else state.keep(found.id)
+                stays = "; what the store has of it stays" if kept else ""
+                state.skipped.append((found.path, found.reason + stays))
                 continue
             digest = f"{found.fingerprint}|{cut}"
             if not state.is_new(found.id, digest):

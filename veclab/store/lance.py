@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.pipeline.prepare import repair_surrogates
 from veclab.store.backend import Found
 from veclab.store.fields import Field, own_column
 from veclab.store.lance_filter import to_expression
@@ -219,7 +220,7 @@ class LanceTable:
             table = self.data.scanner(
                 columns=["_score"],
                 with_row_id=True,
-                full_text_query=MatchQuery(query, "text"),
+                full_text_query=MatchQuery(repair_surrogates(query), "text"),
                 filter=None if where is None else to_expression(where),
                 prefilter=True,
                 limit=limit,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import StoreError
 from veclab.jsontext import parse_json
+from veclab.pipeline.prepare import repair_surrogates
 from veclab.space import Space
 from veclab.store.backend import Found
 from veclab.store.fields import Field
@@ -342,5 +343,5 @@ def _literal(vector: NDArray[np.float32]) -> str:
 
 
 def _clean(text: str) -> str:
-    """PostgreSQL's texts hold no NUL."""
-    return text.replace("\0", "\ufffd")
+    """PostgreSQL's texts hold no NUL, and UTF-8 no halves of surrogate pairs."""
+    return repair_surrogates(text).replace("\0", "\ufffd")

@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from veclab.errors import InputError, MissingExtra, StoreError
 from veclab.store.backend import WAITING
@@ -25,6 +24,7 @@ from veclab.store.postgres import PostgresTable, configuration
 from veclab.store.postgres_filter import SQL_TYPES
 from veclab.store.rows import own_fields
 from veclab.store.state import State
+from veclab.vectorfiles.others.postgres_address import PostgresAddress
 from veclab.vectorfiles.schema import SPACE_KEY
 
 if TYPE_CHECKING:
@@ -45,16 +45,14 @@ class PostgresPlace:
     """A schema of a database."""
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        self.schema = parts.fragment or "veclab"
+        self._address = PostgresAddress.of(address)
+        self.schema = self._address.name or "veclab"
         if not _NAME.match(self.schema):
             raise InputError(
                 f"the store's name after # is {self.schema!r}; it is made of small letters, digits "
                 "and _, 40 at most"
             )
-        self._address = urlunsplit(parts._replace(fragment=""))
-        netloc = parts.netloc.rpartition("@")[2]  # no user, no password
-        self.name = f"postgresql://{netloc}{parts.path}#{self.schema}"
+        self.name = f"{self._address.public}#{self.schema}"
         self._connection: Any = None
 
     def connect(self) -> Any:
@@ -65,9 +63,9 @@ class PostgresPlace:
             raise MissingExtra("postgres", "a store in PostgreSQL") from None
         if self._connection is None or self._connection.closed or self._connection.broken:
             try:
-                self._connection = psycopg.connect(self._address, autocommit=True)
+                self._connection = psycopg.connect(self._address.to_connect, autocommit=True)
             except psycopg.Error as error:
-                reason = " ".join(str(error).split())
+                reason = self._address.hide(str(error))
                 raise StoreError(
                     f"PostgreSQL cannot be reached for {self.name}: {reason}"
                 ) from None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veclab.errors import InputError
+from veclab.pipeline.prepare import repair_surrogates
 from veclab.store.fields import INTERNAL
 from veclab.store.fusion import FUSIONS, Fusion, diversify, fuse
 from veclab.store.passage import Hit
@@ -43,6 +44,7 @@ class Request:
     def __post_init__(self) -> None:
         if not isinstance(self.query, str) or not self.query.strip():
             raise InputError("the query is empty; say what to look for")
+        object.__setattr__(self, "query", repair_surrogates(self.query))
         if not 1 <= self.top <= _MAX_TOP:
             raise InputError(f"top must be from 1 to {_MAX_TOP:,}, not {self.top}")
         if self.mode not in MODES:

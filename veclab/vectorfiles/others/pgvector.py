@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from veclab.errors import InputError, MissingExtra
 from veclab.vectorfiles.blocks import BATCH, About, Rows, choose_column
 from veclab.vectorfiles.joined import join_texts
+from veclab.vectorfiles.others.postgres_address import PostgresAddress
 from veclab.vectorfiles.others.rows import ID_NAMES, RowVectors, one_of, usual
 
 _COLUMNS = """
@@ -45,9 +45,10 @@ def pgvector_vectors(
         raise MissingExtra("postgres", "reading a table of PostgreSQL")
     from psycopg import sql
 
-    shown = urlsplit(address).hostname or "PostgreSQL"  # the address may hold a password
+    place = PostgresAddress.of(address)
+    shown = place.host or "PostgreSQL"
     tables: dict[str, dict[str, tuple[str, int]]] = {}
-    with _connected(address, shown) as connection:
+    with _connected(place, shown) as connection:
         for schema, relation, name, kind, size in connection.execute(_COLUMNS).fetchall():
             key = relation if schema == "public" else f"{schema}.{relation}"
             tables.setdefault(key, {})[name] = (kind, size)
@@ -96,7 +97,7 @@ def pgvector_vectors(
         query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
             sql.SQL(", ").join(parts), source, order
         )
-        with _connected(address, shown) as connection, connection.cursor("veclab") as cursor:
+        with _connected(place, shown) as connection, connection.cursor("veclab") as cursor:
             cursor.itersize = BATCH
             cursor.execute(query)
             while found := cursor.fetchmany(BATCH):
@@ -122,15 +123,15 @@ def _rows(found: Sequence[Sequence[Any]], texts: int, dimensions: int | None, na
     return Rows([str(values[0]) for values in found], told, array)
 
 
-def _connected(address: str, shown: str) -> Any:
+def _connected(place: PostgresAddress, shown: str) -> Any:
     import psycopg
 
     try:
-        connection = psycopg.connect(address)
+        connection = psycopg.connect(place.to_connect)
         connection.read_only = True
         return connection
     except psycopg.Error as error:
-        raise InputError(f"{shown} cannot be reached: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{shown} cannot be reached: {place.hide(str(error))}") from None
 
 
 def _one(connection: Any, query: Any) -> Any:
