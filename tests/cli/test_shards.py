@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+import veclab
 from tests.cluster.conftest import loaded, write_shards  # noqa: F401
 from veclab.cli.app import app
 
@@ -23,6 +24,20 @@ def test_embed(veclab_, tmp_path):
     done = veclab_("embed", "data/part-*.jsonl", "-o", "out", "-m", "fake", "--json")
     told = json.loads(done.stdout)
     assert (told["done"], told["state"], told["failed"]) == (4, "complete", {})
+
+
+def test_passages_and_codes(veclab_, tmp_path):
+    done = veclab_("embed", "data", "-o", "out/", "-m", "fake", "--chunks", "--quantize", "int8")
+    assert done.exit_code == 0, done.output
+    assert "vectors  120" in done.stdout
+    vectors = veclab.read(tmp_path / "out" / "part-0.parquet")
+    assert vectors.ids[0] == "r0#0" and vectors.space.quantization == "int8"
+    done = veclab_("index", "out", "-s", "store")
+    assert "give it a file of floats" in str(done.exception)
+    done = veclab_("embed", "data", "-o", "floats/", "-m", "fake", "--chunks")
+    done = veclab_("index", "floats", "-s", "store", "--language", "english")
+    assert done.exit_code == 0, done.output
+    assert "120 added" in done.stdout
 
 
 def test_the_exit_code_says_that_shards_were_set_aside(veclab_, tmp_path):

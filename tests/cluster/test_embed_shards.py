@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -321,3 +322,66 @@ def test_numbers_that_fit_take_the_type_of_the_others(tmp_path, loaded):
     assert list(manifest.failed) == ["d.jsonl"]  # which a float cannot hold
     assert veclab.read(tmp_path / "out" / "c.parquet").columns["x"].to_pylist() == [7.0]
     assert veclab.read(tmp_path / "out" / "e.parquet").columns["x"].to_pylist() == [None]
+
+
+def long_shards(folder):
+    """Two shards of numbered lines; each holds a text over the limit, a short and an empty one."""
+    folder.mkdir()
+    long = " ".join(f"word{n}" for n in range(40))
+    for shard in "ab":
+        lines = [{"text": f"{shard} {long}", "n": 1}, {"text": "short", "n": 2}, {"text": ""}]
+        (folder / f"{shard}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.mark.parametrize("quantize", [None, "int8", "binary"])
+def test_passages_of_shards_are_named_and_placed_as_those_of_one_file(tmp_path, loaded, quantize):
+    loaded.make = partial(FakeProvider, max_tokens=12)
+    shards = long_shards(tmp_path / "data")
+    manifest = run(shards, tmp_path / "out", chunks=True, quantize=quantize)
+    assert (manifest.failed, manifest.done) == ({}, 2)
+    vectors = veclab.read(tmp_path / "out" / "b.parquet")
+    own = vectors.columns.to_pydict()
+    assert list(own) == ["document", "start", "end", "n"]
+    of_long = [i for i, name in enumerate(own["document"]) if name == "b.jsonl:1"]
+    assert len(of_long) > 3 and set(own["document"]) == {"b.jsonl:1", "b.jsonl:2"}
+    assert [vectors.ids[i] for i in of_long] == [f"b.jsonl:1#{i}" for i in range(len(of_long))]
+    text = json.loads((shards / "b.jsonl").read_text().splitlines()[0])["text"]
+    assert "".join(vectors.texts[i] for i in of_long) == text
+    assert all(vectors.texts[i] == text[own["start"][i] : own["end"][i]] for i in of_long)
+    assert set(own["n"]) == {1, 2} and vectors.space.quantization == quantize
+    assert manifest.totals["rows"] == 2 * len(vectors) and not manifest.totals.get("truncated")
+    before = bytes_of(tmp_path / "out")
+    assert run(shards, tmp_path / "out", chunks=True, quantize=quantize).again == 2
+    run(shards, tmp_path / "again", chunks=True, quantize=quantize)
+    assert bytes_of(tmp_path / "again") == before
+    with pytest.raises(InputError, match="with other options"):
+        run(shards, tmp_path / "out", quantize=quantize)
+
+
+@pytest.mark.parametrize("quantize", ["int8", "binary"])
+def test_shards_of_codes_stand_for_the_vectors_as_one_file_of_codes_does(
+    shards, tmp_path, loaded, quantize
+):
+    run(shards, tmp_path / "floats")
+    run(shards, tmp_path / "codes", quantize=quantize)
+    floats = veclab.read(tmp_path / "floats" / "part-1.parquet")
+    codes = veclab.read(tmp_path / "codes" / "part-1.parquet")
+    assert (codes.ids, codes.texts) == (floats.ids, floats.texts)
+    cosines = (codes.array * floats.array).sum(axis=1)
+    assert cosines.min() > {"int8": 0.999, "binary": 0.5}[quantize]
+    assert codes.space.quantization == quantize and codes.space != floats.space
+    kind = pq.read_schema(tmp_path / "codes" / "part-1.parquet").field("embedding").type
+    assert kind.value_type == {"int8": pa.int8(), "binary": pa.uint8()}[quantize]
+    assert not [p for p in (tmp_path / "codes").iterdir() if "floats" in p.name]
+
+
+def test_passages_and_codes_that_cannot_be_are_refused_before_the_work(shards, tmp_path, loaded):
+    with pytest.raises(InputError, match="int8 and binary"):
+        run(shards, tmp_path / "out", quantize="int4")
+    with pytest.raises(InputError, match="leave on_long='split' out"):
+        run(shards, tmp_path / "out", chunks=True, on_long="split")
+    loaded.make = partial(FakeProvider, max_tokens=None)
+    with pytest.raises(InputError, match="give max_tokens"):
+        run(shards, tmp_path / "out", chunks=True)
+    assert not list((tmp_path / "out").glob("*.parquet"))

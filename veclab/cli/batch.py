@@ -20,10 +20,12 @@ from veclab.cli.console import (
     progress,
 )
 from veclab.cli.options import (
+    chunks_option,
     loading_options,
     max_cost_option,
     max_tokens_option,
     policy_options,
+    quantize_option,
     reading_options,
 )
 from veclab.cli.typed import Commands
@@ -45,6 +47,9 @@ job_option = click.option(
 )
 
 
+_OF_A_NEW_JOB = ("model", "chunks", "quantize")
+
+
 @click.group(cls=Commands)
 def batch() -> None:
     """Embed at half the price with OpenAI's Batch API, within 24 hours.
@@ -60,6 +65,8 @@ def batch() -> None:
 @job_option
 @reading_options
 @policy_options
+@chunks_option
+@quantize_option
 @max_tokens_option
 @loading_options
 @max_cost_option
@@ -86,6 +93,8 @@ def submit(
     job: Path,
     reading: dict[str, Any],
     policies: dict[str, Any],
+    chunks: bool,
+    quantize: Any,
     max_tokens: int | None,
     loading: dict[str, Any],
     max_cost: float | None,
@@ -108,11 +117,13 @@ def submit(
     order = None
     loading = loading | {"max_tokens": max_tokens}
     if input is not None:
-        order = Order.of(input, model, reading=reading, loading=loading, policies=policies)
-    elif given := [n for n in ("model", *reading, *policies, *loading) if _given(n)]:
-        said = ", ".join("--" + name.replace("_", "-") for name in given)
+        writing = {"chunks": chunks, "quantize": quantize}
+        given = {"reading": reading, "loading": loading, "policies": policies, "writing": writing}
+        order = Order.of(input, model, **given)
+    elif said := [name for name in (*_OF_A_NEW_JOB, *reading, *policies, *loading) if _given(name)]:
+        options = ", ".join("--" + name.replace("_", "-") for name in said)
         raise click.UsageError(
-            f"{said} applies only to a new job: give its INPUT too, or omit the option"
+            f"{options} applies only to a new job: give its INPUT too, or omit the option"
         )
     packing = Packing(request_inputs=request_texts, batch_tokens=queue_tokens)
     _submit(job, order, packing, max_cost, yes, refused, as_json)

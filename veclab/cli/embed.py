@@ -25,6 +25,7 @@ from veclab.cli.options import (
     max_cost_option,
     max_tokens_option,
     policy_options,
+    quantize_option,
     reading_options,
 )
 from veclab.cli.shards import embed_and_tell, is_folder, shard_options
@@ -45,11 +46,7 @@ from veclab.report import group_notes, one_line
 @reading_options
 @policy_options
 @chunks_option
-@click.option(
-    "--quantize",
-    type=click.Choice(["int8", "binary"]),
-    help="Write a byte or a bit per dimension instead of four bytes; .parquet only.",
-)
+@quantize_option
 @max_tokens_option
 @max_cost_option
 @loading_options
@@ -101,10 +98,8 @@ def embed(
         return
     assert output is not None and file is not None
     if is_folder(output):
-        if chunks or quantize:
-            option = "--chunks" if chunks else "--quantize"
-            raise click.UsageError(f"{option} is for one file of vectors, not for shards: -o FILE")
         given = {"model": model, "loading": loading, "reading": reading, **policies}
+        given |= {"chunks": chunks, "quantize": quantize}
         embed_and_tell(inputs, output, sharding, as_json, **given)
         return
     if any(sharding.values()):

@@ -149,6 +149,11 @@ chunks_option = click.option(
     is_flag=True,
     help="Embed passages of at most --max-tokens, a vector for each, with its span.",
 )
+quantize_option = click.option(
+    "--quantize",
+    type=click.Choice(["int8", "binary"]),
+    help="Write a byte or a bit per dimension instead of four bytes; .parquet only.",
+)
 max_tokens_option = click.option(
     "--max-tokens",
     type=click.IntRange(min=3),

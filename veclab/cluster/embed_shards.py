@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from veclab.cluster.inputs import Inputs, Shard, find_shards
 from veclab.cluster.job import Job, Layout
@@ -17,6 +18,10 @@ from veclab.errors import InputError, VeclabError
 from veclab.models.names import DEFAULT_MODEL
 from veclab.report import shorten
 from veclab.space import Recipe, Space
+from veclab.vectorfiles.sidecar import check_quantize
+
+if TYPE_CHECKING:
+    from veclab.vectorfiles.quantized import Quantization
 
 # Shards whose columns are looked at first, so that one odd one does not speak for all.
 _ASKED = 3
@@ -76,6 +81,8 @@ def embed_shards(
     workers: int | None = None,
     max_cost: float | None = None,
     as_documents: bool = False,
+    chunks: bool = False,
+    quantize: Quantization | None = None,
     on_space: Callable[[Space], None] | None = None,
     on_start: Callable[[int], Callable[[int], None]] | None = None,
     on_failed: Callable[[str, str], None] | None = None,
@@ -100,6 +107,7 @@ def embed_shards(
         workers: how many models on the cluster; by default as many as it has room for.
         max_cost: dollars, for all; the run stops before a request that would cost more in sum.
         as_documents: give the texts the role of documents, where the model has roles.
+        chunks, quantize: as in `embed_file`. int8 has steps of its own in each shard's file.
         on_space: called with the Space of the vectors before any is made; may raise.
         on_start: called with how many shards there are to do; what it returns is called with the
             number of shards finished since the last call.
@@ -120,7 +128,9 @@ def embed_shards(
     inputs = find_shards(input, place, reading.get("format"))
     addresses = inputs.place.address, place.address
     given = _given(policies)
-    job = Job(*addresses, model, loading, reading, given, overwrite, as_documents)
+    if quantize is not None:
+        check_quantize(Path("shard.parquet"), quantize)
+    job = Job(*addresses, model, loading, reading, given, overwrite, as_documents, chunks, quantize)
     before = Manifest.of_place(place)
     job = replace(job, layout=_layout(inputs, job, before))
     running = _workers(job, ray, workers, max_cost)

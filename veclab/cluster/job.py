@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from veclab.corpus import Source
+    from veclab.vectorfiles.quantized import Quantization
 
 FACTS_KEY = "veclab.shard"  # in the metadata of an output: which job made it, of what
 _VERSION = 1
@@ -107,6 +108,7 @@ class Job:
         policies: of `Model.embed`.
         overwrite: replace what another job made.
         as_documents: the role is that of documents, where the model has roles.
+        chunks, quantize: of `veclab.corpus.embed_file.embed_file`.
         layout: None until the first shard was read.
         recipe: id of the Recipe; "" until the model was loaded.
     """
@@ -119,6 +121,8 @@ class Job:
     policies: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     as_documents: bool = False
+    chunks: bool = False
+    quantize: Quantization | None = None
     layout: Layout | None = None
     recipe: str = ""
 
@@ -133,6 +137,8 @@ class Job:
             "on_empty": self.policies.get("on_empty", "skip"),
             "on_long": self.policies.get("on_long", "truncate"),
         }
+        if self.chunks or self.quantize:
+            decides |= {"chunks": self.chunks, "quantize": self.quantize}
         text = json.dumps(decides, sort_keys=True, default=list)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -30,7 +30,8 @@ from veclab.cluster.places import (
     open_place,
 )
 from veclab.corpus import open_source
-from veclab.corpus.embed_file import embedded_blocks
+from veclab.corpus.embed_file import check_chunks, embedded_blocks
+from veclab.corpus.passages import beside, blocks_of, check_passages, without_spans
 from veclab.errors import (
     CacheError,
     CostTooHigh,
@@ -44,12 +45,15 @@ from veclab.errors import (
 from veclab.model import Model, load, open_cache
 from veclab.provider import role_of
 from veclab.report import MAX_IDS, Report
+from veclab.space import Space
 from veclab.vectorfiles.checked import first_line
 from veclab.vectorfiles.files import ParquetSink, open_parquet, space_of
+from veclab.vectorfiles.quantized import QuantizedSink
 from veclab.vectorfiles.schema import REPORT_KEY
 
 if TYPE_CHECKING:
     from veclab.corpus import Source
+    from veclab.pipeline.run import Run
     from veclab.vectors import Vectors
 
 # These are no fault of a shard: the next would meet them too.
@@ -81,6 +85,9 @@ class Worker:
         self.source, self.output = open_place(job.source), open_place(job.output)
         self.model = load_model(job)
         self._policies = dict(job.policies)
+        if job.chunks and job.layout is not None:
+            check_chunks(self._policies.get("on_long"))
+            check_passages(job.layout.schema, self.model.max_tokens)
         if job.as_documents and (role := role_of(self.model.space, "document")) is not None:
             self._policies["role"] = role
         self.recipe = self.model.start(**self._policies).recipe
@@ -91,6 +98,14 @@ class Worker:
                 f"{self.recipe.space.id}) than the one where the run began: say which with "
                 "--precision, and give all the same model"
             )
+
+    @property
+    def space(self) -> Space:
+        """Of the vectors as they are written."""
+        space = self.model.space
+        if self.job.quantize is None:
+            return space
+        return replace(space, normalized=True, quantization=self.job.quantize)
 
     def embed(self, shard: Shard, max_cost: float | None = None) -> dict[str, Any]:
         """Embed a shard; return what the manifest says of it.
@@ -129,7 +144,7 @@ class Worker:
             self.job.layout.check(source)
             with self.output.building(shard.output) as built:
                 report = self._build(source, shard, path, built, facts, max_cost)
-                check(built, report, self.model)
+                check(built, report, self.space)
                 told = {"rows": rows_of(report), "sha256": digest_of(built, "sha256")}
                 try:
                     put = self.output.put(shard.output, built, over)
@@ -156,8 +171,10 @@ class Worker:
         name: Callable[[str], str] = str
         if source.id_column is None:  # numbers would be the same in each shard
             name = f"{shard.input.name}:{{}}".format
-        with ParquetSink(built, run.space, run.recipe) as sink:
-            for vectors in embedded_blocks(self.model, run, source):
+        role, prepare = self._policies.get("role"), self._policies.get("prepare", ())
+        blocks = blocks_of(source, self.model, role, prepare, self.job.chunks)
+        with self._sink(built, run) as sink:
+            for vectors in embedded_blocks(self.model, run, source, blocks):
                 sink.write(self._fitted(vectors, name))
             report = self.model.finish(run)
             seconds, report.seconds = report.seconds, 0.0
@@ -168,9 +185,20 @@ class Worker:
         report.seconds = seconds
         return report
 
+    def _sink(self, built: Path, run: Run) -> ParquetSink | QuantizedSink:
+        if self.job.quantize is not None:
+            return QuantizedSink(built, run.space, run.recipe, self.job.quantize)
+        return ParquetSink(built, run.space, run.recipe)
+
     def _fitted(self, vectors: Vectors, name: Callable[[str], str]) -> Vectors:
+        """The vectors with ids and columns as all shards have them."""
         assert self.job.layout is not None
-        columns = self.job.layout.fit(vectors.columns)
+        own, spans = vectors.columns, None
+        if self.job.chunks:
+            own, spans = without_spans(vectors.columns, name)
+        columns = self.job.layout.fit(own)
+        if spans is not None:
+            columns = spans if columns is None else beside(spans, columns)
         return replace(vectors, ids=list(map(name, vectors.ids)), columns=columns)
 
     def _may_replace(self, shard: Shard, there: Mapping[str, Any] | None) -> None:
@@ -253,10 +281,10 @@ def facts_of(place: Place, entry: Entry) -> dict[str, Any] | None:
         return None
 
 
-def check(built: Path, report: Report, model: Model) -> None:
+def check(built: Path, report: Report, space: Space) -> None:
     """Raise InputError if a built file is not what was to be written."""
     with open_parquet(built) as file:
-        if file.metadata.num_rows != rows_of(report) or space_of(file, built) != model.space:
+        if file.metadata.num_rows != rows_of(report) or space_of(file, built) != space:
             raise InputError(f"{built.name} was not written as it should: is the disk sound?")
 
 

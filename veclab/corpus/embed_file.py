@@ -77,8 +77,7 @@ def embed_file(
             "or .csv, or leave them out with --drop"
         )
     if chunks:
-        if on_long == "split":
-            raise InputError("chunks are never over the limit: leave on_long='split' out")
+        check_chunks(on_long)
         check_passages(source.schema, model.max_tokens)
     run = model.start(
         role=role,
@@ -103,6 +102,12 @@ def embed_file(
         report = model.finish(run)
         sink.finish(report)
     return report
+
+
+def check_chunks(on_long: str | None) -> None:
+    """Raise InputError for a policy that has nothing to do where texts are cut into passages."""
+    if on_long == "split":
+        raise InputError("chunks are never over the limit: leave on_long='split' out")
 
 
 def embedded_blocks(

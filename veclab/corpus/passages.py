@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from veclab.corpus import Block, Source
@@ -32,6 +32,31 @@ def check_passages(schema: pa.Schema, limit: int | None) -> None:
             f"the column {taken[0]!r} has the name of one that passages have; leave it out with "
             f"--drop {taken[0]}, or rename it"
         )
+
+
+def without_spans(
+    columns: pa.Table | None, name: Callable[[str], str]
+) -> tuple[pa.Table | None, pa.Table]:
+    """Take the spans of passages from their columns; returns the caller's own, and the spans.
+
+    Args:
+        columns: of vectors of passages.
+        name: gives a document the name it has among others.
+    """
+    import pyarrow as pa
+
+    assert columns is not None
+    documents = pa.array(map(name, columns["document"].to_pylist()), pa.string())
+    spans = columns.select(SPAN_COLUMNS).set_column(0, "document", documents)
+    own = columns.drop_columns(list(SPAN_COLUMNS))
+    return own if own.num_columns else None, spans
+
+
+def beside(table: pa.Table, other: pa.Table) -> pa.Table:
+    """Return a table with the columns of another of as many rows behind its own."""
+    for field in other.schema:
+        table = table.append_column(field, other[field.name])
+    return table
 
 
 def passages(
@@ -83,9 +108,7 @@ def _block(block: Block, texts: list[str], some: list[tuple[int, str, int, int]]
     }
     table = pa.table(columns)
     if block.columns is not None:
-        own = block.columns.take(taken)
-        for name, column in zip(own.column_names, own.columns, strict=True):
-            table = table.append_column(own.schema.field(name), column)
+        table = beside(table, block.columns.take(taken))
     return Block(
         ids=[name for _, name, _, _ in some],
         texts=[texts[row][start:end] for row, _, start, end in some],

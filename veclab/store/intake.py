@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.corpus.passages import SPAN_COLUMNS
 from veclab.errors import InputError
 from veclab.pipeline.prepare import repair_surrogates
 from veclab.space import Space
 from veclab.store.fields import Field, own_field
 from veclab.store.passage import Passage
+from veclab.store.passage_files import Part, has_spans, passage_blocks
 from veclab.vectorfiles.schema import OWN_COLUMNS
 
 if TYPE_CHECKING:
@@ -218,28 +220,37 @@ def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
     if isinstance(given, Path) and given.suffix == ".parquet":
         with open_parquet(given) as file:
             schema, space = file.schema_arrow, space_of(file, given)
-        own = [own_field(column) for column in schema if column.name not in OWN_COLUMNS]
-        parts = functools.partial(_parquet_parts, given, own, space.dimensions)
+        columns = [column for column in schema if column.name not in OWN_COLUMNS]
+        names = [column.name for column in columns]
+        parts = functools.partial(_parquet_parts, given, names, space.dimensions)
     else:
         vectors = read(given) if isinstance(given, Path) else given
         if vectors.texts is None:
             raise InputError(f"{name}: a store needs the texts of its vectors; they were not kept")
         space = vectors.space
-        own = [own_field(column) for column in vectors.columns.schema] if vectors.columns else []
+        columns = list(vectors.columns.schema) if vectors.columns else []
         parts = functools.partial(_vector_parts, vectors)
-
+    spans = has_spans(columns)
+    own = [own_field(column) for column in columns if not spans or column.name not in SPAN_COLUMNS]
     if space.quantization is not None:
         raise InputError(
             f"{name} holds vectors rounded to {space.quantization}; a store rounds for its index "
             "itself: give it a file of floats (veclab embed without --quantize)"
         )
 
-    def blocks(state: Reading) -> Iterator[Block]:
-        for ids, texts, columns, array in parts():
-            if not np.isfinite(array).all() or not array.any(axis=1).all():
+    def sound() -> Iterator[Part]:
+        for part in parts():
+            if not np.isfinite(part[3]).all() or not part[3].any(axis=1).all():
                 raise InputError(
                     f"{name} holds vectors that are zero or not finite: veclab audit shows them"
                 )
+            yield part
+
+    def blocks(state: Reading) -> Iterator[Block]:
+        if spans:
+            yield from passage_blocks(state, sound(), own, name)
+            return
+        for ids, texts, columns, array in sound():
             if not state.seen.isdisjoint(ids) or len(set(ids)) < len(ids):
                 raise InputError(f"{name}: some ids occur twice")
             yield from text_block(state, ids, texts, own, columns, vectors=array)
@@ -247,10 +258,7 @@ def vectors_intake(given: Path | Vectors, source: str = "") -> Intake:
     return Intake(name, source, own, blocks, complete=bool(source), needs_model=False, space=space)
 
 
-_Part = tuple[Sequence[str], Sequence[str | None], Any, NDArray[np.float32]]
-
-
-def _parquet_parts(path: Path, own: Sequence[Field], dimensions: int) -> Iterator[_Part]:
+def _parquet_parts(path: Path, own: Sequence[str], dimensions: int) -> Iterator[Part]:
     """Ids, texts, own columns and vectors, some thousand rows at a time."""
     import pyarrow as pa
 
@@ -261,7 +269,7 @@ def _parquet_parts(path: Path, own: Sequence[Field], dimensions: int) -> Iterato
         also = [name for name in file.schema_arrow.names if name != "embedding"]
         for array, batch in vector_blocks(file, path, dimensions, also, _ROWS):
             table = pa.Table.from_batches([batch])
-            columns = table.select([field.name for field in own]) if own else None
+            columns = table.select(list(own)) if own else None
             ids = as_strings(table["id"], f"{path}: the column of ids")
             texts = as_strings(table["text"], f"{path}: the column of texts")
             if None in ids:
@@ -269,7 +277,7 @@ def _parquet_parts(path: Path, own: Sequence[Field], dimensions: int) -> Iterato
             yield [name or "" for name in ids], texts, columns, array
 
 
-def _vector_parts(vectors: Vectors) -> Iterator[_Part]:
+def _vector_parts(vectors: Vectors) -> Iterator[Part]:
     for start in range(0, len(vectors), _ROWS):
         part = vectors[start : start + _ROWS]
         yield part.ids, part.texts or [], part.columns, part.array

@@ -146,15 +146,15 @@ class QuantizedSink:
             vectors = replace(vectors, array=unit, space=space)
         self._sink.write(vectors)
 
-    def finish(self, report: Report | None) -> None:
-        """Write the codes."""
+    def finish(self, report: Report | None, facts: Mapping[str, str] | None = None) -> None:
+        """Write the codes, with the report and other facts in the file's metadata."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         from veclab.vectorfiles.files import open_parquet, space_of, vector_blocks
         from veclab.vectorfiles.schema import SPACE_KEY
 
-        self._sink.finish(report)
+        self._sink.finish(report, facts)
         with open_parquet(self._waiting) as file:
             space = space_of(file, self._waiting)
             none = not file.metadata.num_rows

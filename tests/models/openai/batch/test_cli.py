@@ -153,3 +153,16 @@ def test_on_a_terminal_it_asks(server, corpus, job, environment, yes):
     assert child.wait() == 0
     assert b"40 inputs" in said
     assert len(server.batches) == (yes == "y")
+
+
+def test_passages_and_codes(run, server, corpus, job, tmp_path):
+    file = corpus([" ".join(f"word{i}" for i in range(30)), "short"])
+    given = ("--max-tokens", 16, "--chunks", "--quantize", "int8")
+    run("submit", file, "-m", MODEL, "--job", job, *given)
+    run("status", "--wait", "--every", "0.1", "--job", job)
+    said = run("fetch", "--job", job).stdout
+    assert f"veclab embed {file} -m {MODEL} --max-tokens 16 --chunks --quantize int8 -o" in said
+    run("fetch", "--job", job, "-o", tmp_path / "out.parquet")
+    assert (tmp_path / "out.parquet").is_file()
+    with pytest.raises(Exception, match="--chunks applies only to a new job"):
+        run("submit", "--job", job, "--chunks")

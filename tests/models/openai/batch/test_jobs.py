@@ -533,3 +533,43 @@ def test_the_request_file_is_what_was_uploaded(order, job, server):
     assert file.data == (job / "requests-0001.jsonl").read_bytes()
     with JobFolder.open(job) as folder:
         assert folder.manifest.job in file.name
+
+
+@pytest.mark.parametrize("quantize", [None, "binary"])
+def test_passages_are_bought_and_written_with_their_spans(corpus, job, server, tmp_path, quantize):
+    texts = [LONG, "short", LONG.replace("word", "thing")]
+    writing = {"chunks": True, "quantize": quantize}
+    order = Order.of(corpus(texts), MODEL, loading={"max_tokens": 16}, writing=writing)
+    status = jobs.submit(job, order)
+    assert sum(part.inputs for part in status.parts) > len(texts)
+    assert finish(server, job).complete
+    calls = len(server.calls)
+    report = jobs.write(job, tmp_path / "out.parquet")
+    assert server.calls[calls:] == [] and report.truncated == 0
+    vectors = read(tmp_path / "out.parquet")
+    own = vectors.columns.to_pydict()
+    for text, start, end, document in zip(
+        vectors.texts, own["start"], own["end"], own["document"], strict=True
+    ):
+        assert text == texts[int(document) - 1][start:end]
+    assert vectors.space.quantization == quantize
+    if quantize is None:
+        same(vectors)
+    words = ["--max-tokens", "16", "--chunks", *(["--quantize", quantize] if quantize else [])]
+    assert " ".join(words) in order.command()
+    assert Order.from_dict(order.to_dict()) == order
+    with pytest.raises(InputError, match="chunks True and None"):
+        jobs.submit(job, Order.of(corpus(texts), MODEL, loading={"max_tokens": 16}))
+
+
+def test_passages_that_cannot_be_are_refused_before_anything_is_sent(corpus, job, server):
+    order = Order.of(corpus(TEXTS), MODEL, policies={"on_long": "split"}, writing={"chunks": True})
+    with pytest.raises(InputError, match="leave on_long='split' out"):
+        jobs.submit(job, order)
+    assert not server.batches
+
+
+def test_a_job_of_before_there_were_passages_is_read(order):
+    kept = order().to_dict()
+    del kept["writing"]
+    assert Order.from_dict(kept) == order()

@@ -249,7 +249,8 @@ def write(path: Path, output: Path, on_done: Callable[[int], None] | None = None
                 raise VeclabError(f"{output} was not written: vectors are still missing")
     _trust(order)
     model, source = order.load(), order.open()
-    return embed_file(model, source, output, **order.policies, max_cost=0.0, on_done=on_done)
+    policies = {**order.policies, **order.writing, "max_cost": 0.0}
+    return embed_file(model, source, output, **policies, on_done=on_done)
 
 
 @contextmanager
@@ -313,7 +314,16 @@ def _pack(
     provider = model.provider
     assert isinstance(provider, OpenAIModel)
     opening = _opening(provider)
-    pack_job(folder, run, source, provider.text_of, provider.request, packing, opening)
+    blocks = None
+    if order.writing.get("chunks"):
+        from veclab.corpus.embed_file import check_chunks
+        from veclab.corpus.passages import blocks_of, check_passages
+
+        check_chunks(order.policies.get("on_long"))
+        check_passages(source.schema, model.max_tokens)
+        role, prepare = order.policies.get("role"), order.policies.get("prepare", ())
+        blocks = blocks_of(source, model, role, prepare, chunks=True)
+    pack_job(folder, run, source, provider.text_of, provider.request, packing, opening, blocks)
 
 
 def _look(order: Order) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from veclab.model import Model
 
 
+_GROUPS = ("reading", "loading", "policies", "writing")
 # What `veclab embed` does when it is not told.
 _DEFAULTS = {"header": True, "on_long": "truncate", "on_empty": "skip"}
 
@@ -31,6 +32,7 @@ class Order:
         reading: options of `veclab.corpus.open_source`.
         loading: options of `veclab.load`.
         policies: options of `Model.start`.
+        writing: options of `embed_file`: chunks, quantize.
     """
 
     input: str
@@ -38,6 +40,7 @@ class Order:
     reading: Mapping[str, Any] = field(default_factory=dict)
     loading: Mapping[str, Any] = field(default_factory=dict)
     policies: Mapping[str, Any] = field(default_factory=dict)
+    writing: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -48,6 +51,7 @@ class Order:
         reading: Mapping[str, Any] | None = None,
         loading: Mapping[str, Any] | None = None,
         policies: Mapping[str, Any] | None = None,
+        writing: Mapping[str, Any] | None = None,
     ) -> Self:
         """Make an order with the defaults of `veclab embed` for what is not given.
 
@@ -71,6 +75,7 @@ class Order:
             {"header": True} | _given(reading),
             _given(loading),
             defaults | _given(policies),
+            {name: value for name, value in _given(writing).items() if value},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,7 +94,7 @@ class Order:
         for name in ("input", "model"):
             if mine[name] != others[name]:
                 words.append(f"{name} {mine[name]} and {others[name]}")
-        for group in ("reading", "loading", "policies"):
+        for group in _GROUPS:
             for name in sorted({*mine[group], *others[group]}):
                 a, b = mine[group].get(name), others[group].get(name)
                 if a != b:
@@ -112,7 +117,7 @@ class Order:
         """Return the `veclab embed` command that gives the same vectors."""
         words = ["veclab", "embed", self.input, "-m", self.model]
         plain = self.to_dict()
-        for group in ("reading", "loading", "policies"):
+        for group in _GROUPS:
             for name, value in plain[group].items():
                 words += _option(name, value)
         return shlex.join([*words, "-o", output])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -26,7 +26,7 @@ from veclab.pipeline.run import DistinctTexts, PlannedBlock, Run
 from veclab.provider import truncated_length
 
 if TYPE_CHECKING:
-    from veclab.corpus import Source
+    from veclab.corpus import Block, Source
     from veclab.pipeline.batching import BatchItem
     from veclab.provider import TokenizedText
 
@@ -42,6 +42,7 @@ def pack_job(
     body: dict[str, Any],
     packing: Packing,
     opening: Opening | None = None,
+    blocks: Iterable[Block] | None = None,
 ) -> None:
     """Write the request files for all texts of a corpus whose vectors are not in the cache.
 
@@ -53,13 +54,14 @@ def pack_job(
         body: of every request, without `input`.
         packing: the limits.
         opening: of every request file.
+        blocks: of the corpus's passages; by default those of its texts.
 
     Raises:
         EmptyText, TextTooLong: the policy is `error`.
         InputError, OutputError: see `pack`.
     """
     with folder.writing("splits.jsonl") as splits:
-        asked = ask(run, source, value, splits)
+        asked = ask(run, source.blocks() if blocks is None else blocks, value, splits)
         parts = pack(folder, asked, body, packing, 1, opening)
     manifest, report = folder.manifest, run.report
     report.note(*source.notes)
@@ -71,7 +73,7 @@ def pack_job(
 
 
 def ask(
-    run: Run, source: Source, value: Callable[[TokenizedText], Any], splits: IO[bytes]
+    run: Run, blocks: Iterable[Block], value: Callable[[TokenizedText], Any], splits: IO[bytes]
 ) -> Iterator[Asked]:
     """Yield what is to be sent for a corpus, in its order; each distinct text or window once.
 
@@ -79,7 +81,7 @@ def ask(
     """
     asked = Seen()
     limit = run.recipe.max_tokens
-    for block in source.blocks():
+    for block in blocks:
         planned = plan_block(run, block.ids, block.texts)
         distinct = planned.distinct
         wanted: dict[bytes, BatchItem] = {}
