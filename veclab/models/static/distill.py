@@ -76,9 +76,7 @@ def distill(
         ModelUnavailable, MissingExtra: as for `veclab.load`.
     """
     origin = find_transformer(name, "be distilled")
-    return distill_folder(
-        origin, output, dimensions=dimensions, device=device, on_tokens=on_tokens
-    )
+    return distill_folder(origin, output, dimensions=dimensions, device=device, on_tokens=on_tokens)
 
 
 def distill_folder(
