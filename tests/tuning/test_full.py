@@ -207,4 +207,4 @@ def test_a_missing_part_is_named(base, data, tmp_path, monkeypatch):
 def test_fewer_long_texts_fit_into_memory_than_short_ones(base):
     model = full._open(base.path, base.name)
     short, long = (computing.texts_at_once(model, n, "cpu", False) for n in (8, 32))
-    assert short > 4 * long >= 4
+    assert short >= 4 * long >= 4

@@ -47,19 +47,28 @@ def has_bf16(device: str) -> bool:
 def texts_at_once(model: SentenceTransformer, tokens: int, device: str, bf16: bool) -> int:
     """Return how many texts of so many tokens fit into memory in training, 1 or more.
 
-    An estimate: a layer keeps about 34 numbers of 16 bits for each of a token's dimensions and 5
-    for each attention weight (Korthikanti et al. 2022, arXiv:2205.05198, section 4.1), twice the
-    bytes in f32.
+    An estimate: with fused attention a layer keeps about 34 numbers of 8 bits for each of a token's
+    dimensions in bf16, twice that in f32 (Korthikanti et al. 2022, arXiv:2205.05198, section 4.1).
     """
     config = next(m for m in model.modules() if hasattr(m, "config")).config
-
-    def said(name: str, otherwise: int) -> int:
-        return int(getattr(config, name, None) or otherwise)
-
-    layers, heads = said("num_hidden_layers", 12), said("num_attention_heads", 12)
-    width = said("hidden_size", 768)
-    text = layers * tokens * (34 * width + 5 * heads * tokens) * (1 if bf16 else 2)
+    layers = int(getattr(config, "num_hidden_layers", None) or 12)
+    width = int(getattr(config, "hidden_size", None) or 768)
+    text = layers * tokens * 34 * width * (1 if bf16 else 2)
     return max(1, int(_SHARE * _free_bytes(device) / text))
+
+
+def leave_out_dropout(model: SentenceTransformer) -> None:
+    """Switch dropout off for training; what is saved says what the base said.
+
+    On a processor it takes two fifths of the time: torch draws its numbers one by one and cannot
+    fuse attention around it (12.5 s instead of 7.5 s for three batches of 64 texts of 128 tokens,
+    all-MiniLM-L6-v2 in bf16, two cores of Zen 5). Against overfitting the best checkpoint is kept.
+    """
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
 
 
 def _free_bytes(device: str) -> int:

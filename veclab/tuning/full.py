@@ -29,7 +29,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputErro
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.tuning.batches import Batches, plan_batches
-from veclab.tuning.computing import choose_device, has_bf16, texts_at_once
+from veclab.tuning.computing import choose_device, has_bf16, leave_out_dropout, texts_at_once
 from veclab.tuning.data import TrainingData
 from veclab.tuning.method import OnStep, Settings, Trained
 from veclab.tuning.split import split
@@ -86,6 +86,7 @@ def train(
     torch = _libraries()
     torch.manual_seed(settings.seed)
     model = _open(base.path, base.name)
+    leave_out_dropout(model)
     limit = model.max_seq_length
     course = _plan(model, base, data, settings)
     from veclab.tuning.trainer_parts import last_checkpoint, make_trainer
