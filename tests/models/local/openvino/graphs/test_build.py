@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +124,8 @@ def test_every_builder_has_its_test():
     for kind in ARCHITECTURES:
         name = transformers.CONFIG_MAPPING[kind].__name__.removesuffix("Config")
         assert name.removesuffix("Text").lower() in tests.lower(), kind
+
+
+def test_a_folder_named_from_where_one_stands(tiny_bert, monkeypatch):
+    monkeypatch.chdir(tiny_bert.parent)
+    assert build(read_folder(Path(tiny_bert.name), name="tiny-bert")) is not None

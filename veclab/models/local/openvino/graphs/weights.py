@@ -34,7 +34,7 @@ class Weights:
         self._stored: dict[str, Stored] = {}
         whole = folder / "model.safetensors"
         parts = read_json(folder / "model.safetensors.index.json").get("weight_map") or {}
-        for file in [whole] if whole.exists() else sorted(set(parts.values())):
+        for file in [whole.name] if whole.exists() else sorted(set(parts.values())):
             self._stored |= stored_tensors(folder / file)
         # OpenVINO takes only arrays that it might write to; nothing written reaches the file.
         self._maps: dict[Path, mmap.mmap] = {}
