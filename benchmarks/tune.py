@@ -18,7 +18,10 @@ import argparse
 import csv
 import gzip
 import json
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from veclab.evaluation.bootstrap import distributions, estimate, paired_p
 from veclab.evaluation.metrics import mean, spearman, value_of
 from veclab.evaluation.scoring import examine, per_unit
 from veclab.models.catalog import find_transformer
+from veclab.similarities.duplicates import near_duplicates
 from veclab.tuning.data import Gathering, TrainingData
 from veclab.tuning.full import train
 from veclab.tuning.method import Settings
@@ -41,6 +45,8 @@ HERE = Path(__file__).parent
 SHARED = HERE.parents[1] / "shared" / "data"
 RESULTS = HERE / "results" / "tune.json"
 BASE = "all-MiniLM-L6-v2"
+# Documents with a cosine from here on are the same to the split, as they are to `veclab tune`.
+ALIKE = 0.95
 
 
 def main() -> None:
@@ -70,42 +76,57 @@ def main() -> None:
 
 def packages(options: argparse.Namespace) -> dict[str, Any]:
     """Titles to descriptions: every weight trained."""
+    options.work.mkdir(parents=True, exist_ok=True)
     times: dict[str, float] = {}
-    start = time.perf_counter()
-    data = read_packages(options.packages, options.texts)
-    model = veclab.load(BASE, cache=False)
-    parts = split(data, options.held_out / len(data))
-    times["read and split"] = time.perf_counter() - start
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        times[name] = round(time.perf_counter() - start, 1)
+
+    with timed("read, embed, split"):
+        data = read_packages(options.packages, options.texts)
+        model = veclab.load(BASE, cache=str(options.work / "cache"))
+        alike = near_duplicates(model.embed(data.documents, role="document"), ALIKE)
+        parts = split(data, options.held_out / len(data), alike=alike)
     print(parts, flush=True)
-    start = time.perf_counter()
-    training = mine(model, parts.train)
-    times["mine"] = time.perf_counter() - start
+    with timed("mine"):
+        training = mine(model, parts.train)
     print(training.notes[-1], flush=True)
-    start = time.perf_counter()
-    folder = options.work / f"{training.digest}-{options.epochs}-{options.learning_rate}" / "tuned"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = None
-    if not folder.exists():
-        settings = Settings(
-            device="cpu", epochs=options.epochs, learning_rate=options.learning_rate
-        )
-        made = train(find_transformer(BASE, "be tuned"), training, folder, settings, _told())
-        times["train"] = time.perf_counter() - start
-    start = time.perf_counter()
-    tuned = veclab.load(str(folder), cache=False)
-    found = prove(model, tuned, parts.held_out, options.sts)
-    times["prove"] = time.perf_counter() - start
+    key = f"{training.digest}-{options.epochs}-{options.learning_rate}"
+    folder = options.work / key / "tuned"
+    with timed("train"):
+        made = trained(training, folder, options)
+    with timed("prove"):
+        tuned = veclab.load(str(folder), cache=False)
+        found = prove(model, tuned, parts.held_out, options.sts)
     return {
         "model": BASE,
         "method": "full",
         "pairs": data.pairs,
         "split": str(parts),
         "mining": training.notes[-1],
-        "training": None if made is None else dict(made.facts) | {"notes": list(made.notes)},
+        "training": made,
         **found,
-        "seconds": {name: round(value, 1) for name, value in times.items()},
+        "seconds": times,
         "minutes": round(sum(times.values()) / 60, 1),
     }
+
+
+def trained(data: TrainingData, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Train, or go on, or take what an earlier run finished; what is said of it."""
+    facts = folder.with_name("trained.json")
+    if not facts.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        settings = Settings(
+            device="cpu", epochs=options.epochs, learning_rate=options.learning_rate
+        )
+        made = train(find_transformer(BASE, "be tuned"), data, folder, settings, _told())
+        facts.write_text(json.dumps(dict(made.facts) | {"notes": list(made.notes)}))
+    read: dict[str, Any] = json.loads(facts.read_text())
+    return read
 
 
 def read_packages(path: Path, texts: int) -> TrainingData:
