@@ -1,8 +1,11 @@
 """The course runs to its end, its solutions solve its exercises, and it reads well."""
 
+import ast
 import importlib.util
 import json
 import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,32 @@ def test_each_section_has_an_exercise_with_a_check_and_a_folded_solution():
         assert any(build.solutions_of(cell) for cell in cells), page.name
         assert any("**Predict.**" in source for source in sources), page.name
         assert any("**Explain.**" in source for source in sources), page.name
+
+
+def test_the_first_cell_lists_all_that_is_imported():
+    cells = [c.source for c in build.notebook().cells if c.cell_type == "code"]
+    listed = set(re.findall(r'^    "([^"]+)": ', cells[0], re.MULTILINE))
+    named = {name for module in listed for name in module.split(" or ")}
+    imported = set()
+    for source in cells:
+        for node in ast.walk(ast.parse(source.replace("%matplotlib", "#"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.split(".")[0])
+    # numpy and PIL come with what is listed, IPython with the notebook itself.
+    given = sys.stdlib_module_names | {"numpy", "PIL", "IPython"}
+    assert imported - given - named == set()
+    assert {"veclab", "sklearn", "openai"} <= imported
+
+
+def test_every_prediction_is_answered():
+    """Below each, before the next one, something is run and something is explained."""
+    for page in build.pages()[1:]:
+        text = page.read_text(encoding="utf-8")
+        for part in text.split("> **Predict.**")[1:]:
+            assert "```python" in part, (page.name, part[:80])
+            assert "**Explain.**" in part or "\n# Check" in part, (page.name, part[:80])
 
 
 @pytest.mark.slow

@@ -173,6 +173,14 @@ class TestScatter:
         caption = " ".join(" ".join(words_in(picture)).split())
         assert f"PCA; {60 - len(written)} of 60 labels found no room" in caption
 
+    def test_one_huge_value_does_not_make_all_others_alike(self):
+        values = np.arange(200.0)
+        values[7] = 1e6
+        shown, bar = pictures.scatter(np.arange(200), np.arange(200), values=values).axes
+        low, high = shown.collections[-1].get_clim()
+        assert -1 < low < 5 and 190 < high < 200
+        assert bar._colorbar.extend == "both"
+
     def test_values_that_are_no_numbers_are_gray(self):
         assert pictures.scatter([0, 1, 2], [0, 1, 2], values=[1.0, np.nan, np.inf])
 
@@ -192,6 +200,33 @@ class TestScatter:
     def test_bad_input(self, x, y, more):
         with pytest.raises(InputError):
             pictures.scatter(x, y, **more)
+
+
+class TestReadability:
+    """On a telephone, 380 pixels wide, letters are of 7 pixels and more."""
+
+    def drawn(self, many):
+        rng = np.random.default_rng(0)
+        named = vectors(rng.normal(size=(40, 4)), [f"text of some length, {i}" for i in range(40)])
+        xy = rng.normal(size=(300, 2))
+        return {
+            "heat map of 8": pictures.heatmap(named[:8]),
+            "heat map of 40": pictures.heatmap(named),
+            "heat map of 300": pictures.heatmap(many),
+            "heat map, 6 by 8": pictures.heatmap(named[:6], named[6:14]),
+            "lengths": pictures.lengths(np.arange(1, 500), 256, title="Lengths"),
+            "similarities": pictures.similarities(many),
+            "spectrum": pictures.spectrum(many),
+            "map": pictures.scatter(*xy.T, labels=[(0, 0, "label")], groups=["a", "b"] * 150),
+            "values": pictures.scatter(*xy.T, values=xy[:, 0], value_name="height", note="t-SNE"),
+        }
+
+    def test_letters_are_large_enough(self, many):
+        for name, picture in self.drawn(many).items():
+            pixels = 380 / picture.get_figwidth() / 72
+            sizes = {t.get_text(): t.get_fontsize() for t in picture.findobj(Text) if t.get_text()}
+            smallest = min(sizes, key=sizes.get)
+            assert sizes[smallest] * pixels > 7, (name, smallest, sizes[smallest] * pixels)
 
 
 class TestFiles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,8 @@ def _make(
     made = make_map(given, method, seed=seed, title=title or name, facts=facts, on_stage=_stage)
     if others is not None and overlay is not None:
         made = made.overlay(others, (name, overlay.stem))
+        laid = [(f"{label} laid over", said) for label, said in of_file(overlay)]
+        made = replace(made, facts=[*made.facts, *laid])
     return made
 
 
@@ -152,6 +155,7 @@ def _compare(
     files: tuple[Path, Path], output: Path, color: str | None, method: Method, seed: int
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     from veclab.maps.build import check_color
+    from veclab.maps.provenance import of_file
     from veclab.maps.side_by_side import map_both
 
     _stage("reading")
@@ -161,7 +165,8 @@ def _compare(
     titles = (first.space.model, second.space.model)
     if titles[0] == titles[1]:
         titles = (files[0].stem, files[1].stem)
-    both = map_both(first, second, method, seed=seed, titles=titles, on_stage=_stage)
+    said = (of_file(files[0]), of_file(files[1]))
+    both = map_both(first, second, method, seed=seed, titles=titles, facts=said, on_stage=_stage)
     _stage("writing")
     both.save(output, color)
     honesty = {
@@ -171,7 +176,10 @@ def _compare(
     }
     facts = [("texts", f"{len(both):,} in both")]
     for made in (both.first, both.second):
-        facts.append((made.title, dict(made.facts)["neighbors kept"]))
+        kept = dict(made.facts).get(
+            "neighbors kept", "too few texts to say which neighbors it keeps"
+        )
+        facts.append((made.title, kept))
     facts.append(("moved", f"{both.moved.mean():.1%} of true neighbors differ between the two"))
     return honesty, [*facts, *(("note", note) for note in group_notes(both.notes))]
 

@@ -240,21 +240,24 @@ class Map:
 
     def _repr_html_(self) -> str:
         """The page in a sandboxed frame, for notebooks; over 20 MB a line that says so."""
-        text = "".join(self.page().write())
-        if len(text) > _MOST_IN_NOTEBOOK:
-            return (
-                f"<p>{html.escape(repr(self))}: {len(text) / 1e6:.0f} MB as a page, too much for a "
-                "notebook. <code>map.save('map.html')</code> writes it to a file.</p>"
-            )
-        return frame(text)
+        return frame(self.page(), repr(self))
 
 
-def frame(page: str) -> str:
-    """A page as HTML to show inside another one, which it can do nothing to."""
+def frame(page: Page, said: str) -> str:
+    """A page as HTML to show inside another one, which it can do nothing to.
+
+    Over 20 MB, a line with what is `said` of it.
+    """
+    text = "".join(page.write())
+    if len(text) > _MOST_IN_NOTEBOOK:
+        return (
+            f"<p>{html.escape(said)}: {len(text) / 1e6:.0f} MB as a page, too much for a "
+            "notebook. <code>save('map.html')</code> writes it to a file.</p>"
+        )
     return (
         '<iframe sandbox="allow-scripts allow-downloads" title="map" '
         'style="width:100%;height:600px;border:1px solid #8884" '
-        f'srcdoc="{html.escape(page)}"></iframe>'
+        f'srcdoc="{html.escape(text)}"></iframe>'
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from veclab.errors import InputError
 from veclab.maps import columns
 from veclab.maps.build import make_map
 from veclab.maps.map import Map, first_color, frame
-from veclab.maps.neighbors import shared
+from veclab.maps.neighbors import K, shared
 from veclab.maps.page import Page
 from veclab.maps.projection import Method
 from veclab.report import group_notes, shorten
@@ -27,8 +27,9 @@ class SideBySide:
 
     Attributes:
         first, second: the maps; row i of both is the same text.
-        moved: float32 (n,), of each text the share of its true neighbors in the first space that
-            are not among those in the second. No projection has a part in it.
+        moved: float32 (n,), of each text the share of its true 15 neighbors in the first space that
+            are not among those in the second. No projection has a part in it. Of few texts half of
+            the others are judged, since all of them are neighbors anywhere.
         notes: what was left out.
     """
 
@@ -54,7 +55,7 @@ class SideBySide:
             name += " (veclab)"
         made.append(columns.number(name, self.moved, "moved", "share"))
         second = next(c for c in self.second.columns() if c.role == "preservation")
-        made.append(replace(second, name=f"{second.name}, {self.second.title}", role="own"))
+        made.append(replace(second, name=f"{second.name}, {self.second.title}"))
         first = self.first.layer()
         notes = [("note", note) for note in group_notes(self.notes)]
         return Page(
@@ -82,7 +83,7 @@ class SideBySide:
         return path
 
     def _repr_html_(self) -> str:
-        return frame("".join(self.page().write()))
+        return frame(self.page(), repr(self))
 
 
 def map_both(
@@ -92,6 +93,7 @@ def map_both(
     *,
     seed: int = 42,
     titles: tuple[str, str] | None = None,
+    facts: tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]] = ((), ()),
     on_stage: Callable[[str], None] | None = None,
 ) -> SideBySide:
     """Map the same texts by two models, matched by their ids.
@@ -103,17 +105,27 @@ def map_both(
             left out, which `notes` says.
         method, seed, on_stage: as for `make_map`.
         titles: what to call them; by default their models' names.
+        facts: further (label, value) lines of where each comes from.
 
     Raises:
         InputError: they share no ids, an id is there twice, or one id has two different texts.
     """
     rows, notes = _match(first, second)
     titles = titles or (first.space.model, second.space.model)
-    a = make_map(first[rows[0]], method, seed=seed, title=titles[0], on_stage=on_stage)
-    b = make_map(second[rows[1]], method, seed=seed, title=titles[1], on_stage=on_stage)
+    a, b = (
+        make_map(vectors[own], method, seed=seed, title=title, facts=said, on_stage=on_stage)
+        for vectors, own, title, said in zip((first, second), rows, titles, facts, strict=True)
+    )
     b = _turn(b, a)
-    moved = 1 - shared(a.neighbors.positions, b.neighbors.positions)
-    return SideBySide(a, b, moved.astype(np.float32), notes)
+    return SideBySide(a, b, _moved(a.neighbors.positions, b.neighbors.positions), notes)
+
+
+def _moved(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Of each row, the share of a's neighbors that b has not; of few rows half the others count."""
+    k = min(K, max(len(a) - 1, 0) // 2)
+    if not k:
+        return np.zeros(len(a), dtype=np.float32)
+    return np.asarray(1 - shared(a[:, :k], b[:, :k]), dtype=np.float32)
 
 
 def _turn(map: Map, to: Map) -> Map:

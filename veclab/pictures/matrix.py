@@ -65,7 +65,8 @@ def heatmap(
             size = f"{scores.shape[0]:,} x {scores.shape[1]:,} texts"
             axes.set_xlabel(f"{size}; names are written for up to {MOST_NAMED}", fontsize=10)
         low = min(0.0, float(scores.min()))
-        image = axes.imshow(scores, vmin=low, vmax=1.0, aspect="equal", interpolation="nearest")
+        aspect = "auto" if named and max(scores.shape) > MOST_VALUES else "equal"
+        image = axes.imshow(scores, vmin=low, vmax=1.0, aspect=aspect, interpolation="nearest")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         if max(scores.shape) <= MOST_VALUES:
@@ -84,26 +85,31 @@ def _named(rows: Vectors, columns: Vectors, *, same: bool) -> tuple[Picture, Any
     from veclab.pictures.figure import new_picture
 
     few = max(len(rows), len(columns)) <= MOST_VALUES
-    names = names_of(rows.ids, rows.texts, 44 if few else 30)
+    names = names_of(rows.ids, rows.texts, 44 if few else 24)
     if few:  # there is height for two lines
         names = [textwrap.fill(name, 22) for name in names]
-    beside = 0.085 * max(len(line) for name in names for line in name.splitlines()) + 0.4
-    cell = min(max((5.1 - beside) / len(columns), 0.4 if few else 0.2), 0.62)
-    above = [f"{i + 1}" for i in range(len(columns))]
-    over = 0.3
+    letter = 0.085 if few else 0.07
+    beside = letter * max(len(line) for name in names for line in name.splitlines()) + 0.4
+    right = 0.1 if few else 0.8  # the bar of colors
+    # Many cells are narrower than they are tall: names stay legible where the picture is small.
+    least = 0.4 if few else 0.03 if same else 0.16
+    across = min(max((5.1 - beside - right) / len(columns), least), 0.62)
+    down = across if few else 0.17
+    over, step = 0.3, 1 if few else 5
     if same:
         names = [f"{name}  {i + 1}" for i, name in enumerate(names)]
+        above = [f"{i + 1}" if (i + 1) % step == 0 else "" for i in range(len(columns))]
     else:
         above = names_of(columns.ids, columns.texts, 26)
-        over = 0.07 * max(map(len, above)) + 0.2
-    width = beside + cell * len(columns) + (0.1 if few else 1.0) + (0 if same else over)
-    picture, axes = new_picture(width, over + 0.5 + cell * len(rows))
+        over = letter * max(map(len, above)) + 0.2
+    picture, axes = new_picture(
+        beside + across * len(columns) + right, over + 0.5 + down * len(rows)
+    )
     picture.set_layout_engine("compressed")
-    small = {} if few else {"fontsize": 9}
+    small: dict[str, Any] = {} if few else {"fontsize": 9}
     axes.set_yticks(range(len(rows)), names, linespacing=1.0, **small)
     axes.xaxis.tick_top()
-    turned: dict[str, Any] = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(columns)), above, **small, **({} if same else turned))
+    axes.set_xticks(range(len(columns)), above, rotation=0 if same else 90, **small)
     return picture, axes
 
 

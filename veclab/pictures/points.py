@@ -35,6 +35,8 @@ def scatter(
         groups: a category for each point. The seven most frequent get a color and a marker of
             their own, the others are gray, and the legend says how many they are.
         values: a number for each point, drawn as a color scale; those that are not finite are gray.
+            The scale leaves out the outermost percent on each side, so that one huge value does not
+            make all others alike; arrows at its ends say so.
         labels: (x, y, text), the most important first; those without room are left out and counted.
         title: above the picture.
         note: below it, for instance what the projection kept.
@@ -53,7 +55,7 @@ def scatter(
     for name, given in (("groups", groups), ("values", values)):
         if given is not None and len(np.asarray(given, dtype=object)) != len(points):
             raise InputError(f"{len(points)} points need {len(points)} {name}")
-    size = float(np.clip(12_000 / len(points), 2, 36))
+    size = float(np.clip(20_000 / len(points), 2, 36))
     dots: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(points) > 5000}
     with in_style():
         low, high = points.min(axis=0), points.max(axis=0)
@@ -66,8 +68,9 @@ def scatter(
             number = np.asarray(values, dtype=np.float64)
             good = np.isfinite(number)
             axes.scatter(*points[~good].T, color="#cccccc", **dots)
-            shown = axes.scatter(*points[good].T, c=number[good], cmap="viridis_r", **dots)
-            bar = picture.colorbar(shown, ax=axes, shrink=0.8, aspect=25, pad=0.02)
+            scale, extend = _scale(number[good])
+            shown = axes.scatter(*points[good].T, c=number[good], cmap="viridis_r", **scale, **dots)
+            bar = picture.colorbar(shown, ax=axes, shrink=0.8, aspect=25, pad=0.02, extend=extend)
             bar.outline.set_visible(False)
             bar.set_label(value_name)
         elif groups is not None:
@@ -86,6 +89,18 @@ def scatter(
             more = f"{left} of {len(labels)} labels found no room"
             caption(picture, f"{note}; {more}" if note else more)
     return picture
+
+
+def _scale(values: NDArray[np.float64]) -> tuple[dict[str, float], str]:
+    """Which values the ends of the color scale stand for, and which ends have more beyond them."""
+    if len(values) < 100:
+        return {}, "neither"
+    low, high = np.percentile(values, [1, 99])
+    if not high > low:
+        return {}, "neither"
+    below, above = bool(values.min() < low), bool(values.max() > high)
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    return {"vmin": float(low), "vmax": float(high)}, extend.get((below, above), "neither")
 
 
 def _points(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:

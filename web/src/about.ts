@@ -17,7 +17,7 @@ export function showAbout(app: App): void {
         figure(honesty.trustworthiness.toFixed(3), "trustworthiness: 1 would mean that whatever looks near is near"),
       ));
       parts.push(el("p", { class: "quiet" },
-        `${honesty.exact ? "Computed" : "Estimated"} on ${format.plural(honesty.rows, "point")}. Distances between far clusters, their sizes and their densities mean little on any such map. Color by the share of neighbors kept to see where this one can be trusted.`));
+        `${honesty.exact ? "" : `Trustworthiness was measured on ${format.plural(honesty.rows, "point")} chosen at random. `}Distances between far clusters, their sizes and their densities mean little on any such map. Color by the share of neighbors kept to see where this one can be trusted.`));
     }
     const list = el("dl", { class: "facts" });
     for (const [name, value] of map.facts) list.append(el("dt", {}, name), el("dd", { dir: "auto" }, value));
@@ -25,7 +25,7 @@ export function showAbout(app: App): void {
   }
   if (app.head.shortened > 0)
     parts.push(el("p", { class: "quiet" }, `${format.plural(app.head.shortened, "text")} longer than 20,000 characters: the page holds the beginning.`));
-  dialog("About this map", el("div", { class: "scroll prose", tabindex: 0 }, ...parts));
+  dialog(app.head.maps.length > 1 ? "About these maps" : "About this map", el("div", { class: "scroll prose", tabindex: 0 }, ...parts));
 }
 
 function figure(value: string, says: string): HTMLElement {
@@ -33,7 +33,7 @@ function figure(value: string, says: string): HTMLElement {
 }
 
 const KEYS: [string, string][] = [
-  ["Arrows", "move the map"], ["+  −", "zoom"], ["0", "show all"], ["/", "search"],
+  ["Drag, arrows", "move the map"], ["Wheel, pinch, +  −", "zoom"], ["Click", "a point: its text and its true nearest neighbors"], ["0", "show all"], ["/", "search"],
   ["Enter", "on the map: pick the point nearest to the middle; in the search: zoom to what was found"],
   ["B, L, V", "select by box, by lasso; move"], ["T", "table of what is shown or found"],
   ["D", "dark or light"], ["I", "about this map"], ["?", "these keys"],

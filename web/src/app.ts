@@ -146,9 +146,10 @@ export class App {
     this.state.picked = row;
     this.neighbors = null;
     this.tell("picked");
-    if (row < 0 || !this.stage) return;
+    if (row < 0) return;
     await late();
-    const found = await this.stage.neighborsOf(row);
+    const [map] = this.head.maps;
+    const found = this.stage ? await this.stage.neighborsOf(row) : { neighbors: await this.data.neighbors(map, row), of: map.title };
     if (this.state.picked !== row) return;
     this.neighbors = found.neighbors;
     this.neighborsOf = found.of;

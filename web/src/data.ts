@@ -111,7 +111,7 @@ export class MapData {
         const values =
           column.kind === "category"
             ? bytes.byteLength === this.n ? new Uint8Array(bytes) : new Uint16Array(bytes)
-            : column.format === "share" ? new Float32Array(bytes)
+            : column.format === "share" ? column.width === 8 ? new Float64Array(bytes) : new Float32Array(bytes)
             : column.width === 8 ? new Float64Array(fromPlanes(bytes, 8)) : new Float32Array(fromPlanes(bytes, 4));
         this.values.set(key, values);
         return values;

@@ -11,11 +11,14 @@ export interface Placed {
 }
 
 const MOST = 60;
+/** Below this width, in CSS pixels, labels are short: the points are to be seen too. */
+const NARROW = 520;
 let ruler: CanvasRenderingContext2D | null = null;
 
 export function placeLabels(labels: Label[], view: View, unit: (share: number) => number): Placed[] {
   ruler ??= document.createElement("canvas").getContext("2d");
   const area = view.area(20);
+  const narrow = view.width - view.inset.left - view.inset.right < NARROW;
   const wanted = labels
     .filter((label) => {
       const x = unit(label.x);
@@ -28,14 +31,15 @@ export function placeLabels(labels: Label[], view: View, unit: (share: number) =
   for (const label of wanted) {
     if (placed.length >= MOST) break;
     const [at, y] = view.toScreen(unit(label.x), unit(label.y));
-    const size = 12 + Math.min(3, Math.log10(Math.max(1, label.n)) * 0.8);
-    const width = measure(label.text, size);
+    const size = (narrow ? 11 : 12) + Math.min(narrow ? 2 : 3, Math.log10(Math.max(1, label.n)) * 0.8);
+    const text = narrow ? label.text.split(", ").slice(0, 2).join(", ") : label.text;
+    const width = measure(text, size);
     const x = inside(at, y, width / 2 + 8, size / 2 + 5, view);
     if (x === null) continue;
     const box: [number, number, number, number] = [x - width / 2 - 8, y - size / 2 - 5, x + width / 2 + 8, y + size / 2 + 5];
     if (boxes.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1])) continue;
     boxes.push(box);
-    placed.push({ text: label.text, x, y, size, width });
+    placed.push({ text, x, y, size, width });
   }
   return placed;
 }

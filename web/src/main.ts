@@ -75,7 +75,7 @@ async function start(root: HTMLElement): Promise<void> {
     const open = !set.element.hidden || !card.element.hidden;
     stage.cover(wide
       ? { left: side.right, right: open ? innerWidth - right.left : 0, top: 56, bottom: 0 }
-      : { left: 0, right: 0, top: side.bottom, bottom: open ? 0.46 * innerHeight + 60 : 56 }, // the panels' greatest height, see map.css
+      : { left: 0, right: 0, top: side.bottom, bottom: open ? (data.head.maps.length > 1 ? 0.34 : 0.46) * innerHeight + 60 : 56 }, // the panels' greatest height, see map.css
       [sidebar.element, toolbar.element, card.element, set.element].map((panel) => panel.getBoundingClientRect()).filter((box) => box.width > 0));
   };
   const toolbar = new Toolbar({
@@ -83,9 +83,13 @@ async function start(root: HTMLElement): Promise<void> {
     link: (on) => stage && (stage.linked = on),
     picture: () => stage && savePicture(app, stage), table: showTable, about: () => showAbout(app), keys: showKeys,
   }, stage?.panes.length ?? 0);
-  const sidebar = new Sidebar(app, { frame, about: () => showAbout(app), changed: cover });
-  const card = new Card(app, { reveal: (row) => stage?.reveal(row), changed: cover });
-  const set = new Panel(app, { table: showTable, frame, look: clear, changed: () => { cover(); stage?.makeRoom(); } });
+  const makeRoom = (): void => {
+    cover();
+    stage?.makeRoom();
+  };
+  const sidebar = new Sidebar(app, { frame, about: () => showAbout(app), changed: makeRoom });
+  const card = new Card(app, { reveal: (row) => stage?.reveal(row), changed: () => (app.state.picked < 0 ? makeRoom() : cover()) });
+  const set = new Panel(app, { table: showTable, frame, look: clear, changed: makeRoom });
   const panels = el("div", { class: "panels" }, card.element, set.element);
   const inline = stage ? null : new Table(app, (row) => void app.pick(row));
 

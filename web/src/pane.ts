@@ -85,7 +85,7 @@ export class Pane {
       if (out) lit[found++] = at;
     }
     // In drawing order a prefix of the lit points would be one corner of the map: deal them out.
-    this.points.paint(tints, lit.length > 20_000 ? dealt(lit) : lit);
+    this.points.paint(tints, lit.length > 20_000 ? dealt(lit) : lit, rgb(this.ink.text));
     this.request();
   }
 
@@ -133,6 +133,13 @@ export class Pane {
     return inside(this.tiles, this.x, this.y, corners);
   }
 
+  /** Whether no panel and no edge hides a row. */
+  clear(row: number): boolean {
+    const { width, height, inset } = this.view;
+    const [px, py] = this.screen(row);
+    return px > inset.left + 10 && px < width - inset.right - 10 && py > inset.top + 10 && py < height - inset.bottom - 10;
+  }
+
   screen(row: number): [number, number] {
     return this.view.toScreen(this.x[row], this.y[row]);
   }
@@ -143,9 +150,14 @@ export class Pane {
     this.drawOver();
   }
 
+  /** Stay where the gliding has come. */
+  halt(): void {
+    cancelAnimationFrame(this.animation);
+  }
+
   /** Glide to a place, or jump where motion is unwanted. */
   glide(x: number, y: number, zoom: number, done: () => void): void {
-    cancelAnimationFrame(this.animation);
+    this.halt();
     const { view } = this;
     const from = { x: view.x, y: view.y, zoom: view.zoom };
     const arrive = (): void => {

@@ -50,7 +50,7 @@ export class Panel {
       ),
       el("p", { class: "quiet" }, `${((100 * rows.length) / Math.max(1, app.data.n)).toFixed(rows.length * 100 < app.data.n ? 2 : 0)}% of the map, ${by}`),
       rows.length > 0 && el("div", { class: "actions" },
-        el("button", { type: "button", class: "button", onclick: () => this.actions.frame(rows) }, "Zoom to them"),
+        app.stage !== null && el("button", { type: "button", class: "button", onclick: () => this.actions.frame(rows) }, "Zoom to them"),
         el("button", { type: "button", class: "button", onclick: () => this.actions.table() }, "Table"),
         el("button", { type: "button", class: "button", onclick: () => void file(saveCsv)() }, "CSV"),
         el("button", { type: "button", class: "button", onclick: () => void file(saveIds)() }, "IDs"), busy),

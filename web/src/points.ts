@@ -23,6 +23,7 @@ const FRAGMENT = `#version 300 es
 precision mediump float;
 in mediump vec4 color;
 uniform highp float size;
+uniform vec3 edge; // color of the outline of what stands out
 uniform float ring, diamond;
 out vec4 result;
 void main() {
@@ -31,8 +32,8 @@ void main() {
   float distance = diamond > 0.0 ? away.x + away.y : length(away);
   float cover = clamp(0.5 * size + 0.5 - distance, 0.0, 1.0);
   if (cover <= 0.0) discard;
-  float inner = mix(1.0, 0.4, ring * clamp(distance - 0.5 * size + 1.5, 0.0, 1.0));
-  result = vec4(color.rgb * inner, color.a) * cover;
+  float outline = ring * clamp(distance - 0.5 * size + 1.5, 0.0, 1.0);
+  result = vec4(mix(color.rgb, edge * color.a, outline), color.a) * cover;
 }`;
 
 /** Points drawn per frame while moving, until this machine has been measured. */
@@ -53,6 +54,7 @@ export class PointRenderer {
   private marks = 0;
   private readonly pixel = new Uint8Array(4);
   private lit = 0;
+  private edge: [number, number, number] = [0, 0, 0];
   private readonly first: Int32Array;
   private readonly count: Int32Array;
   /** Share of each tile that is on the canvas by now. */
@@ -78,7 +80,7 @@ export class PointRenderer {
     this.count = new Int32Array(tiles.start.length);
     const program = link(gl);
     gl.useProgram(program);
-    for (const name of ["middleHigh", "middleLow", "perUnit", "size", "opacity", "ring", "diamond"])
+    for (const name of ["middleHigh", "middleLow", "perUnit", "size", "opacity", "edge", "ring", "diamond"])
       this.at[name] = gl.getUniformLocation(program, name);
 
     const n = x.length;
@@ -102,9 +104,13 @@ export class PointRenderer {
     }
   }
 
-  /** Give colors: four bytes a drawing position, and the positions drawn again on top, larger. */
-  paint(tints: Uint8Array, lit: Uint32Array): void {
+  /**
+   * Give colors: four bytes a drawing position, the positions drawn again on top, larger, and the
+   * color of their outline.
+   */
+  paint(tints: Uint8Array, lit: Uint32Array, edge: [number, number, number]): void {
     const gl = this.gl;
+    this.edge = edge;
     gl.bindBuffer(gl.ARRAY_BUFFER, this.tints);
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, tints);
     this.splat?.paint(tints);
@@ -221,7 +227,8 @@ export class PointRenderer {
   private drawLit(size: number, most: number): void {
     const gl = this.gl;
     gl.uniform1f(this.at.opacity, 1);
-    gl.uniform1f(this.at.ring, 1);
+    gl.uniform1f(this.at.ring, 0.7);
+    gl.uniform3f(this.at.edge, this.edge[0] / 255, this.edge[1] / 255, this.edge[2] / 255);
     const draw = (index: WebGLBuffer, count: number, diameter: number, diamond: number): void => {
       if (count === 0) return;
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, index);
@@ -230,6 +237,7 @@ export class PointRenderer {
       gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
     };
     draw(this.litIndex, Math.min(this.lit, most), Math.max(this.lit > 3000 ? 3.2 : 5, size * 1.5), 0);
+    gl.uniform1f(this.at.ring, 1); // a mark may have no color of its own
     draw(this.markIndex, Math.min(this.marks, most), Math.max(10, size * 2.2), 1);
   }
 }

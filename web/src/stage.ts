@@ -8,6 +8,11 @@ import type { Area } from "./state";
 import type { Tooltip } from "./tooltip";
 import type { Rectangle, View } from "./view";
 
+type Inset = View["inset"];
+
+/** Room for the title of a map beside another. */
+const TITLE = 44;
+
 export class Panes implements Stage {
   readonly element = el("div", { class: "stage" });
   readonly panes: Pane[] = [];
@@ -61,19 +66,45 @@ export class Panes implements Stage {
   };
 
   /** Panels cover parts of the screen. The map does not jump for it: the next framing heeds it. */
-  cover(inset: { left: number; right: number; top: number; bottom: number }, panels: Rectangle[]): void {
+  cover(inset: Inset, panels: Rectangle[]): void {
     // Two maps lie side by side, on narrow screens one below the other: only the outer edges are covered.
     const column = getComputedStyle(this.element).flexDirection === "column";
     this.panes.forEach((pane, i) => {
       const [first, last] = [i === 0, i === this.panes.length - 1];
-      pane.view.inset = {
+      const covered = {
         left: first || column ? inset.left : 0, right: last || column ? inset.right : 0,
         top: first || !column ? inset.top : 0, bottom: last || !column ? inset.bottom : 0,
       };
-      for (const side of ["left", "right", "bottom"] as const) pane.element.style.setProperty(`--${side}`, `${pane.view.inset[side]}px`);
+      for (const side of ["left", "right", "bottom"] as const) pane.element.style.setProperty(`--${side}`, `${covered[side]}px`);
+      pane.view.inset = { ...covered, bottom: covered.bottom + (this.panes.length > 1 ? TITLE : 0) };
+    });
+    this.share(inset, column);
+    for (const pane of this.panes) {
       const { left, top } = pane.element.getBoundingClientRect();
-      pane.view.covered = panels.map((one) => ({ left: one.left - left, right: one.right - left, top: one.top - top, bottom: one.bottom - top }));
+      const title = pane.element.querySelector(".pane-title")?.getBoundingClientRect();
+      pane.view.covered = [...panels, ...(title ? [title] : [])].map((one) => ({ left: one.left - left, right: one.right - left, top: one.top - top, bottom: one.bottom - top }));
       pane.drawOver();
+    }
+  }
+
+  /** Two maps get equally much of the screen that the panels leave free, so that they are of one size. */
+  private share(inset: Inset, column: boolean): void {
+    if (this.panes.length < 2) return;
+    const [before, after, whole] = column
+      ? [inset.top, inset.bottom, this.element.clientHeight]
+      : [inset.left, inset.right, this.element.clientWidth];
+    const first = this.panes[0].element;
+    const flex = `0 0 ${Math.round(before + Math.max(160, whole - before - after) / 2)}px`;
+    if (first.dataset.flex === flex) return;
+    const was = this.panes.map(middle);
+    first.style.flex = first.dataset.flex = flex;
+    this.panes.forEach((pane, i) => {
+      const { view } = pane;
+      const { scale } = view;
+      pane.resize();
+      if (this.fitted) return view.fit();
+      const [x, y] = middle(pane);
+      view.stay(scale, x - was[i][0], y - was[i][1]);
     });
   }
 
@@ -109,13 +140,14 @@ export class Panes implements Stage {
     this.turn(this.active, (view) => view.pan(dx, dy));
   }
 
-  /** Bring a row into sight, when it is not. */
+  /** Bring a row into sight, when it is not; its neighbors too, while all is shown. */
   reveal(row: number): void {
+    const near = this.app.neighbors?.rows ?? [];
+    if (this.fitted && this.panes.some((pane) => [row, ...near].some((one) => !pane.clear(one)))) return this.makeRoom();
     for (const pane of this.panes) {
+      if (pane.clear(row)) continue;
       const { view } = pane;
-      const [px, py] = pane.screen(row);
       const { left, right, top, bottom } = view.inset;
-      if (px > left + 20 && px < view.width - right - 20 && py > top + 20 && py < view.height - bottom - 20) continue;
       const x = pane.x[row] - (left - right) / 2 / view.scale;
       const y = pane.y[row] + (top - bottom) / 2 / view.scale;
       this.fitted = false;
@@ -151,7 +183,8 @@ export class Panes implements Stage {
     const { view } = this.active;
     const px = (view.width + view.inset.left - view.inset.right) / 2;
     const py = (view.height + view.inset.top - view.inset.bottom) / 2;
-    void this.app.pick(this.active.rowAt(px, py, 200));
+    const row = this.active.rowAt(px, py, 200);
+    void this.app.pick(row).then(() => row >= 0 && this.reveal(row));
   }
 
   rowsIn(area: Area): Uint32Array {
@@ -185,6 +218,7 @@ export class Panes implements Stage {
   /** Change where one looks on a map; the other, if linked, comes along. */
   private turn(pane: Pane, change: (view: View) => void, tell = true): void {
     this.fitted = false;
+    for (const one of this.panes) one.halt();
     const { x, y, zoom } = pane.view;
     change(pane.view);
     for (const one of this.panes) {
@@ -193,4 +227,10 @@ export class Panes implements Stage {
     }
     if (tell) this.app.moved();
   }
+}
+
+/** Where the middle of a map is on the screen. */
+function middle(pane: Pane): [number, number] {
+  const { left, top, width, height } = pane.element.getBoundingClientRect();
+  return [left + width / 2, top + height / 2];
 }

@@ -47,6 +47,13 @@ export class View {
     this.settle();
   }
 
+  /** After a change of size: as large as before, and still where it was on the screen. */
+  stay(scale: number, dx: number, dy: number): void {
+    this.zoom = scale / this.base;
+    this.x += dx / scale;
+    this.y -= dy / scale;
+  }
+
   fit(): void {
     this.zoom = 1;
     this.settle();
