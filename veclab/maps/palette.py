@@ -20,7 +20,7 @@ DARK = (
     "#5a5a87", "#d2e1ff", "#f0c387", "#9687b4", "#8778ff", "#963c4b", "#b49669", "#c36900",
 )  # fmt: skip
 # The seventeenth category on, and what is missing.
-REST = {"light": "#b5b5b5", "dark": "#5c6068"}
+REST = {"light": "#b5b5b5", "dark": "#645860"}
 # For numbers, low to high: viridis, whose ends are moved away from the background.
 SCALE = {
     "light": (
