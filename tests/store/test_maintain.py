@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
 
 import veclab
 from tests.documents.making import make_pdf
+from veclab.errors import StoreError
 from veclab.store.index import index
 from veclab.store.maintain import check, compact, export, inspect
 from veclab.store.store import Store
@@ -57,6 +59,21 @@ def test_check_finds_a_file_that_was_cut_short(folder_store):
         file.write_bytes(file.read_bytes()[:40])
     with Store.open(folder_store.place.path) as again:
         assert not all(finding.good for finding in check(again))
+
+
+@pytest.mark.parametrize("how", ["gone", "short"])
+def test_a_lost_index_is_found_and_built_again(folder_store, how):
+    folder_store.add(["the cat sits", "a dog runs"], ids=["cat", "dog"])
+    for file in [p for p in folder_store.place.path.rglob("_indices/*/*") if p.is_file()]:
+        file.unlink() if how == "gone" else os.truncate(file, 10)
+    with Store.open(folder_store.place.path, folder_store.model) as again:
+        with pytest.raises(StoreError, match="veclab store check"):
+            again.search("running", mode="keyword")
+        (bad,) = [finding for finding in check(again) if not finding.good]
+        assert (bad.what, "store compact" in bad.seen) == ("indices", True)
+        assert compact(again)["indices_rebuilt"] == ["words"]
+        assert again.search("running", mode="keyword")[0].passage.id == "dog"
+        assert all(finding.good for finding in check(again))
 
 
 def test_an_export_is_indexed_again_as_the_store_was(full, model, tmp_path):

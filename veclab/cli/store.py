@@ -101,6 +101,8 @@ def compact(store: str, keep_hours: float, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
+    if rebuilt := done["indices_rebuilt"]:
+        echo(f"built again, as it could not be used: the index of {' and '.join(rebuilt)}")
     echo(f"{done['bytes_before'] / 1e6:,.1f} MB before, {done['bytes_after'] / 1e6:,.1f} now")
 
 

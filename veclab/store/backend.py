@@ -100,6 +100,12 @@ class Table(Protocol):
     def faults(self) -> list[str]:
         """What is damaged, in words."""
 
+    def broken_indices(self) -> list[str]:
+        """Which indices cannot be used: of `words`, `vectors`."""
+
+    def mend_indices(self, language: str) -> list[str]:
+        """Build those that cannot be used again from the rows; returns which these were."""
+
     def facts(self) -> dict[str, Any]:
         """What `inspect` shows of indices, sizes and versions."""
 

@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veclab.errors import StoreError
 from veclab.pipeline.prepare import repair_surrogates
 from veclab.store.backend import Found
 from veclab.store.fields import Field, own_column
 from veclab.store.lance_filter import to_expression
+from veclab.store.lance_indices import (
+    VECTOR_INDEX,
+    index_of_vectors,
+    index_of_words,
+    partitions_for,
+)
 from veclab.store.lance_package import lance_package, told
 from veclab.store.lance_write import files_without, write_files
 from veclab.store.rows import vectors_of
@@ -27,7 +34,6 @@ if TYPE_CHECKING:
 # Up to this many rows a matrix in memory is searched, whole and exact: under 10 ms, 150 MB at 384
 # dimensions. Above, the vector index.
 EXACT_ROWS = 100_000
-_VECTOR_INDEX = "embedding_idx"
 _FEW = 10_000  # rows that a filter leaves: up to so many are searched one by one
 _BLOCK = 1024  # rows that are read at once where memory is to stay small
 _FILES = 40  # of more than these, small ones are put together
@@ -154,7 +160,7 @@ class LanceTable:
     @property
     def has_vector_index(self) -> bool:
         """Whether an approximate index stands on the vectors."""
-        return any(index.name == _VECTOR_INDEX for index in self.data.describe_indices())
+        return any(index.name == VECTOR_INDEX for index in self.data.describe_indices())
 
     def nearest(
         self, query: NDArray[np.float32], limit: int, where: Where | None = None, **search: Any
@@ -266,21 +272,14 @@ class LanceTable:
             n = self.data.count_rows()
             if n <= EXACT_ROWS:
                 return False
-            wanted = _partitions(n)
+            wanted = partitions_for(n)
             if not self.has_vector_index or wanted > 1.5 * self._partitions:
-                self.data.create_index(
-                    "embedding",
-                    "IVF_RQ",
-                    name=_VECTOR_INDEX,
-                    metric="cosine",
-                    num_partitions=wanted,
-                    replace=True,
-                )
+                index_of_vectors(self.data, wanted)
         return True
 
     @property
     def _partitions(self) -> int:
-        statistics = self.data.stats.index_stats(_VECTOR_INDEX)
+        statistics = self.data.stats.index_stats(VECTOR_INDEX)
         return int(statistics["indices"][0]["num_partitions"])
 
     def efforts(self) -> list[dict[str, Any]]:
@@ -332,6 +331,31 @@ class LanceTable:
             return [str(error)]
         return []
 
+    def broken_indices(self) -> list[str]:
+        """Which indices cannot be used: of `words`, `vectors`."""
+        asked = {"words": lambda: self.keyword("a", 1)}
+        if self.has_vector_index:
+            any_vector = np.ones(self.schema.field("embedding").type.list_size, np.float32)
+            asked["vectors"] = lambda: self._approximate(any_vector, 1, None)
+        broken = []
+        for name, ask in asked.items():
+            try:
+                with told(self.name):
+                    ask()
+            except StoreError:
+                broken.append(name)
+        return broken
+
+    def mend_indices(self, language: str) -> list[str]:
+        """Build those that cannot be used again from the rows; returns which these were."""
+        broken = self.broken_indices()
+        with told(self.name):
+            if "words" in broken:
+                index_of_words(self.data, language)
+            if "vectors" in broken:
+                index_of_vectors(self.data, partitions_for(self.data.count_rows()))
+        return broken
+
     def facts(self) -> dict[str, Any]:
         """What `inspect` shows of indices, sizes and versions."""
         size = sum(p.stat().st_size for p in Path(self.data.uri).rglob("*") if p.is_file())
@@ -347,15 +371,6 @@ class LanceTable:
 def _keys_of(rows: pa.Table | pa.RecordBatch) -> NDArray[np.int64]:
     keys: NDArray[np.int64] = rows["_rowid"].to_numpy().astype(np.int64)
     return keys
-
-
-def _partitions(rows: int) -> int:
-    """Of the vector index: a sixteenth of the rows of a partition.
-
-    For a recall of 0.99 real questions need half of all rows looked at or more, however these are
-    divided; a partition more costs as much as a thousand rows.
-    """
-    return round(float(np.sqrt(rows) / 4))
 
 
 def top_rows(scores: NDArray[np.float32], limit: int) -> NDArray[np.intp]:

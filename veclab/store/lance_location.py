@@ -22,8 +22,8 @@ from veclab.atomic import atomic
 from veclab.errors import MissingExtra, OutputError, StoreError
 from veclab.store.backend import WAITING
 from veclab.store.lance import LanceTable
+from veclab.store.lance_indices import index_of_words
 from veclab.store.lance_package import lance_package, told
-from veclab.store.language import NO_LANGUAGE
 from veclab.store.state import State
 
 if TYPE_CHECKING:
@@ -113,15 +113,7 @@ class LancePlace:
         shutil.rmtree(self._uri(name), ignore_errors=True)
         with told(self.name):
             data = lance.write_dataset(schema.empty_table(), str(self._uri(name)), schema=schema)
-            words = language != NO_LANGUAGE
-            data.create_scalar_index(
-                "text",
-                "INVERTED",
-                with_position=False,
-                language=language if words else "English",
-                stem=words,
-                remove_stop_words=words,
-            )
+            index_of_words(data, language)
             return LanceTable(lance.dataset(str(self._uri(name))), self.name)
 
     def open(self, name: str) -> LanceTable:

@@ -33,6 +33,7 @@ def told(name: str) -> Iterator[None]:
             raise
         reason = str(error).split(", /home")[0].split("\n")[0][:300]
         raise StoreError(
-            f"the store {name} cannot be used: {reason}. To look for damage: "
-            f"{typed('store', 'check', '--store', name)}"
+            f"the store {name} cannot be used: {reason}. To see what is damaged: "
+            f"{typed('store', 'check', '--store', name)}. If its files are lost, remove {name} and "
+            "index its input again: the vectors come from the cache"
         ) from error

@@ -57,11 +57,13 @@ def inspect(store: Store) -> dict[str, Any]:
 def compact(store: Store, keep: timedelta = _KEEP) -> dict[str, Any]:
     """Put small files together, drop what deletions left and versions older than `keep`.
 
+    Indices that cannot be used are built again from the rows.
+
     Readers that still look at an older version than that are told to look again, and do so on
     their own. Tables that runs which were killed left behind go, too.
 
     Returns:
-        Bytes before and after.
+        Bytes before and after, tables removed, indices built again.
     """
     with store.writing():
         state = store.state
@@ -71,10 +73,17 @@ def compact(store: Store, keep: timedelta = _KEEP) -> dict[str, Any]:
         for name in left:
             store.place.drop(name)
         store.place.keep_files(state.files)
+        mended = store.table.mend_indices(state.live.language)
+        store.refresh()
         store.table.compact(keep)
         store.refresh()
         after = store.table.facts()["bytes"]
-    return {"bytes_before": before, "bytes_after": after, "tables_removed": left}
+    return {
+        "bytes_before": before,
+        "bytes_after": after,
+        "tables_removed": left,
+        "indices_rebuilt": mended,
+    }
 
 
 def export(store: Store, output: str | Path) -> int:
@@ -145,6 +154,9 @@ def check(store: Store) -> list[Finding]:
     found.append(Finding("rows", rows == counted, f"{rows:,} read, {counted:,} counted"))
     wrong = f"{bad:,} are zero or not finite" if bad else f"{rows:,} finite, none zero"
     found.append(Finding("vectors", not bad, wrong))
+    broken = table.broken_indices()
+    named = f"of {' and '.join(broken)}: cannot be used; `store compact` builds them again"
+    found.append(Finding("indices", not broken, named if broken else "can be searched"))
     known = {info.name for info in (state.live, state.previous) if info is not None}
     left = [name for name in store.place.tables() if name not in known]
     told = f"left by a run that was killed: {', '.join(left)}; `store compact` removes them"

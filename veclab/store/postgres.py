@@ -311,6 +311,18 @@ class PostgresTable:
         ).fetchone()[0]
         return [f"{lost:,} words belong to no passage"] if lost else []
 
+    def broken_indices(self) -> list[str]:
+        """Which indices cannot be used: of `words`, `vectors`."""
+        try:
+            self.keyword("a", 1)
+        except StoreError:
+            return ["words"]
+        return []
+
+    def mend_indices(self, language: str) -> list[str]:
+        """None are mended: PostgreSQL keeps its indices whole, and has `REINDEX`."""
+        return []
+
     def facts(self) -> dict[str, Any]:
         """What `inspect` shows of indices, sizes and versions."""
         names = [f'"{self.place.schema}"."{n}"' for n in (self.table, f"{self.table}_terms")]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-from veclab.errors import InputError, StoreError
+from veclab.errors import StoreError
 from veclab.jsontext import parse_json
 from veclab.space import Space
 
@@ -39,6 +40,7 @@ class TableInfo:
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
+        _refuse_unknown(value, (f.name for f in fields(cls)))
         return cls(**value | {"space": Space.from_dict(value["space"])})
 
 
@@ -74,6 +76,7 @@ class BridgeInfo:
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
+        _refuse_unknown(value, (f.name for f in fields(cls)))
         spaces = {name: Space.from_dict(value[name]) for name in ("source", "space")}
         return cls(**value | spaces)
 
@@ -124,10 +127,8 @@ class State:
         try:
             value = parse_json(text)
             if value["version"] > STORE_VERSION:
-                raise StoreError(
-                    f"the store {name} was written by a newer veclab (version {value['version']} "
-                    f"of the store, this one reads {STORE_VERSION}): pip install -U veclab"
-                )
+                raise _Newer(f"version {value['version']}, this one reads {STORE_VERSION}")
+            _refuse_unknown(value, ("version", *(f.name for f in fields(cls))))
             previous, bridge = value["previous"], value.get("bridge")
             return cls(
                 TableInfo.from_dict(value["live"]),
@@ -135,7 +136,24 @@ class State:
                 value["settings"],
                 None if bridge is None else BridgeInfo.from_dict(bridge),
             )
-        except (KeyError, TypeError, ValueError, InputError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # A Space of a newer version says so, too.
+            if isinstance(error, _Newer) or str(error).endswith("update veclab"):
+                raise StoreError(
+                    f"the store {name} was written by a newer veclab ({error}): "
+                    "pip install -U veclab"
+                ) from None
             raise StoreError(
-                f"the store {name} is damaged: its state cannot be read: {error}"
+                f"the store {name} is damaged: its state cannot be read: {error}. Put back a copy, "
+                "or remove it and index its input again: the vectors come from the cache"
             ) from None
+
+
+class _Newer(ValueError):
+    """A newer veclab wrote it; the message says how that shows."""
+
+
+def _refuse_unknown(value: dict[str, Any], known: Iterable[str]) -> None:
+    """Raise where there are facts that this version would not understand, and would lose."""
+    if unknown := set(value) - set(known):
+        raise _Newer(f"it holds {', '.join(sorted(unknown))}, which this one does not know")
