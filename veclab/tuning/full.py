@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputError
 from veclab.models.local.cores import usable_cores
@@ -48,6 +49,9 @@ STEPS, EPOCHS = 200, 10
 TOKENS = 512
 # Queries that choose the best checkpoint: this share of them, within these bounds.
 ASIDE, FEWEST_ASIDE, MOST_ASIDE = 0.1, 20, 300
+
+# A disk with fewer free bytes is full.
+_LITTLE = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +224,22 @@ def token_counts(model: SentenceTransformer, texts: Sequence[str], prompt: str) 
 @contextmanager
 def _failures(folder: Path, course: Course) -> Iterator[None]:
     """Say what went wrong, and that the checkpoints are kept."""
-    again = "The same command goes on from the last checkpoint"
     try:
         yield
-    except (OSError, RuntimeError, MemoryError) as error:
+    except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if isinstance(error, MemoryError) or re.search("(out of|enough) memory", reason.lower()):
             raise InputError(
                 f"a batch of {course.size} pairs does not fit into the memory of {course.device}: "
                 f"--batch {max(2, course.size // 2)}"
             ) from error
-        # torch and safetensors have their own words for a disk that is full.
-        if isinstance(error, OSError) or shutil.disk_usage(folder.parent).free < 2**24:
+        # torch and safetensors have their own words for it.
+        full = shutil.disk_usage(folder.parent).free < _LITTLE
+        if full or isinstance(error, OSError):
             raise OutputError(
-                f"training cannot write to {folder.parent}: {reason}. {again} after freeing space"
+                f"training cannot write to {folder.parent}: "
+                f"{'the disk is full' if full else reason}. Mend that and run the same command "
+                "again: it goes on from the last checkpoint"
             ) from error
         raise
 

@@ -58,7 +58,6 @@ def train(
     distilled(untuned, (), 0)
     facts: dict[str, str | int | float] = {
         "words of the domain": len(words),
-        "most frequent of them": ", ".join(words[:8]),
         "tokens": distilled(folder, words, 1),
         "dimensions": dimensions,
         "seconds": round(time.perf_counter() - start, 1),
