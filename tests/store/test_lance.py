@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from veclab.store.passage import Passage
+from veclab.store.rows import to_rows
 from veclab.store.store import Store
 
 
@@ -37,3 +40,27 @@ def test_a_process_that_searches_once_keeps_no_matrix(folder_store, model):
     with Store.open(folder_store.place.path, model) as store:
         store.search("text")
         assert store.table._matrix is None
+
+
+def test_rows_of_long_texts_are_written_before_they_fill_the_memory(folder_store, monkeypatch):
+    folder_store.add(["the cat"], ids=["cat"])
+    table, most = folder_store.table, 1_000_000
+    monkeypatch.setattr("veclab.store.lance_write._WRITE_BYTES", most)
+    made, held = [], [0]
+    write_fragments = pytest.importorskip("lance.fragment").write_fragments
+
+    def write(rows, *args, **options):
+        held.append(rows.nbytes)
+        return write_fragments(rows, *args, **options)
+
+    def rows():
+        for number in range(40):
+            texts = [Passage(f"{number}-{i}", f"{number}", "long " * 2000) for i in range(20)]
+            vectors = np.ones((len(texts), 8), np.float32)
+            made.extend(texts)
+            yield to_rows(table.schema, texts, vectors, source="", digests=["d"] * len(texts))
+
+    monkeypatch.setattr("lance.fragment.write_fragments", write)
+    folder_store.commit((), rows())
+    assert max(held) < 1.5 * most < sum(held) / 5
+    assert folder_store.count() == 1 + len(made)

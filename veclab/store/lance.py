@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -333,7 +333,7 @@ class LanceTable:
 
     def broken_indices(self) -> list[str]:
         """Which indices cannot be used: of `words`, `vectors`."""
-        asked = {"words": lambda: self.keyword("a", 1)}
+        asked: dict[str, Callable[[], Found]] = {"words": lambda: self.keyword("a", 1)}
         if self.has_vector_index:
             any_vector = np.ones(self.schema.field("embedding").type.list_size, np.float32)
             asked["vectors"] = lambda: self._approximate(any_vector, 1, None)

@@ -13,7 +13,9 @@ from veclab.store.lance_package import told
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WRITE_ROWS = 131_072  # rows of one file: few files, and 200 MB in memory at 384 dimensions
+# Of one file: few files, and 200 MB in memory; rows of long texts reach the bytes first.
+_WRITE_ROWS = 131_072
+_WRITE_BYTES = 256 << 20
 
 
 def write_files(data: Any, name: str, rows: Iterable[pa.Table]) -> list[Any]:
@@ -33,7 +35,8 @@ def write_files(data: Any, name: str, rows: Iterable[pa.Table]) -> list[Any]:
     for table in rows:
         if table.num_rows:
             waiting.append(table)
-        if sum(t.num_rows for t in waiting) >= _WRITE_ROWS:
+        rows_waiting = sum(t.num_rows for t in waiting)
+        if rows_waiting >= _WRITE_ROWS or sum(t.nbytes for t in waiting) >= _WRITE_BYTES:
             write()
     if waiting:
         write()
