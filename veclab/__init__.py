@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from veclab.space import Recipe, Space
     from veclab.store.passage import Hit, Passage
     from veclab.store.store import Store
+    from veclab.tuning.tune import Tuned, tune
     from veclab.vectorfiles.files import read
     from veclab.vectors import Row, Vectors, concatenate
 
@@ -102,6 +103,7 @@ _MODULES = {
     "space": ("Recipe", "Space"),
     "store.passage": ("Hit", "Passage"),
     "store.store": ("Store",),
+    "tuning.tune": ("Tuned", "tune"),
     "vectorfiles.files": ("read",),
     "vectors": ("Row", "Vectors", "concatenate"),
 }

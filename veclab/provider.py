@@ -88,9 +88,18 @@ def truncated_length(tokens: int, limit: int | None) -> int:
 
 
 def role_of(space: Space, role: Role) -> Role | None:
-    """The role to embed with: none for a model that knows no roles."""
+    """The role to embed with: none for a model that knows no roles.
+
+    It knows them by its prompts, or because each takes a route of its own through it.
+    """
     known = {name for name, _ in space.prompts}
-    return role if known & {"query", "document"} else None
+    return role if known & {"query", "document"} or has_routes(space) else None
+
+
+def has_routes(space: Space) -> bool:
+    """Return whether queries and documents take different routes through the model."""
+    parts = str(dict(space.configuration).get("modules", "")).split()
+    return bool({"Router", "Asym"} & set(parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,19 @@ class WordSums(FakeProvider):
     def vector(self, text, role=None):
         words = text.lower().split()[: self.limits.max_tokens - 2]
         return np.sum([_of(self.space.model, word) for word in words], axis=0)
+
+
+class Routed(WordSums):
+    """The vectors of another model for documents, and some like them for queries."""
+
+    def __init__(self, name="store", documents="fake"):
+        super().__init__(max_tokens=64, name=name)
+        self.documents = documents
+        self.space = replace(self.space, configuration=(("modules", "Transformer Pooling Router"),))
+
+    def vector(self, text, role=None):
+        made = WordSums(max_tokens=64, name=self.documents).vector(text)
+        return made * np.linspace(1, 1.2, 8, dtype=np.float32) if role == "query" else made
 
 
 def _of(name, word):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from veclab.tuning.data import Gathering, TrainingData
@@ -30,3 +32,9 @@ def ciphered(n: int, *, negatives: int = 0, seed: int = 0) -> TrainingData:
         wrong = [documents[(i + 1 + k) % n] for k in range(negatives)]
         made.add(queries[i], documents[i], wrong)
     return made.finish("ciphered")
+
+
+def shuffled(data: TrainingData, seed: int = 0) -> TrainingData:
+    """The same queries and documents, each query with the document of another: nothing to learn."""
+    order = np.random.default_rng(seed).permutation(len(data)).tolist()
+    return replace(data, name="shuffled", positives=[data.positives[i] for i in order])

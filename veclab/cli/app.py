@@ -38,6 +38,7 @@ from veclab.cli.search import search
 from veclab.cli.serve import serve
 from veclab.cli.similar import similar
 from veclab.cli.store import store
+from veclab.cli.tune import tune
 from veclab.cli.typed import Commands
 from veclab.cli.watch import watch
 from veclab.errors import VeclabError
@@ -86,6 +87,7 @@ for command in (
     map_,
     models,
     distill,
+    tune,
     quantize,
     inspect,
     inspect_text,

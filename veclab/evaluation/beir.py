@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from veclab.evaluation.datasets import Head, RetrievalData, retrieval_data, samp
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
 _JUDGMENTS = ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
+# What is trained on leaves the test part alone where there is another.
+TRAINING_JUDGMENTS = ("qrels.tsv", "qrels/train.tsv", "qrels/dev.tsv", "qrels/test.tsv")
 
 
 def is_beir(path: Path) -> bool:
@@ -22,32 +24,35 @@ def is_beir(path: Path) -> bool:
     return path.is_dir() and all(_part(path, name) is not None for name in ("corpus", "queries"))
 
 
-def read_beir(path: Path, sample: int | None = None) -> RetrievalData:
+def read_beir(
+    path: Path, sample: int | None = None, judgments: Sequence[str] = _JUDGMENTS
+) -> RetrievalData:
     """Read a folder in BEIR layout; documents are read as "title text".
 
     Args:
         path: the folder.
         sample: keep this many queries (all documents stay, or the task would get easier).
+        judgments: files that may hold them; the first that is there is read.
 
     Raises:
         InputError: a file is missing or damaged, or no query has a relevant document.
     """
-    judged = next((path / name for name in _JUDGMENTS if (path / name).is_file()), None)
+    judged = next((path / name for name in judgments if (path / name).is_file()), None)
     if judged is None:
-        raise InputError(f"{path} has no judgments: {' or '.join(_JUDGMENTS)} is needed")
+        raise InputError(f"{path} has no judgments: {' or '.join(judgments)} is needed")
     queries = _texts(path, "queries")
     documents = _texts(path, "corpus")
-    judgments, notes = _judgments(judged)
+    degrees, notes = _judgments(judged)
     reason = "a folder with corpus.jsonl, queries.jsonl and "
     reason += judged.relative_to(path).as_posix()
     if sample is not None and sample < len(queries):
-        names = [name for name in queries if name in judgments]
+        names = [name for name in queries if name in degrees]
         kept = [names[i] for i in sampled(len(names), sample)]
         reason += f"; a sample of {len(kept):,} of {len(names):,} judged queries"
         queries = {name: queries[name] for name in kept}
-        judgments = {name: judgments[name] for name in kept}
+        degrees = {name: degrees[name] for name in kept}
     head = Head(path.resolve().name, "retrieval", reason)
-    data = retrieval_data(head, queries, documents, judgments)
+    data = retrieval_data(head, queries, documents, degrees)
     return replace(data, notes=(*data.notes, *notes))
 
 

@@ -29,6 +29,7 @@ from veclab.evaluation.timing import (
 from veclab.evaluation.variants import Variant
 from veclab.model import Model, load
 from veclab.models.providers import is_prefixed
+from veclab.provider import role_of
 from veclab.report import Report, group_notes
 from veclab.space import OnLong, Role
 from veclab.vectors import Vectors
@@ -168,7 +169,7 @@ def _measure(
         result = results.load(path) or result
         missing = [variant for variant in entry.variants if str(variant) not in result.rows]
         if missing:
-            sides = _embed(model, dataset, roles, settings, result)
+            sides = embed_sides(model, dataset, roles, result, settings)
             errors = _examine(dataset, sides, missing, result)
         else:
             settings.on_done(sum(map(len, dataset.sides)))
@@ -187,23 +188,34 @@ def _measure(
 
 def _roles(model: Model, dataset: Dataset, role: Role | None) -> list[Role | None]:
     """Return the role of each side: a role matters only where the model has a prompt for it."""
-    known = dict(model.space.prompts)
     if not isinstance(dataset, RetrievalData):
         return [role for _ in dataset.sides]
-    return ["query" if "query" in known else None, "document" if "document" in known else None]
+    return [role_of(model.space, "query"), role_of(model.space, "document")]
 
 
-def _embed(
+def embed_sides(
     model: Model,
     dataset: Dataset,
     roles: Sequence[Role | None],
-    settings: Settings,
     result: Result,
+    settings: Settings | None = None,
 ) -> list[Vectors]:
     """Embed all sides; what happened to the texts goes into the result.
 
     Sides of one role go together, so that a text on both is computed (and paid for) once.
+
+    Args:
+        model: that embeds.
+        dataset: whose sides they are.
+        roles: of the sides.
+        result: whose counts and notes are filled.
+        settings: how it is run, and the dollars spent so far.
+
+    Raises:
+        BadVectors: a text was refused.
+        And what `Model.embed` raises.
     """
+    settings = settings or Settings()
     places: dict[Role | None, list[int]] = {}
     for place, role in enumerate(roles):
         places.setdefault(role, []).append(place)

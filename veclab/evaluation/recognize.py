@@ -28,7 +28,7 @@ from veclab.vectorfiles.joined import BLANK_LINE, join_texts, named_columns
 _IDS = {"id", "_id", "row_id", "pair_id", "index", "idx", "qid", "docid"}
 _GOLD = {"score", "similarity", "label", "labels", "gold", "is_duplicate", "duplicate", "match"}
 _GOLD |= {"class", "category", "section", "topic", "intent", "target", "relevance", "sentiment"}
-_YES = {"1", "yes", "true", "duplicate", "match", "same", "paraphrase", "similar", "positive"}
+YES = {"1", "yes", "true", "duplicate", "match", "same", "paraphrase", "similar", "positive"}
 _NO = {"0", "no", "false", "not", "not_duplicate", "not duplicate", "non-duplicate", "different"}
 _NO |= {
     "no match",
@@ -109,15 +109,16 @@ def read_dataset(path: str | Path, choice: Choice | None = None) -> Dataset:
             f"{path} is not in BEIR layout: a folder with corpus.jsonl, queries.jsonl and "
             "qrels.tsv (or qrels/test.tsv)"
         )
-    columns, reason = _read(target, choice)
-    for wanted in (*choice.columns, *([choice.gold] if choice.gold else [])):
-        if wanted not in columns:
-            raise InputError(f"{path} has no column {wanted!r}; its columns are {listed(columns)}")
+    columns, reason = read_columns(target, choice)
     return _choose(target.name, columns, choice, reason)
 
 
-def _read(path: Path, choice: Choice) -> tuple[dict[str, Column], str]:
-    """Read all columns of a file; also return what was found out about its header."""
+def read_columns(path: Path, choice: Choice) -> tuple[dict[str, Column], str]:
+    """Read all columns of a file; also return what was found out about its header.
+
+    Raises:
+        InputError: it cannot be read, holds no rows, or lacks a column that was named.
+    """
     rows, said = _rows(path, choice, choice.header is not False), ""
     if choice.header is None and any(_is_number(name) for name in rows):
         named = next(name for name in rows if _is_number(name))
@@ -133,6 +134,9 @@ def _read(path: Path, choice: Choice) -> tuple[dict[str, Column], str]:
         strings = [None if values[i] is None else str(values[i]) for i in kept]
         if (column := _column(name, strings)) is not None:
             columns[name] = column
+    for wanted in (*choice.columns, *([choice.gold] if choice.gold else [])):
+        if wanted not in columns:
+            raise InputError(f"{path} has no column {wanted!r}; its columns are {listed(columns)}")
     if len(kept) < n:
         said += f"a sample of {len(kept):,} of {n:,} rows; "
     return columns, said
@@ -250,7 +254,7 @@ def _task(texts: int, gold: Column | None, name: str, columns: dict[str, Column]
     if gold is None or texts == 0:
         raise _unclear(name, columns, "which hold the texts is not clear")
     known = {v.strip().lower() for v in gold.values if v is not None and v.strip()}
-    if texts == 2 and (gold.number or _is_yes_no(known)):
+    if texts == 2 and (gold.number or is_yes_no(known)):
         numbers = {float(v) for v in known} if gold.number else {0.0, 1.0}
         return "pairs" if numbers <= {0.0, 1.0} else "sts"
     if gold.number and len(known) > 100:
@@ -258,8 +262,9 @@ def _task(texts: int, gold: Column | None, name: str, columns: dict[str, Column]
     return "labels"
 
 
-def _is_yes_no(values: set[str]) -> bool:
-    return len(values) <= 2 and values <= _YES | _NO and len(values & _YES) <= 1
+def is_yes_no(values: set[str]) -> bool:
+    """Return whether values, in lower case, are a yes and a no, or one of the two."""
+    return len(values) <= 2 and values <= YES | _NO and len(values & YES) <= 1
 
 
 def _numbers(gold: Column, task: Task, name: str) -> list[float]:
@@ -267,12 +272,12 @@ def _numbers(gold: Column, task: Task, name: str) -> list[float]:
     values = [None if v is None or not v.strip() else v.strip().lower() for v in gold.values]
     if gold.number:
         return [float("nan") if v is None else float(v) for v in values]
-    if task == "sts" or not _is_yes_no({v for v in values if v is not None}):
+    if task == "sts" or not is_yes_no({v for v in values if v is not None}):
         raise InputError(
             f"{name}: column {gold.name!r} holds neither numbers nor yes and no; "
             "name another with --gold"
         )
-    return [float("nan") if v is None else float(v in _YES) for v in values]
+    return [float("nan") if v is None else float(v in YES) for v in values]
 
 
 def _described(gold: Column, task: Task) -> str:

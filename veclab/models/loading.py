@@ -28,6 +28,7 @@ from veclab.models.local.openvino.exported import (
     read_exported,
 )
 from veclab.models.local.openvino.int8 import find_or_quantize, has_integer_products, int8_precision
+from veclab.models.local.routes import has_simple_routes
 from veclab.models.words.model import WordModel, load_words
 from veclab.provider import EmbeddingProvider
 
@@ -221,7 +222,9 @@ def _only_torch(folder: ModelFolder) -> str | None:
     """Return why OpenVINO cannot run a model, as far as its folder tells."""
     if folder.needs_prompt_mask:
         return "its pooling leaves the prompt out"
-    return "its queries and documents take different routes" if folder.routed else None
+    if folder.routed and not has_simple_routes(folder.path):
+        return "its queries and documents take different routes"
+    return None
 
 
 def accelerator() -> str | None:

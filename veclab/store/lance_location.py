@@ -29,6 +29,9 @@ from veclab.store.state import State
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Of a folder that is a store.
+STATE_FILE = "store.json"
+
 
 class LancePlace:
     """A folder."""
@@ -39,7 +42,7 @@ class LancePlace:
 
     @property
     def _state(self) -> Path:
-        return self.path / "store.json"
+        return self.path / STATE_FILE
 
     def read(self) -> State | None:
         """The state; None where there is no store yet."""
@@ -56,7 +59,7 @@ class LancePlace:
 
     def _refuse_other(self) -> None:
         """A folder with other things in it is not made a store: it may be a user's documents."""
-        known = ("lock", "store.json")
+        known = ("lock", STATE_FILE)
         if self.path.is_dir() and any(
             p.name not in known and p.suffix != ".lance" and not p.name.endswith(".veclab-tmp")
             for p in self.path.iterdir()

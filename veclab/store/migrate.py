@@ -28,10 +28,12 @@ from veclab.evaluation.metrics import mean
 from veclab.hints import typed
 from veclab.pipeline.embed import embed_block
 from veclab.provider import role_of
+from veclab.report import Report
 from veclab.space import require_same
 from veclab.store.location import table_name
 from veclab.store.passage import Passage
-from veclab.store.rows import own_fields, table_schema, to_passages, with_vectors
+from veclab.store.rows import own_fields, table_schema, to_passages, vectors_of, with_vectors
+from veclab.store.same_documents import SAMPLE, agree, may_share_documents
 from veclab.store.state import State, TableInfo
 from veclab.store.tuning import sentence_of, tune
 
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from veclab.model import Model
-    from veclab.report import Report
     from veclab.store.backend import Table
     from veclab.store.store import Store
 
@@ -150,7 +151,7 @@ def migrate(
         state, old = store.state, store.table
         if model.space.same_as(state.live.space):
             raise InputError(f"the store's vectors are already those of {model.space}")
-        info, new, report = _built(store, model, name, on_done)
+        info, new, report = _shared(store, model, name) or _built(store, model, name, on_done)
         asked = _sentences(old) if questions is None else questions
         after = _ranks(new, model, asked, info.tuning)
         before = _old_ranks(store, asked, report)
@@ -161,7 +162,7 @@ def migrate(
             store.place.write(State(info, state.live, _kept(state.settings)))
             store.place.keep_files(())
             store.use(model)
-        else:
+        elif info.name != state.live.name:
             store.place.drop(info.name)
     return Migration(
         old=str(state.live.space),
@@ -177,12 +178,37 @@ def migrate(
     )
 
 
+def _shared(store: Store, model: Model, name: str | None) -> tuple[TableInfo, Table, Report] | None:
+    """The table as it is, where the new model gives documents the vectors that they have.
+
+    So it is with a model that was tuned on the side of the queries; a sample is embedded to see it.
+    """
+    live = store.state.live
+    if not may_share_documents(model, live.space):
+        return None
+    _, rows = store.table.sample(SAMPLE, ["text", "embedded", "embedding"])
+    texts, embedded = (rows[column].to_pylist() for column in ("text", "embedded"))
+    wanted = [e or t for e, t in zip(embedded, texts, strict=True)]
+    if not wanted or not agree(model, wanted, vectors_of(rows)):
+        return None
+    report = Report()
+    report.note(
+        f"no document was embedded again: on {len(wanted):,} passages from all over the store the "
+        "new model's vectors of documents are those that are there"
+    )
+    return replace(live, space=model.space, model=name), store.table, report
+
+
 def _built(
     store: Store, model: Model, name: str | None, on_done: Callable[[int], None] | None
 ) -> tuple[TableInfo, Table, Report]:
     """A table of the same passages with the new model's vectors, which nobody sees yet."""
     old = store.table
-    info = TableInfo(table_name(model.space), model.space, name, store.state.live.language)
+    live = store.state.live
+    place = table_name(model.space)
+    if place == live.name:  # made by this model, and shared by another since
+        place += "_again"
+    info = TableInfo(place, model.space, name, live.language)
     schema = table_schema(model.space, own_fields(old.schema))
     new = store.place.create(info.name, schema, info.language)
     report, rows = _embedded(old, new.schema, model, on_done)

@@ -120,6 +120,13 @@ class Gathering:
             if text is not None and not is_blank(text):
                 self.negatives[at][self.document(text)] = None
 
+    def add_wrong(self, query: str | None, document: str | None) -> None:
+        """Add a document that is wrong for a query, which has a right one in some other row."""
+        if query is None or document is None or is_blank(query) or is_blank(document):
+            self.blank += 1
+            return
+        self.negatives[self.query(query)][self.document(document)] = None
+
     def finish(self, name: str, *notes: str) -> TrainingData:
         """Return the data; a document that is a positive of a query is none of its negatives.
 

@@ -18,6 +18,7 @@ from veclab.errors import InputError, MissingExtra, ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.openvino.engine import Ids, pad_rows
+from veclab.models.local.routes import no_default
 from veclab.models.local.unknown_token import unknown_token
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role
@@ -234,10 +235,7 @@ class TorchModel(EmbeddingProvider):
         except ValueError as error:
             if role is not None or not self.folder.routed:
                 raise
-            raise InputError(
-                f"{self.folder.name} has one route for queries and one for documents, but none "
-                "for texts without a role: give role='query' or role='document' (--role)"
-            ) from error
+            raise no_default(self.folder.name) from error
         return np.asarray(vectors, np.float32)
 
 

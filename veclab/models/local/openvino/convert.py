@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veclab.models.local.openvino.engine import Engine, Ids, Vectors, hidden
+from veclab.models.local.routes import has_simple_routes
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ class NotConvertible(ValueError):
 
 
 def load_source(folder: Path) -> SentenceTransformer:
-    """Load the original, in f32 on the CPU."""
+    """Load the original, in f32 on the CPU; of one with routes at its end, what is before them."""
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -67,6 +68,8 @@ def load_source(folder: Path) -> SentenceTransformer:
         model_kwargs={"dtype": torch.float32, "use_safetensors": True},
     )
     model.truncate_dim = None  # cutting vectors is done outside
+    if has_simple_routes(folder):
+        model = SentenceTransformer(modules=list(model)[:-1], device="cpu")
     return model.eval()
 
 

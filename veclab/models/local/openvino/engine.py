@@ -23,6 +23,7 @@ from veclab.errors import ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.compiled_models import compile_or_load
+from veclab.models.local.routes import read_routes
 from veclab.models.local.unknown_token import unknown_token
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role
@@ -214,7 +215,9 @@ class OpenVinoModel(EmbeddingProvider):
         self.languages = folder.languages
         self.engine = engine
         self.precision = precision
-        self.space = folder.space(engine.dimensions, normalized=normalize)
+        self._routes = read_routes(folder.path, folder.name, engine.dimensions)
+        dimensions = engine.dimensions if self._routes is None else self._routes.dimensions
+        self.space = folder.space(dimensions, normalized=normalize)
         self.tokenizer_digest = folder.tokenizer_digest
         self.limits = Limits(
             max_tokens=max_tokens,
@@ -257,7 +260,8 @@ class OpenVinoModel(EmbeddingProvider):
 
     def embed_batch(self, batch: Sequence[TokenizedText], role: Role | None) -> NDArray[np.float32]:
         """Embed a batch: float32 (len(batch), dimensions)."""
-        return self.engine.run([one.ids for one in batch if one.ids is not None])
+        vectors = self.engine.run([one.ids for one in batch if one.ids is not None])
+        return vectors if self._routes is None else self._routes(vectors, role)
 
 
 def _tokenizer(file: Path) -> Tokenizer:

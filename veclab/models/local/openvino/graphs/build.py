@@ -23,6 +23,7 @@ from veclab.models.local.openvino.graphs.parts import Node, Parts
 from veclab.models.local.openvino.graphs.rotary_bert import gte, nomic_bert
 from veclab.models.local.openvino.graphs.unknown import NotKnown
 from veclab.models.local.openvino.graphs.weights import Weights
+from veclab.models.local.routes import shared_part
 
 Builder = Callable[[Parts, Configuration, Inputs], Node]
 # By the `model_type` of config.json: what builds token vectors (n, tokens, dim).
@@ -71,13 +72,13 @@ def _architecture(first: Module) -> tuple[str, Builder | None]:
 
 
 def build(folder: ModelFolder) -> Built:
-    """Build the graph of a model.
+    """Build the graph of a model; of one with routes at its end, of what is before them.
 
     Raises:
         NotKnown: no builder knows all of the model.
         ModelUnavailable: a file of the model is damaged.
     """
-    first, *rest = read_modules(folder.path)
+    first, *rest = shared_part(read_modules(folder.path))
     kind, architecture = _architecture(first)
     if architecture is None:
         raise NotKnown(f"no builder knows {kind}")

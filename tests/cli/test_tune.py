@@ -1,0 +1,79 @@
+"""`veclab tune`, run as a user runs it."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from tests.tuning.making import ciphered, numbered, shuffled
+from veclab.cli.app import _run
+
+pytest.importorskip("pytrec_eval")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys, tiny_bert):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = _run(["tune", "-m", str(tiny_bert), *map(str, arguments)])
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return run
+
+
+def written(path, data):
+    rows = [
+        {"query": query, "document": data.documents[found[0]]}
+        for query, found in zip(data.queries, data.positives, strict=True)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Pairs with something to learn from."""
+    return written(tmp_path / "pairs.jsonl", ciphered(200))
+
+
+def test_a_table_a_verdict_and_a_model(run, pairs, tmp_path):
+    done = run("--data", pairs, "-o", "tuned", "--held-out", "0.3", "--page", "report.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    shown = ("method  adapter", "split by document", "difference", "95% interval", "won most:")
+    for expected in (*shown, "Gain proven on", "Saved: tuned.", "report: report.html"):
+        assert expected in done.stdout
+    assert (tmp_path / "tuned" / "modules.json").exists()
+    assert "<script" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_refusal_has_an_exit_code(run, tmp_path):
+    done = run("--data", written(tmp_path / "numbers.jsonl", shuffled(ciphered(80))), "-o", "tuned",
+               "--held-out", "0.3")  # fmt: skip
+    assert done.returncode == 1
+    assert "Nothing was saved (--anyway saves it all the same)." in done.stdout
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_json_is_one_document(run, pairs):
+    done = run("--data", pairs, "-o", "tuned", "--held-out", "0.3", "--json")
+    found = json.loads(done.stdout)
+    assert found["saved"] is found["proven"] is True
+    assert found["gain"]["low"] > 0
+    assert found["path"] == "tuned"
+
+
+def test_ten_pairs_are_an_error_in_one_line(run, tmp_path):
+    done = run("--data", written(tmp_path / "few.jsonl", numbered(10)), "-o", "tuned")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "10 queries, too few" in done.stderr
+
+
+def test_a_report_that_is_no_page_is_refused_before_anything_is_done(run, pairs, tmp_path):
+    done = run("--data", pairs, "-o", "tuned", "--page", "report.pdf")
+    assert done.returncode == 2
+    assert "the report is a page" in done.stderr
+    assert not (tmp_path / "tuned").exists()
