@@ -44,7 +44,7 @@ demo: $(LIGHT) ## Embed real text, search it, ask it, map it (a minute, install 
 # Files of tests side by side, a process each; ARGS="-n 0" runs them in one. A process that dies is
 # not replaced: by files, pytest-xdist 3.8 then waits forever (its issues 784 and 1327).
 test: $(STAMP) ## Run the tests; ARGS="tests/test_space.py -x" goes to pytest
-	$(RUN) -X faulthandler -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(ARGS)
+	$(RUN) -X faulthandler -m pytest -rs -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 bench: $(STAMP) ## Measure veclab beside its peers (15 minutes, on an idle machine); ARGS="--quick"
 	$(PIP) --quiet -e '.[all,dev,bench]'

@@ -289,35 +289,6 @@ def test_nothing_overflows(opened, width, second):
             assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["width"] >= 24
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(opened, page, scheme):
-    axe = WEB / "node_modules/axe-core/axe.min.js"
-    if not axe.exists():
-        pytest.skip("no axe-core; this brings it: npm ci --prefix web")
-    script = axe.read_text()
-
-    def violations(map, where="document"):
-        found = map.evaluate(f"axe.run({where}, {{resultTypes: ['violations']}})")["violations"]
-        return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
-
-    with opened(page, color_scheme=scheme) as map:
-        map.evaluate(script)
-        map.search("chess")
-        map.evaluate("document.getElementById('app').app.pick(3)")
-        map.wait_for_selector(".card .near li")
-        map.wait_for_selector(".words .chip")
-        assert violations(map) == []
-        map.choose("score")
-        map.click(".over", position={"x": 600, "y": 760})
-        for key in "ti":
-            map.focus(".over")
-            map.keyboard.press(key)
-            map.wait_for_selector("dialog dl, dialog table")
-            assert violations(map, "'dialog, .sidebar'") == []
-            map.keyboard.press("Escape")
-            map.wait_for_selector("dialog", state="detached")
-
-
 def test_the_committed_bundle_is_what_the_sources_give(tmp_path):
     node = shutil.which("node")
     if node is None or not (WEB / "node_modules/esbuild").exists():
