@@ -196,3 +196,24 @@ def test_what_was_measured_on_some_points_is_said_of_them_alone(opened, page):
         map.keyboard.press("i")
         about = map.inner_text("dialog")
         assert "Trustworthiness was measured on 1,000 points" in about and "Estimated" not in about
+
+
+def test_two_fingers_zoom_and_a_tap_picks(opened, page):
+    with opened(page, width=380, has_touch=True, is_mobile=True) as map:
+        map.rest()
+        cdp = map.context.new_cdp_session(map.page)
+
+        def touch(kind, *points):
+            fingers = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+            cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+        zoom = "document.getElementById('app').stage.panes[0].view.zoom"
+        before = map.evaluate(zoom)
+        touch("touchStart", (180, 400), (200, 400))
+        for step in range(1, 6):
+            touch("touchMove", (180 - 8 * step, 400), (200 + 8 * step, 400))
+        touch("touchEnd")
+        assert map.evaluate(zoom) == pytest.approx(5 * before, rel=0.1)
+        map.evaluate("document.getElementById('app').stage.fit()")
+        map.touchscreen.tap(*map.where(1500))
+        map.wait_for_selector(".card .near li")
