@@ -1,6 +1,10 @@
 """`veclab tune`, run as a user runs it."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -77,3 +81,31 @@ def test_a_report_that_is_no_page_is_refused_before_anything_is_done(run, pairs,
     assert done.returncode == 2
     assert "the report is a page" in done.stderr
     assert not (tmp_path / "tuned").exists()
+
+
+def test_options_of_another_method_are_refused(run, pairs):
+    done = run("--data", pairs, "-o", "tuned", "--batch", "16")
+    assert done.returncode == 2
+    assert "require --method full" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_midst_of_training_loses_little(pairs, tmp_path, tiny_bert, environment):
+    pytest.importorskip("accelerate", reason="needs veclab[tune]")
+    command = [sys.executable, "-m", "veclab", "tune", "-m", str(tiny_bert), "--data", str(pairs)]
+    command += ["-o", "tuned", "--method", "full", "--epochs", "10", "--batch", "16"]
+    command += ["--learning-rate", "0.005", "--held-out", "0.3", "--device", "cpu", "--json"]
+    here = {"cwd": tmp_path, "env": environment | {"OMP_NUM_THREADS": "1"}}
+    running = subprocess.Popen(command, **here, stderr=subprocess.PIPE)
+    # The state of the trainer is the last file of a checkpoint.
+    while not list(tmp_path.glob(".tuned.veclab-tune/*/checkpoint-*/trainer_state.json")):
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.01)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    assert not (tmp_path / "tuned").exists()
+    done = subprocess.run(command, **here, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert any("went on from step" in note for note in json.loads(done.stdout)["notes"])
+    assert (tmp_path / "tuned" / "modules.json").exists()
+    assert not list(tmp_path.glob(".tuned*"))

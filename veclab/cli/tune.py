@@ -93,6 +93,16 @@ def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     "--epochs", type=click.IntRange(min=1), help="Passes over the data, for --method full."
 )
 @click.option(
+    "--batch",
+    type=click.IntRange(min=2),
+    help="Pairs in a batch, for --method full.  [default: 64]",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Highest learning rate, for --method full.  [default: 2e-5]",
+)
+@click.option(
     "--matryoshka",
     metavar="SIZES",
     callback=_sizes,
@@ -124,6 +134,8 @@ def tune(
     base_url: str | None,
     max_cost: float | None,
     epochs: int | None,
+    batch: int | None,
+    learning_rate: float | None,
     matryoshka: tuple[int, ...],
     dimensions: int | None,
     seed: int,
@@ -143,13 +155,21 @@ def tune(
 
     if page is not None:
         _check_page(page)
-    if (epochs or matryoshka) and method != "full":
-        raise click.UsageError("--epochs and --matryoshka require --method full")
+    if (epochs or batch or learning_rate or matryoshka) and method != "full":
+        raise click.UsageError(
+            "--epochs, --batch, --learning-rate and --matryoshka require --method full"
+        )
     if dimensions and method != "static":
         raise click.UsageError("--dimensions requires --method static")
     chat = _chat(questions_by, base_url, max_cost)
     settings = Settings(
-        seed=seed, device=device, epochs=epochs, matryoshka=matryoshka, dimensions=dimensions
+        seed=seed,
+        device=device,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        matryoshka=matryoshka,
+        dimensions=dimensions,
     )
     with _stages() as on_stage:
         made = run(

@@ -44,7 +44,7 @@ WARM_UP = 0.1
 # Wrong documents beside each pair; a query's hard negatives take turns, epoch by epoch.
 NEGATIVES = 1
 # A run has so many steps or more, as long as no pair is seen more than `EPOCHS` times.
-STEPS, EPOCHS = 200, 10
+STEPS, EPOCHS = 60, 10
 # Tokens of a text that are read in training; the trained model reads as many as its base.
 TOKENS = 512
 # Queries that choose the best checkpoint: this share of them, within these bounds.
