@@ -7,8 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+import veclab
+from tests.qdrant_server import QdrantServer
 from veclab import InputError, audit, read
+from veclab.cli.app import app
 from veclab.vectorfiles.foreign import foreign_vectors
 from veclab.vectorfiles.source import open_own, open_vectors
 
@@ -241,9 +245,64 @@ def test_qdrant(tmp_path, named):
         for n in range(N)
     ]
     client.upsert("mails", points)
+    with QdrantServer(client) as server:
+        more = check(open_vectors(server.address), ids=[str(n) for n in range(N)])
+        assert json.loads(more[0][5]) == {"n": 5}
+        assert audit(server.address)["norms"].figures["min"] > 0
+        assert open_vectors(f"{server.address}#mails").about.name.endswith(f":{server.port}#mails")
+        with pytest.raises(InputError, match="no collection 'nothing'"):
+            open_vectors(f"{server.address}#nothing")
+    with pytest.raises(InputError, match=r"cannot be read as Qdrant"):
+        open_vectors(server.address)  # it is gone
     client.close()
     more = check(open_vectors(tmp_path / "q"), ids=[str(n) for n in range(N)])
     assert json.loads(more[0][5]) == {"n": 5}
+
+
+def test_vectors_on_a_qdrant_server_are_adopted(tmp_path, tiny_bert):
+    qdrant = pytest.importorskip("qdrant_client", reason="needs veclab[qdrant]")
+    from qdrant_client import models
+
+    made = veclab.load(str(tiny_bert)).embed([f"the cat number {n}" for n in range(40)])
+    client = qdrant.QdrantClient(":memory:")
+    params = models.VectorParams(size=made.dimensions, distance=models.Distance.COSINE)
+    client.create_collection("cats", vectors_config=params)
+    points = [
+        models.PointStruct(id=n, vector=row.embedding.tolist(), payload={"text": row.text})
+        for n, row in enumerate(made)
+    ]
+    client.upsert("cats", points)
+    with QdrantServer(client) as server:
+        words = ["adopt", server.address, "-m", str(tiny_bert), "-o", str(tmp_path / "v.parquet")]
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert all(ask.startswith(("GET /collections", "POST")) for ask in server.asked)
+        assert not [
+            ask
+            for ask in server.asked
+            if not ask.endswith(("collections", "cats", "count", "scroll"))
+        ]
+    adopted = read(tmp_path / "v.parquet")
+    assert adopted.space == made.space and len(adopted) == 40
+
+
+@pytest.mark.parametrize(
+    "where", ["qdrant://me:sesame@127.0.0.1:1", "qdrant://sesame@127.0.0.1:1#a"]
+)
+def test_no_password_of_a_qdrant_address_is_told_or_kept(where):
+    pytest.importorskip("qdrant_client", reason="needs veclab[qdrant]")
+    with pytest.raises(InputError, match="without a name or password") as caught:
+        open_vectors(where)
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_qdrant_server_that_wants_a_key_is_told(tmp_path):
+    qdrant = pytest.importorskip("qdrant_client", reason="needs veclab[qdrant]")
+    with (
+        QdrantServer(qdrant.QdrantClient(":memory:"), key="k") as server,
+        pytest.raises(InputError, match="wants an API key, which veclab does not send"),
+    ):
+        open_vectors(server.address)
 
 
 @pytest.mark.parametrize("kind", ["vector", "halfvec"])

@@ -34,6 +34,8 @@ def qdrant_vectors(
         raise MissingExtra("qdrant", f"reading {place}")
     from qdrant_client import QdrantClient
 
+    if place.startswith("qdrant://") and "@" in place:
+        raise InputError("an address qdrant://HOST:PORT is written without a name or password")
     try:
         if place.startswith("qdrant://"):
             client = QdrantClient(url="http://" + place.removeprefix("qdrant://"))
@@ -47,7 +49,12 @@ def qdrant_vectors(
     except InputError:
         raise
     except Exception as error:  # of sockets, of its folder's lock, of pydantic
-        raise InputError(f"{place} cannot be read as Qdrant: {error}") from error
+        if getattr(error, "status_code", None) in (401, 403):
+            raise InputError(
+                f"{place} wants an API key, which veclab does not send: read a copy in local mode"
+            ) from None
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{place} cannot be read as Qdrant: {reason}") from error
     field = None
     if isinstance(params, dict):
         field = one_of("vector", f"{place}#{name}", sorted(params), column)
