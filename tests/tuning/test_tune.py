@@ -21,6 +21,7 @@ from veclab.evaluation.datasets import Head, pair_data
 from veclab.models.local.folder import read_folder, read_license
 from veclab.tuning import adapter
 from veclab.tuning.data import TrainingData
+from veclab.tuning.method import Settings
 from veclab.tuning.tune import tune
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +107,18 @@ def test_unless_it_is_asked_for(run, tmp_path):
 def test_pairs_in_which_there_is_nothing_to_learn_are_refused(run, tmp_path):
     """As where the rows of two columns have slipped."""
     assert not run(shuffled(ciphered(120))).saved
+
+
+@pytest.mark.parametrize("method, needs", [("full", "accelerate"), ("static", "model2vec")])
+def test_other_methods_go_the_same_way(run, tmp_path, method, needs):
+    pytest.importorskip(needs)
+    settings = Settings(device="cpu", epochs=1, dimensions=16 if method == "static" else None)
+    made = run(method=method, settings=settings, anyway=True)
+    assert made.trained.method == method
+    assert left_in(tmp_path) == {"tuned"}
+    assert f"- method: {method}" in (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
+    model = veclab.load(str(tmp_path / "tuned"), cache=False)
+    assert len(model.embed(["a b c d"], role="query")) == 1
 
 
 def test_swapped_labels_are_refused(run):
