@@ -75,7 +75,7 @@ def test_a_group_of_nearly_all_queries_is_cut_and_told():
     parts = split(TrainingData("hub", data.queries, data.documents, hub, data.negatives), 0.5)
     assert parts.cut == 1
     assert len(parts.held_out) == 20
-    assert "1 too large for one side were cut" in str(parts)
+    assert "1 too large for one side was cut" in str(parts)
 
 
 def test_the_same_seed_draws_the_same():
