@@ -148,8 +148,8 @@ def test_a_store(tmp_path, model):
     from veclab.store.store import Store
 
     with Store.open(tmp_path / "store", model, create=True) as store:
-        store.add([f"passage {n}" for n in range(4)])
-    with pytest.raises(InputError, match="no pair"):  # each is a document of its own
+        store.add([f"passage {n}" for n in range(4)])  # each is a document of its own
+    with pytest.raises(InputError, match="--questions-by openai:MODEL"):
         read_training(tmp_path / "store")
 
 

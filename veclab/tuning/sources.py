@@ -143,6 +143,12 @@ def from_parts(name: str, parts: Iterable[Part]) -> TrainingData:
     for part, following in itertools.pairwise(known):
         if part.document == following.document:
             made.add(part.text, following.text, ())
+    if not made.queries:
+        raise InputError(
+            f"{name}: its passages stand under no headings and alone in their documents, so "
+            "nothing tells what should find them; have a chat model write queries "
+            "(--questions-by openai:MODEL), or give a file of pairs"
+        )
     return made.finish(
         name, "there are hardly any headings: each passage shall find the next of its document"
     )

@@ -52,8 +52,9 @@ class Split:
         if self.alike:
             said += f" ({self.alike:,} documents have a nearly equal one, which counts as the same)"
         if self.cut:
+            were = "was" if self.cut == 1 else "were"
             said += (
-                f"; {self.cut:,} too large for one side {'was' if self.cut == 1 else 'were'} cut, and training does without the "
+                f"; {self.cut:,} too large for one side {were} cut, and training does without the "
                 f"documents of the held-out side ({self.lost_pairs:,} pairs, "
                 f"{self.lost_queries:,} queries)"
             )
