@@ -32,7 +32,7 @@ POWERS = (0.0, 0.1, 0.25)
 MARKS = (0, 1, 2, 3, 5, 10, 30, 100)
 FOLDS = 5
 # With more queries than this one fold tells as much as five, and takes a fifth of the time.
-ENOUGH = 1000
+ENOUGH = 5000
 BATCH = 512
 TEMPERATURE = 0.05
 RATE = 1.0
