@@ -84,7 +84,11 @@ class PostgresPlace:
                 f"schema {self.schema}"
             ) from error
         except psycopg.Error as error:
-            raise StoreError(f"the store {self.name} cannot be used: {_short(error)}") from error
+            gone = self._connection is not None and self._connection.broken
+            again = "; run this again when the server is back" if gone else ""
+            raise StoreError(
+                f"the store {self.name} cannot be used: {_short(error)}{again}"
+            ) from error
 
     def execute(self, query: str, values: Any = (), **names: str) -> Any:
         """Run one statement; `{name}` in it are identifiers, `{schema}` is this store's."""
