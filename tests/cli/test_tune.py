@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.chat_server import KEY, ChatServer
 from tests.tuning.making import ciphered, numbered, shuffled
 from veclab.cli.app import _run
 
@@ -109,3 +110,59 @@ def test_a_kill_in_the_midst_of_training_loses_little(pairs, tmp_path, tiny_bert
     assert any("went on from step" in note for note in json.loads(done.stdout)["notes"])
     assert (tmp_path / "tuned" / "modules.json").exists()
     assert not list(tmp_path.glob(".tuned*"))
+
+
+@pytest.fixture
+def documents(tmp_path):
+    """A folder of 24 files of a passage each."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for i, document in enumerate(ciphered(40).documents[:24]):
+        (folder / f"{i}.md").write_text(f"{document}.\n")
+    return folder
+
+
+@pytest.fixture
+def chat_server(monkeypatch):
+    with ChatServer() as running:
+        monkeypatch.setenv("OPENAI_BASE_URL", running.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        yield running
+
+
+def test_a_chat_model_writes_the_queries_once(run, documents, chat_server, tmp_path):
+    chat_server.answers = [
+        f"Which letters are meant by case {i}?\nWhat else is in case {i}?" for i in range(99)
+    ]
+    options = ("--data", documents, "--questions-by", "openai:small", "--held-out", "0.3")
+    done = run(*options, "-o", "first", "--anyway")
+    assert done.returncode == 0, done.stderr
+    assert "small wrote 48 questions for 24 passages (24 asked now)" in done.stdout
+    assert "no price known" in done.stdout
+    again = run(*options, "-o", "second", "--anyway")
+    assert "small wrote 48 questions for 24 passages (0 asked now)" in again.stdout
+    assert len(chat_server.asked) == 24
+
+
+def test_a_cost_over_the_limit_is_refused_before_anything_is_sent(
+    run, documents, chat_server, home
+):
+    home.mkdir(exist_ok=True)
+    prices = {"small": {"input": 1000.0, "output": 1000.0}}
+    prices = {f"small@{chat_server.url}": prices["small"], **prices}
+    (home / "prices.json").write_text(
+        json.dumps({"as_of": "2026-01-01", "chat_dollars_per_million_tokens": prices})
+    )
+    done = run("--data", documents, "--questions-by", "openai:small", "-o", "tuned",
+               "--max-cost", "0.01")  # fmt: skip
+    assert done.returncode == 1
+    assert "Nothing was sent" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not chat_server.asked
+
+
+def test_a_chat_model_that_writes_nothing_is_told_of(run, documents, chat_server, tmp_path):
+    done = run("--data", documents, "--questions-by", "openai:small", "-o", "tuned")
+    assert done.returncode == 1
+    assert "no question that can be used for the first 20 passages" in done.stderr
+    assert not (tmp_path / "tuned").exists()

@@ -231,15 +231,16 @@ def _read(
     passages = list(dict.fromkeys(part.text for part in parts))
     kept = home() / QUESTIONS
     plan = plan_questions(passages, chat, kept=kept)
+    cost = "" if plan.dollars is None else f" (at most {plan.dollars:.2f} dollars)"
     written = write_questions(
         passages,
         chat,
         name=str(data),
         max_cost=max_cost,
         kept=kept,
-        on_passage=partial(on_stage, "asking"),
+        on_passage=partial(on_stage, "asking" + cost),
     )
-    return written.plus(str(plan), *notes)
+    return written.plus(str(plan) if plan.passages else "", *notes)
 
 
 def _split(
