@@ -294,7 +294,8 @@ def _notes(course: Course, state: Any, resumed: Path | None) -> list[str]:
             "was not read in training"
         )
     if batches.drawn:
-        notes.append(f"{batches.drawn:,} pairs had too few hard negatives: others were drawn")
+        pairs = batches.drawn // batches.epochs
+        notes.append(f"{pairs:,} pairs had too few hard negatives: others were drawn")
     if batches.alone:
         notes.append(f"{batches.alone:,} pairs fit into no batch and were left out")
     if course.aside is None:
