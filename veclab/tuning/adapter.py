@@ -29,7 +29,7 @@ from veclab.tuning.method import OnStep, Settings, Trained
 from veclab.tuning.routed_folder import save_routed
 
 POWERS = (0.0, 0.1, 0.25)
-MARKS = (0, 1, 2, 3, 5, 10, 30, 100)
+MARKS = (0, 1, 2, 3, 5, 10, 20, 40)
 FOLDS = 5
 # With more queries than this one fold tells as much as five, and takes a fifth of the time.
 ENOUGH = 5000
