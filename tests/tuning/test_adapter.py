@@ -10,7 +10,17 @@ import pytest
 from tests.tuning.making import ciphered
 from veclab.errors import InputError
 from veclab.models.local.folder import read_folder
-from veclab.tuning.adapter import MARKS, POWERS, Vectored, choose, fit, ndcg, train, whitening
+from veclab.tuning.adapter import (
+    MARKS,
+    POWERS,
+    Vectored,
+    _folds,
+    choose,
+    fit,
+    ndcg,
+    train,
+    whitening,
+)
 from veclab.tuning.data import TrainingData
 from veclab.tuning.method import Settings
 
@@ -26,7 +36,7 @@ def turned(n: int, *, dim: int = 16, noise: float = 0.1, seed: int = 0) -> Vecto
     rotation, _ = np.linalg.qr(random.normal(size=(dim, dim)))
     queries = unit(documents @ rotation + noise * random.normal(size=(n, dim)))
     links = [np.array([i]) for i in range(n)]
-    return Vectored(queries, documents, links, [np.array([], int)] * n)
+    return Vectored(queries, documents, links, [np.array([], int)] * n, np.arange(n))
 
 
 def test_a_rotation_is_found():
@@ -71,7 +81,8 @@ def test_ndcg_is_that_of_trec_eval():
     random = np.random.default_rng(1)
     links = [random.choice(30, size=random.integers(1, 13), replace=False) for _ in range(20)]
     data = Vectored(
-        unit(random.normal(size=(20, 6))), unit(random.normal(size=(30, 6))), links, []
+        unit(random.normal(size=(20, 6))), unit(random.normal(size=(30, 6))), links, [],
+        np.arange(20),
     )  # fmt: skip
     scores = data.queries @ data.documents.T
     run = {f"q{i}": {f"d{j}": float(s) for j, s in enumerate(row)} for i, row in enumerate(scores)}
@@ -118,3 +129,18 @@ def test_a_model_with_routes_is_refused(tiny_bert, tmp_path):
     with pytest.raises(InputError, match="tune the model that it was made from"):
         train(replace(base, modules=(*base.modules, "Router")), ciphered(20), tmp_path / "tuned",
               Settings(), lambda done, total: None)  # fmt: skip
+
+
+def test_queries_of_one_group_are_left_out_together():
+    groups = np.repeat(np.arange(20), 3)
+    left_out = [set(groups[fold]) for fold in _folds(groups, seed=0)]
+    shared = [first & second for i, first in enumerate(left_out) for second in left_out[i + 1 :]]
+    assert not set().union(*shared)
+    assert set().union(*left_out) == set(groups)
+
+
+def test_a_group_of_nearly_all_is_taken_apart():
+    folds = list(_folds(np.zeros(50, int), seed=0))
+    assert len(folds) == 5
+    assert max(map(len, folds)) < 25
+    assert sorted(np.concatenate(folds)) == list(range(50))

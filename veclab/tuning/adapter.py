@@ -24,9 +24,11 @@ from veclab.evaluation.metrics import rank
 from veclab.model import load
 from veclab.models.local.folder import ModelFolder
 from veclab.provider import has_routes, role_of
+from veclab.tuning.alike import alike
 from veclab.tuning.data import TrainingData
 from veclab.tuning.method import OnStep, Settings, Trained
 from veclab.tuning.routed_folder import save_routed
+from veclab.tuning.split import LARGEST, groups_of_queries, same_documents
 
 POWERS = (0.0, 0.1, 0.25)
 MARKS = (0, 1, 2, 3, 5, 10, 20, 40)
@@ -54,12 +56,15 @@ class Vectored:
         queries: float32 (n, dim).
         documents: float32 (m, dim).
         positives, negatives: for each query, positions of documents.
+        groups: for each query, the number of its group: those that share a document, or nearly
+            equal ones, are in one.
     """
 
     queries: Floats
     documents: Floats
     positives: Sequence[NDArray[np.intp]]
     negatives: Sequence[NDArray[np.intp]]
+    groups: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +144,13 @@ def embedded(
         [np.asarray(found, dtype=np.intp) for found in links]
         for links in (data.positives, data.negatives)
     )
-    return Vectored(sides[0], sides[1], positives, negatives), notes
+    groups = groups_of_queries(data, same_documents(data.documents, alike(made)))
+    return Vectored(sides[0], sides[1], positives, negatives, groups), notes
 
 
 def choose(data: Vectored, seed: int, on_step: OnStep = lambda done, total: None) -> Choice:
     """Choose the start and the number of steps by cross-validation; of equals the simplest."""
-    folds = list(_folds(len(data.queries), seed))
+    folds = list(_folds(data.groups, seed))
     runs = [(fold, p) for fold in folds for p in range(len(POWERS))]
     figures = np.zeros((len(POWERS), len(MARKS), len(data.queries)))
     for done, (left_out, p) in enumerate(runs):
@@ -199,9 +205,18 @@ def ndcg(data: Vectored, matrix: Floats) -> NDArray[np.float64]:
     return figures
 
 
-def _folds(n: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the queries that are left out in turn; of many queries, one such part only."""
-    parts = np.array_split(np.random.default_rng(seed).permutation(n), FOLDS)
+def _folds(groups: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the queries that are left out in turn; of many queries, one such part only.
+
+    A group stays together, or near-copies of what is asked would have been seen; one that is too
+    large for that is taken apart, as the split does.
+    """
+    n = len(groups)
+    names, members = np.unique(groups, return_inverse=True)
+    large = np.bincount(members)[members] > LARGEST * n
+    members = np.where(large, len(names) + np.arange(n), members)
+    fold = np.random.default_rng(seed).permutation(int(members.max()) + 1)[members] % FOLDS
+    parts = [np.flatnonzero(fold == number) for number in np.unique(fold)]
     yield from (parts[:1] if n > ENOUGH else parts)
 
 
@@ -218,7 +233,11 @@ def _without(data: Vectored, left_out: NDArray[np.intp]) -> Vectored:
         return [place[links[i][~gone[links[i]]]] for i in kept]
 
     return Vectored(
-        data.queries[kept], data.documents[~gone], moved(data.positives), moved(data.negatives)
+        data.queries[kept],
+        data.documents[~gone],
+        moved(data.positives),
+        moved(data.negatives),
+        data.groups[kept],
     )
 
 
@@ -231,7 +250,9 @@ def _asked(data: Vectored, left_out: NDArray[np.intp], seed: int) -> Vectored:
         others = np.random.default_rng(seed).choice(others, room, replace=False)
     kept = np.sort(np.concatenate([own, others]))
     positives = [np.searchsorted(kept, data.positives[i]) for i in left_out]
-    return Vectored(data.queries[left_out], data.documents[kept], positives, [])
+    return Vectored(
+        data.queries[left_out], data.documents[kept], positives, [], data.groups[left_out]
+    )
 
 
 def _descend(data: Vectored, matrix: Floats, marks: Sequence[int], seed: int) -> Iterator[Floats]:

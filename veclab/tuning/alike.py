@@ -15,6 +15,8 @@ from veclab.vectors import Vectors
 NEIGHBORS = 10
 # Of the words of two texts together, the share that both have (Jaccard).
 SHARED = 0.7
+# All pairs are compared: of more documents than this, none are.
+COMPARED = 50_000
 _WORD = re.compile(r"\w+")
 
 
@@ -22,10 +24,10 @@ def alike(documents: Vectors) -> Iterator[tuple[int, int]]:
     """Yield pairs of positions of documents that are nearly equal; a chain of them makes a group.
 
     Args:
-        documents: with their texts; all pairs of vectors are compared.
+        documents: with their texts; at most `COMPARED`, or nothing comes.
     """
     texts = documents.texts or ()
-    if len(texts) < 2:
+    if not 2 <= len(texts) <= COMPARED:
         return
     words = [frozenset(_WORD.findall(text.casefold())) for text in texts]
     found = nearest(documents, documents, k=min(NEIGHBORS + 1, len(texts)))

@@ -90,8 +90,8 @@ def split(
             f"it takes {least:,}, so that each side has {FEWEST}"
             + ("" if least <= 2 * FEWEST else f" (--held-out 0.5 takes {2 * FEWEST})")
         )
-    document = _joined([*alike, *_same_words(data.documents)], len(data.documents))
-    group = _groups_of_queries(data, document)
+    document = same_documents(data.documents, alike)
+    group = groups_of_queries(data, document)
     held, cut = _drawn(group, share, np.random.default_rng(seed))
     held_documents = {int(document[d]) for i in held for d in data.positives[i]}
     gone = [d for d in range(len(data.documents)) if int(document[d]) in held_documents]
@@ -112,6 +112,13 @@ def split(
         lost_queries=len(rest) - len(train),
         alike=int((np.bincount(document)[document] > 1).sum()),
     )
+
+
+def same_documents(
+    documents: Sequence[str], alike: Iterable[Sequence[int] | NDArray[np.intp]]
+) -> NDArray[np.intp]:
+    """Return for each document the first of those that it is nearly equal to: (m,)."""
+    return _joined([*alike, *_same_words(documents)], len(documents))
 
 
 def _same_words(texts: Sequence[str]) -> list[list[int]]:
@@ -139,8 +146,13 @@ def _joined(groups: Iterable[Sequence[int] | NDArray[np.intp]], n: int) -> NDArr
     return np.array([root(i) for i in range(n)], dtype=np.intp)
 
 
-def _groups_of_queries(data: TrainingData, document: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the group of each query: those linked by documents, or by equal words, are in one."""
+def groups_of_queries(data: TrainingData, document: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the group of each query: those linked by documents, or by equal words, are in one.
+
+    Args:
+        data: n queries.
+        document: of `same_documents`.
+    """
     users: dict[int, list[int]] = {}
     for i, found in enumerate(data.positives):
         for d in found:

@@ -25,7 +25,7 @@ from veclab.home import home
 from veclab.model import Model, load
 from veclab.models.catalog import find_transformer
 from veclab.provider import role_of
-from veclab.tuning.alike import alike
+from veclab.tuning.alike import COMPARED, alike
 from veclab.tuning.card import NO_LICENSE, write_card
 from veclab.tuning.data import TrainingData
 from veclab.tuning.method import MethodName, Settings, Trained, find_method, work_key
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 # Answers of chat models, in veclab's own directory.
 QUESTIONS = "questions.jsonl"
-# All pairs are compared: with more documents than this, only equal words are looked for.
-COMPARED = 50_000
 
 # Called with what is being done, the steps done of it, and their number.
 OnStage = Callable[[str, int, int], None]
@@ -174,6 +172,11 @@ def tune(
         on_stage("mining", 0, 1)
         training = mine(loaded, training, settings.negatives or NEGATIVES)
     notes = list(training.notes)
+    if len(known.documents) > COMPARED:
+        notes.append(
+            f"with more than {COMPARED:,} documents only equal ones are looked for, not nearly "
+            "equal ones: such pairs may lie on both sides of the split"
+        )
     with _working(output, work_key(base, training, method, settings)) as work:
         folder = work / output.name
         trained = train(base, training, folder, settings, partial(on_stage, "training"))
