@@ -217,6 +217,12 @@ class EmbeddingProvider(ABC):
     def begin(self) -> None:  # noqa: B027  # most are what they were
         """Take note that a run begins: what can change behind a name may be looked at again."""
 
+    def expect_small_batches(self) -> None:  # noqa: B027  # most have one way only
+        """Answer small batches sooner if possible; a server calls it, before the first batch.
+
+        Equal batches may then have vectors that differ in the last bits.
+        """
+
     @property
     def first_tokens(self) -> int:
         """Tokens that the first request of a run holds beside its texts."""

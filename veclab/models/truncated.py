@@ -70,6 +70,10 @@ class TruncatedModel(EmbeddingProvider):
         """Begin as the inner model does."""
         self.inner.begin()
 
+    def expect_small_batches(self) -> None:
+        """Expect them as the inner model does."""
+        self.inner.expect_small_batches()
+
     def pop_warnings(self) -> list[str]:
         """Return the warnings of the inner model."""
         return self.inner.pop_warnings()

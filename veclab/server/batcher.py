@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import BadVectors, CacheError, SpaceMismatch, VeclabError
 from veclab.model import Model
-from veclab.pipeline.batch_planning import descending
-from veclab.pipeline.batching import BatchItem, cut_batches
+from veclab.pipeline.batching import BatchItem
 from veclab.pipeline.embed import check_result, of_other
 from veclab.provider import BatchResult, OtherModel, Refused, truncated_length
 from veclab.server.admission import Admission
@@ -33,12 +32,15 @@ from veclab.server.keeper import Keeper
 from veclab.server.metrics import ModelMetrics
 from veclab.server.problems import Problem, internal
 from veclab.server.reading import Reader
+from veclab.server.staging import Stage
 from veclab.space import OnLong, Role
 
-# Tokens a worker takes at once, in batches: more makes for less padding, and a longer wait for who
-# comes next.
-_WINDOW = 2
-# Below this many tokens a stream is not at its full speed, and work is not shared out.
+# Batches that are next in turn, from which a worker takes one: more makes for less padding, and a
+# longer wait for who comes next.
+_WINDOW = 4
+# A batch is this share of what waits, so that its texts are of like lengths, but not below the
+# tokens at which a stream is at its full speed.
+_SHARE = 3
 _LEAST_SHARE = 128
 # Seconds in which the reader collects arrivals while every stream is busy.
 _COLLECT = 0.002
@@ -93,6 +95,7 @@ class Batcher:
         self._lock, self._arrived = threading.Condition(lock), threading.Condition(lock)
         self._arrivals: FairQueue[Part] = FairQueue()
         self._waiting: dict[Role | None, FairQueue[Entry]] = {}
+        self._staged: dict[Role | None, Stage[Entry]] = {}
         self._idle, self._closed = 0, False
         names = [(self._read_all, "veclab-read")]
         names += [(self._work, f"veclab-stream-{i}") for i in range(streams)]
@@ -106,6 +109,7 @@ class Batcher:
         """Compute one small batch, for the first measure of the pace: tokens per second."""
         if self._limits.paid:
             return 10_000.0
+        self._provider.expect_small_batches()
         most = min(8, self._limits.batch_texts)
         texts = self._provider.tokenize(["the first text of a server"] * most, None)
         if not all(one.tokens for one in texts):
@@ -136,7 +140,11 @@ class Batcher:
     def waiting(self) -> int:
         """Return the tokens that are counted and wait for the model."""
         with self._lock:
-            return sum(one.cost for one in self._waiting.values())
+            return sum(self._cost(role) for role in self._waiting)
+
+    def _cost(self, role: Role | None) -> int:
+        """Return the tokens that wait in a role."""
+        return self._waiting[role].cost + self._staged[role].cost
 
     def close(self) -> None:
         """End the threads; jobs that are not done stay so, results are kept.
@@ -188,6 +196,7 @@ class Batcher:
             for part, problem in read.problems:
                 self._end(part.job, problem)
             waiting = self._waiting.setdefault(role, FairQueue())
+            self._staged.setdefault(role, Stage())
             limit = self._limits.max_tokens
             for item in read.items:
                 owners = [p for p in read.block.owners[item.text] if not p.job.over]
@@ -215,36 +224,33 @@ class Batcher:
                     return
                 assert role is not None
                 entries = self._take(role[0])
-            for batch in self._cut(entries):
-                self._compute(batch, role[0])
+            self._compute(entries, role[0])
 
     def _next_role(self) -> tuple[Role | None] | None:
         """Return a role that has work waiting, the longest queue first."""
-        role = max(self._waiting, key=lambda r: self._waiting[r].cost, default=None)
-        return (role,) if role in self._waiting and self._waiting[role].cost else None
+        role = max(self._waiting, key=self._cost, default=None)
+        return (role,) if role in self._waiting and self._cost(role) else None
 
     def _take(self, role: Role | None) -> list[Entry]:
-        waiting = self._waiting[role]
-        budget = _WINDOW * self._limits.batch_tokens
-        if not self._limits.paid:
-            share = -(-waiting.cost // (self._idle + 1))
-            budget = min(budget, max(share, _LEAST_SHARE))
-        entries = waiting.take(budget, _unwanted)
+        """Take a batch: from what is next in turn, the oldest and what is like it in length."""
+        waiting, staged = self._waiting[role], self._staged[role]
+        limits = self._limits
+        window = limits.batch_tokens * (1 if limits.paid else _WINDOW)
+        if window > staged.cost:
+            for entry in waiting.take(window - staged.cost, _unwanted):
+                tokens = truncated_length(entry.item.tokenized.tokens, limits.max_tokens)
+                staged.add(entry, tokens)
+        budget = limits.batch_tokens
+        if not limits.paid:
+            share = staged.cost // (self._idle + 1 if self._idle else _SHARE)
+            budget = max(share, _LEAST_SHARE)
+        entries = staged.take(budget, limits)
         now = time.monotonic()
         for block, item in entries:
             for part in block.owners.get(item.text, ()):
                 if part.job.waited is None:
                     part.job.waited = now - part.job.arrived
         return entries
-
-    def _cut(self, entries: list[Entry]) -> list[list[Entry]]:
-        limit = self._limits.max_tokens
-        sizes = np.array(
-            [truncated_length(entry.item.tokenized.tokens, limit) for entry in entries], np.int64
-        )
-        order = descending(sizes)
-        laid = [entries[i] for i in order.tolist()]
-        return [laid[part] for part in cut_batches(sizes[order].tolist(), self._limits)]
 
     def _compute(self, entries: list[Entry], role: Role | None) -> None:
         """Compute a batch; one that fails is halved until the text at fault is alone."""

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -377,6 +378,23 @@ def test_memory_does_not_grow_with_the_shapes_of_batches(tiny_bert, models):
         check=True,
     )
     assert int(done.stdout) < 20_000  # kB
+
+
+def test_a_server_s_small_batches_have_the_vectors_of_any_other(tiny_bert):
+    """Alone on all cores, padded to a shape that is there, side by side: the text decides."""
+    model = load(tiny_bert, threads=2)
+    rows = [text.ids for text in model.provider.tokenize(TEXTS, None)]
+    engine = model.provider.engine
+    expected = np.concatenate([engine.run([row]) for row in rows])
+    engine.expect_small_batches()
+    assert np.allclose(engine.run(rows), expected, atol=1e-6)
+    for _ in range(2):
+        for number, row in enumerate(rows):  # shorter ones run in the shape of all four
+            assert np.allclose(engine.run([row]), expected[number], atol=1e-6)
+    assert np.allclose(engine.run(rows[1:3]), expected[1:3], atol=1e-6)
+    with ThreadPoolExecutor(4) as pool:
+        for number, found in enumerate(pool.map(lambda i: engine.run([rows[i % 4]]), range(40))):
+            assert np.allclose(found, expected[number % 4], atol=1e-6)
 
 
 def test_ctrl_c_is_heard_when_two_models_have_come_and_gone(tiny_bert):
