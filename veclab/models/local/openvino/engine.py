@@ -23,8 +23,8 @@ from veclab.errors import ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.compiled_models import compile_or_load
-from veclab.models.local.routes import read_routes
 from veclab.models.local.openvino.lanes import Lane, Shapes
+from veclab.models.local.routes import read_routes
 from veclab.models.local.unknown_token import unknown_token
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
 from veclab.space import Role
