@@ -15,6 +15,10 @@ class InputError(VeclabError, ValueError):
     exit_code = 2
 
 
+class NewerSpace(InputError):
+    """A Space as a newer veclab writes it."""
+
+
 class TextTooLong(InputError):
     """A text is over the model's limit and the policy is `error`."""
 
@@ -64,3 +68,8 @@ class MissingExtra(VeclabError, ImportError):
     def __init__(self, extra: str, needed_for: str) -> None:
         super().__init__(f"{needed_for} needs an optional part: pip install 'veclab[{extra}]'")
         self.extra, self.needed_for = extra, needed_for
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, in one line; its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any, Literal, Self, get_args
 
-from veclab.errors import InputError, SpaceMismatch
+from veclab.errors import InputError, NewerSpace, SpaceMismatch
 from veclab.fingerprint import Fingerprint
 from veclab.jsontext import parse_json
 
@@ -173,13 +173,13 @@ class Space:
         facts = dict(value)
         version = facts.pop("version", 1)  # version 1 did not write it down
         if type(version) is not int or not 1 <= version <= SPACE_VERSION:
-            raise InputError(
+            raise NewerSpace(
                 f"this Space is of version {version!r}, and this veclab reads versions 1 to "
                 f"{SPACE_VERSION}; update veclab"
             )
         known = {f.name for f in fields(cls)}
         if unknown := set(facts) - known:
-            raise InputError(
+            raise NewerSpace(
                 f"this Space has fields unknown to this version of veclab: {sorted(unknown)}; "
                 "update veclab"
             )

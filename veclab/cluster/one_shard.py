@@ -41,12 +41,12 @@ from veclab.errors import (
     OutputError,
     ProviderError,
     SpaceMismatch,
+    first_line,
 )
 from veclab.model import Model, load, open_cache
 from veclab.provider import role_of
 from veclab.report import MAX_IDS, Report
 from veclab.space import Space
-from veclab.vectorfiles.checked import first_line
 from veclab.vectorfiles.files import ParquetSink, open_parquet, space_of
 from veclab.vectorfiles.quantized import QuantizedSink
 from veclab.vectorfiles.schema import REPORT_KEY

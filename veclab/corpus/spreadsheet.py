@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from veclab.errors import InputError, MissingExtra
+from veclab.errors import InputError, MissingExtra, first_line
 
 if TYPE_CHECKING:
     from veclab.corpus.file import File
@@ -65,9 +65,9 @@ class _opened:
             raise self._refusal(error) from error
 
     def _refusal(self, error: BaseException) -> InputError:
-        said = str(error).strip().splitlines() or [type(error).__name__]
         return InputError(
-            f"{self._file.name} is damaged, protected by a password or no spreadsheet: {said[0]}"
+            f"{self._file.name} is damaged, protected by a password or no spreadsheet: "
+            f"{first_line(error)}"
         )
 
 

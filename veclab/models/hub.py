@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from veclab.errors import MissingExtra, ModelUnavailable
+from veclab.errors import MissingExtra, ModelUnavailable, first_line
 from veclab.models.local.openvino.graphs.build import has_builder
 
 # What a model needs: weights as safetensors only (a .bin file is a pickle, which can run code).
@@ -115,5 +115,4 @@ def reason_of(name: str, error: BaseException) -> str:
     unreachable = {"ConnectError", "ConnectionError", "NetworkError", "LocalEntryNotFoundError"}
     if kinds & unreachable:
         return f"{address} cannot be reached from here"
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{address} did not give it ({said[0].rstrip('.')})"
+    return f"{address} did not give it ({first_line(error).rstrip('.')})"

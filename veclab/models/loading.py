@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
-from veclab.errors import InputError, ModelUnavailable
+from veclab.errors import InputError, ModelUnavailable, first_line
 from veclab.models.catalog import find_model
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.converted_models import (
@@ -307,7 +307,7 @@ def _carried(
         proof = find_or_make_proof(folder, file)
     except (RuntimeError, ValueError, CannotConvert) as error:
         # Damaged, quantized, of another make or of other weights.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         return [f"{file.name} of {folder.name} was skipped and the model converted: {reason}"]
     if proof is not None:
         notes = proof.notes

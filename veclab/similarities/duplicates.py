@@ -42,13 +42,13 @@ def near_duplicates(vectors: Vectors, threshold: float = 0.95) -> list[NDArray[n
             alike = rows @ unit[left : left + ROWS].T >= threshold - _ROUNDING
             if alike.any():
                 a, b = np.nonzero(alike)
-                _join(group, a + top, b + left)
+                link(group, a + top, b + left)
     order = np.argsort(group, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
     return sorted((g for g in groups if len(g) > 1), key=lambda g: (-len(g), g[0]))
 
 
-def _join(group: NDArray[np.intp], a: NDArray[np.intp], b: NDArray[np.intp]) -> None:
+def link(group: NDArray[np.intp], a: NDArray[np.intp], b: NDArray[np.intp]) -> None:
     """Give rows a[i] and b[i], and all that is joined to either, one number: their lowest row."""
     while True:
         of_a, of_b = group[a], group[b]

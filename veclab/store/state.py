@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-from veclab.errors import StoreError
+from veclab.errors import NewerSpace, StoreError
 from veclab.jsontext import parse_json
 from veclab.space import Space
 
@@ -136,13 +136,11 @@ class State:
                 value["settings"],
                 None if bridge is None else BridgeInfo.from_dict(bridge),
             )
+        except (_Newer, NewerSpace) as error:
+            raise StoreError(
+                f"the store {name} was written by a newer veclab ({error}): pip install -U veclab"
+            ) from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            # A Space of a newer version says so, too.
-            if isinstance(error, _Newer) or str(error).endswith("update veclab"):
-                raise StoreError(
-                    f"the store {name} was written by a newer veclab ({error}): "
-                    "pip install -U veclab"
-                ) from None
             raise StoreError(
                 f"the store {name} is damaged: its state cannot be read: {error}. Put back a copy, "
                 "or remove it and index its input again: the vectors come from the cache"

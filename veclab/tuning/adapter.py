@@ -28,7 +28,7 @@ from veclab.tuning.alike import alike
 from veclab.tuning.data import TrainingData
 from veclab.tuning.method import OnStep, Settings, Trained
 from veclab.tuning.routed_folder import save_routed
-from veclab.tuning.split import LARGEST, groups_of_queries, same_documents
+from veclab.tuning.split import LARGEST, groups_of_documents, groups_of_queries
 
 POWERS = (0.0, 0.1, 0.25)
 MARKS = (0, 1, 2, 3, 5, 10, 20, 40)
@@ -144,7 +144,7 @@ def embedded(
         [np.asarray(found, dtype=np.intp) for found in links]
         for links in (data.positives, data.negatives)
     )
-    groups = groups_of_queries(data, same_documents(data.documents, alike(made)))
+    groups = groups_of_queries(data, groups_of_documents(data.documents, alike(made)))
     return Vectored(sides[0], sides[1], positives, negatives, groups), notes
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from veclab.errors import OutputError
 from veclab.models.local.folder import ModelFolder
+from veclab.models.static.distill import license_line
 from veclab.tuning.data import TrainingData
 from veclab.tuning.method import Trained
 from veclab.tuning.proof import Change, Proof
@@ -53,7 +54,7 @@ def card(
 
     head = [
         "---",
-        *([f"license: {json.dumps(base.license)[1:-1].lower()}"] if base.license else []),
+        *([license_line(base.license)] if base.license else []),
         f"base_model: {json.dumps(base.name, ensure_ascii=False)}",
         "library_name: sentence-transformers",
         "pipeline_tag: sentence-similarity",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from veclab.errors import InputError
-from veclab.models.local.torch_engine import usable_device
+from veclab.models.local.openvino.engine import multiplies_bf16
+from veclab.models.local.torch_engine import best_device, usable_device
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -16,7 +17,6 @@ _SHARE = 0.5
 
 def choose_device(asked: str | None) -> str:
     """Return `cpu`, `cuda` or `mps`; raises InputError for what cannot be used."""
-    import torch
 
     if asked is not None:
         if usable_device(asked) not in ("cpu", "cuda", "mps"):
@@ -25,9 +25,7 @@ def choose_device(asked: str | None) -> str:
                 "CUDA_VISIBLE_DEVICES chooses one"
             )
         return asked
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return best_device()
 
 
 def has_bf16(device: str) -> bool:
@@ -39,9 +37,7 @@ def has_bf16(device: str) -> bool:
         return bool(torch.version.hip) or torch.cuda.get_device_capability() >= (8, 0)
     if device == "mps":
         return False
-    from veclab.models.local.openvino.engine import shared_core
-
-    return "BF16" in shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return multiplies_bf16()
 
 
 def texts_at_once(model: SentenceTransformer, tokens: int, device: str, bf16: bool) -> int:

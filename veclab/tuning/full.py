@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError
 
-from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputError
+from veclab.errors import InputError, MissingExtra, ModelUnavailable, OutputError, first_line
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.tuning.batches import Batches, plan_batches
@@ -160,7 +160,7 @@ def _open(path: Path, name: str) -> SentenceTransformer:
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )
     except Exception as error:  # whatever is wrong in a folder comes up as any kind of exception
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelUnavailable(f"{name} in {path} cannot be loaded: {reason}") from error
     model.model_card_data.local_files_only = True  # a card comes with each checkpoint
     return model
@@ -227,7 +227,7 @@ def _failures(folder: Path, course: Course) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         if isinstance(error, MemoryError) or re.search("(out of|enough) memory", reason.lower()):
             raise InputError(
                 f"a batch of {course.size} pairs does not fit into the memory of {course.device}: "

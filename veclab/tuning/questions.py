@@ -142,7 +142,8 @@ def write_questions(
         raise InputError(f"1 to 10 questions can be asked for a passage, not {each}")
     if not passages:
         raise InputError(f"{name} holds no passage to ask questions for")
-    _check_cost(plan_questions(passages, chat, each=each, kept=kept), max_cost, chat)
+    if max_cost is not None:
+        _check_cost(plan_questions(passages, chat, each=each, kept=kept), max_cost, chat)
     counts, written = _Counts(), Gathering()
     for text in passages:
         written.document(text)
@@ -234,8 +235,8 @@ def _tokens(chat: Chat, messages: Sequence[dict[str, str]]) -> int:
     return sum(chat.count(message["content"]) + 8 for message in messages)
 
 
-def _check_cost(plan: QuestionPlan, max_cost: float | None, chat: Chat) -> None:
-    if max_cost is None or plan.passages == 0:
+def _check_cost(plan: QuestionPlan, max_cost: float, chat: Chat) -> None:
+    if plan.passages == 0:
         return
     if plan.dollars is None:
         raise CostTooHigh(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from veclab.errors import InputError
 from veclab.evaluation.bootstrap import FEWEST
+from veclab.similarities.duplicates import link
 from veclab.tuning.data import TrainingData
 
 HELD_OUT = 0.2
@@ -90,7 +91,7 @@ def split(
             f"it takes {least:,}, so that each side has {FEWEST}"
             + ("" if least <= 2 * FEWEST else f" (--held-out 0.5 takes {2 * FEWEST})")
         )
-    document = same_documents(data.documents, alike)
+    document = groups_of_documents(data.documents, alike)
     group = groups_of_queries(data, document)
     held, cut = _drawn(group, share, np.random.default_rng(seed))
     held_documents = {int(document[d]) for i in held for d in data.positives[i]}
@@ -114,7 +115,7 @@ def split(
     )
 
 
-def same_documents(
+def groups_of_documents(
     documents: Sequence[str], alike: Iterable[Sequence[int] | NDArray[np.intp]]
 ) -> NDArray[np.intp]:
     """Return for each document the first of those that it is nearly equal to: (m,)."""
@@ -131,19 +132,11 @@ def _same_words(texts: Sequence[str]) -> list[list[int]]:
 
 def _joined(groups: Iterable[Sequence[int] | NDArray[np.intp]], n: int) -> NDArray[np.intp]:
     """Return for each of n things the lowest one that it is linked to, by a chain of groups."""
-    parent = np.arange(n)
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    for members in groups:
-        for other in members[1:]:
-            a, b = root(int(members[0])), root(int(other))
-            parent[max(a, b)] = min(a, b)
-    return np.array([root(i) for i in range(n)], dtype=np.intp)
+    group = np.arange(n)
+    pairs = [(members[0], other) for members in groups for other in members[1:]]
+    first, second = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    link(group, first, second)
+    return group
 
 
 def groups_of_queries(data: TrainingData, document: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -151,7 +144,7 @@ def groups_of_queries(data: TrainingData, document: NDArray[np.intp]) -> NDArray
 
     Args:
         data: n queries.
-        document: of `same_documents`.
+        document: of `groups_of_documents`.
     """
     users: dict[int, list[int]] = {}
     for i, found in enumerate(data.positives):

@@ -250,9 +250,9 @@ def _split(
     data: TrainingData, model: Model, share: float, seed: int, on_stage: OnStage
 ) -> Split:  # fmt: skip
     """Split by document; nearly equal ones, by the base model's own vectors, are one."""
-    split(data, share, seed=seed)  # raises for what is too small before anything is embedded
+    plain = split(data, share, seed=seed)  # raises, before anything is embedded, for too little
     if len(data.documents) > COMPARED:
-        return split(data, share, seed=seed)
+        return plain
     done = 0
 
     def counted(texts: int) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from veclab.errors import InputError
+from veclab.errors import InputError, first_line
 from veclab.vectorfiles.blocks import BATCH
-from veclab.vectorfiles.checked import first_line
 from veclab.vectorfiles.parquet import ParquetVectors
 
 

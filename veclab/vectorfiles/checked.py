@@ -14,18 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError, VeclabError
+from veclab.errors import InputError, VeclabError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 T = TypeVar("T")
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says, in one line; its name where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def facts_in(name: object, read: Callable[[str | bytes], T], text: str | bytes) -> T:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError
+from veclab.errors import InputError, first_line
 from veclab.report import Report
 from veclab.space import Recipe, Space
 from veclab.vectorfiles.checked import (
@@ -25,7 +25,6 @@ from veclab.vectorfiles.checked import (
     as_matrix,
     as_strings,
     facts_in,
-    first_line,
     opened_npz,
     opened_parquet,
 )

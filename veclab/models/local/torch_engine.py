@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veclab.errors import InputError, MissingExtra, ModelUnavailable
+from veclab.errors import InputError, MissingExtra, ModelUnavailable, first_line
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder, as_limit
 from veclab.models.local.openvino.engine import Ids, pad_rows
@@ -253,7 +253,7 @@ def _load(
         raise MissingExtra("torch", f"the model {folder.name}") from None
     logging.disable_progress_bar()
     types = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
-    device = _best_device() if device is None else usable_device(device)
+    device = best_device() if device is None else usable_device(device)
     precision = precision or _best_precision(device)
     if precision == "f16" and device == "cpu":
         raise InputError("f16 is for accelerators; on the processor there are f32 and bf16")
@@ -269,7 +269,7 @@ def _load(
         # Modules after the transformer are kept in f32 files.
         return model.eval().to(types[precision]), precision
     except Exception as error:  # whatever is wrong in a folder comes up as any kind of exception
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelUnavailable(
             f"the model {folder.name} in {folder.path} cannot be loaded: {reason}"
         ) from error
@@ -286,7 +286,7 @@ def usable_device(device: str) -> str:
         return device
     except Exception as error:  # each back end raises its own kind, AssertionError among them
         # The first sentence of what can be an essay.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
+        reason = first_line(error).split(". ")[0]
         reason = reason[:117].rstrip(". ") + ("…" if len(reason) > 117 else "")
         usable = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         usable += ["mps"] if torch.backends.mps.is_available() else []
@@ -297,7 +297,8 @@ def usable_device(device: str) -> str:
         ) from None
 
 
-def _best_device() -> str:
+def best_device() -> str:
+    """Return `cuda`, `mps` or `cpu`: the best that torch can use here."""
     import torch
 
     if torch.cuda.is_available():

@@ -189,10 +189,15 @@ def _save(static: Any, origin: ModelFolder, output: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def license_line(license: str) -> str:
+    """Return the line of a model card that names a license."""
+    return f"license: {json.dumps(license)[1:-1].lower()}"
+
+
 def _license_card(card: Path, license: str | None) -> None:
     """Write the license of the origin into the card; model2vec's says MIT in any case."""
     lines = card.read_text(encoding="utf-8").splitlines(keepends=True)
-    ours = [] if license is None else [f"license: {json.dumps(license)[1:-1].lower()}\n"]
+    ours = [] if license is None else [f"{license_line(license)}\n"]
     at = next((i for i, line in enumerate(lines) if line.startswith("license:")), None)
     if at is not None:
         lines[at : at + 1] = ours

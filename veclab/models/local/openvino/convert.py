@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from veclab.errors import first_line
 from veclab.models.local.openvino.engine import Engine, Ids, Vectors, hidden
 from veclab.models.local.routes import has_simple_routes
 
@@ -208,8 +209,7 @@ def convert(folder: Path, out: Path) -> dict[str, Any]:
     try:
         converted = to_openvino(whole_graph(model, with_types))
     except Exception as error:  # of any kind, whatever in the model cannot be traced or translated
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise NotConvertible(f"it cannot be converted: {reason[0]}") from error
+        raise NotConvertible(f"it cannot be converted: {first_line(error)}") from error
     load_openvino().save_model(converted, out / "model.xml", compress_to_fp16=False)
     model.tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
     pad_id = model.tokenizer.pad_token_id or 0

@@ -23,7 +23,7 @@ from veclab.errors import ModelUnavailable
 from veclab.models.local.cores import usable_cores
 from veclab.models.local.folder import ModelFolder
 from veclab.models.local.openvino.compiled_models import compile_or_load
-from veclab.models.local.openvino.lanes import Lane, Shapes
+from veclab.models.local.openvino.lanes import Lane, Shape, Shapes
 from veclab.models.local.routes import read_routes
 from veclab.models.local.unknown_token import unknown_token
 from veclab.provider import EmbeddingProvider, Limits, TokenizedText
@@ -106,11 +106,24 @@ def shared_core() -> Any:
     return load_openvino().Core()
 
 
-def pad_rows(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
-    """Pad n rows on the right: ids and mask as int32 (n, longest) arrays."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+def multiplies_bf16() -> bool:
+    """Return whether the processor multiplies bf16 numbers in hardware."""
+    # Only what it does in hardware is listed; bf16 would be slow otherwise.
+    return "BF16" in shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def shape_of(rows: Sequence[Ids]) -> Shape:
+    """Return how many rows there are, and the length of the longest."""
     # One column at least: some tokenizers make no token at all of some texts.
-    inside = np.arange(max(1, lengths.max())) < lengths[:, None]
+    return len(rows), max(1, *map(len, rows))
+
+
+def pad_rows(rows: Sequence[Ids], pad_id: int, shape: Shape | None = None) -> tuple[Ids, Ids]:
+    """Pad rows on the right: ids and mask as int32 arrays of `shape`, by default (n, longest)."""
+    texts, tokens = shape or shape_of(rows)
+    lengths = np.zeros(texts, np.int64)
+    lengths[: len(rows)] = list(map(len, rows))
+    inside = np.arange(tokens) < lengths[:, None]
     ids = np.full(inside.shape, pad_id, np.int32)
     ids[inside] = np.concatenate(rows)
     return ids, inside.astype(np.int32)
@@ -148,15 +161,12 @@ class Engine:
         Raises:
             RuntimeError: OpenVINO cannot read or compile the model.
         """
-        core = shared_core()
         self.streams = threads or usable_cores()
-        # Only what the processor does in hardware is listed; bf16 would be slow otherwise.
-        self.native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.native_bf16 = multiplies_bf16()
+        wanted = "bf16" if self.native_bf16 and arithmetic in (None, "bf16") else "f32"
         self._options = {
             "INFERENCE_NUM_THREADS": self.streams,
-            "INFERENCE_PRECISION_HINT": "bf16"
-            if self.native_bf16 and arithmetic in (None, "bf16")
-            else "f32",
+            "INFERENCE_PRECISION_HINT": wanted,
             "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
         }
         self._model, self._keep = model, keep
@@ -221,13 +231,9 @@ class Engine:
 
     def _inputs(self, rows: Sequence[Ids], shapes: Shapes | None) -> dict[str, NDArray[Any]]:
         """Return what the model is given: arrays (texts, tokens) by name."""
-        ids, mask = pad_rows(rows, self._pad_id)
-        if shapes is not None:
-            texts, tokens = shapes.choose(*ids.shape)
-            more = ((0, texts - len(ids)), (0, tokens - ids.shape[1]))
-            ids = np.pad(ids, more, constant_values=self._pad_id)
-            mask = np.pad(mask, more)
-            mask[len(rows) :, 0] = 1  # attention to nothing at all would be no number
+        shape = None if shapes is None else shapes.choose(*shape_of(rows))
+        ids, mask = pad_rows(rows, self._pad_id, shape)
+        mask[len(rows) :, 0] = 1  # attention to nothing at all would be no number
         every = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in self._types:
             every["token_type_ids"] = np.zeros_like(ids)
